@@ -1,0 +1,76 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Addresses of an interface.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..prefix import Address
+from ..reconcile import Operation, reconcile
+from . import sysctls
+
+_SCOPE_LINK = 253
+_IFA_F_NODAD = 0x02
+
+
+@dataclass(frozen=True)
+class InterfaceAddress:
+    """One address with its on-link prefix length; which interface holds it is the caller's to know."""
+
+    address: Address
+
+    def key(self) -> Address:
+        """The address itself: it either is there or not."""
+        return self.address
+
+
+def read(ipr: Any, index: int) -> list[InterfaceAddress]:
+    """Return the addresses of an interface, without the link-local ones the kernel makes by itself."""
+    found = []
+    for message in list(ipr.get_addr(index=index)):
+        if message["index"] != index:
+            continue
+        # IFA_ADDRESS is the far end on a point-to-point link; IFA_LOCAL is always our own, but IPv6 may lack it.
+        text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        family = message["family"]
+        if message["scope"] == _SCOPE_LINK and family == socket.AF_INET6:
+            continue
+        found.append(InterfaceAddress(Address(int(family), socket.inet_pton(family, text), message["prefixlen"])))
+    return found
+
+
+def plan(current: Iterable[InterfaceAddress], wanted: Iterable[Address]) -> list[Operation[InterfaceAddress]]:
+    """Return the operations after which the interface has exactly the wanted addresses."""
+    return reconcile(current, map(InterfaceAddress, wanted), purge=lambda _address: True)
+
+
+def apply(ipr: Any, name: str, index: int, operations: Iterable[Operation[InterfaceAddress]]) -> None:
+    """Add and remove addresses, in order."""
+    operations = list(operations)
+    if any(operation.after is None for operation in operations):
+        # Without this, removing an address takes those with it that were added later in the same prefix.
+        sysctls.write(f"net/ipv4/conf/{name}/promote_secondaries", "1")
+    for operation in operations:
+        address = operation.key()
+        arguments: dict[str, object] = {
+            "index": index,
+            "address": socket.inet_ntop(address.family, address.packed),
+            "prefixlen": address.length,
+            "family": address.family,
+        }
+        if operation.after is None:
+            list(ipr.addr("del", **arguments))
+            continue
+        if address.family == socket.AF_INET6:
+            # There is no link layer on which a duplicate could be detected.
+            arguments["IFA_FLAGS"] = _IFA_F_NODAD
+        list(ipr.addr("add", **arguments))

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a host is, as far as an overlay needs to know: boot, underlay, what is installed, how it boots networks.
+
+Nothing here needs a package beyond Python, because it is asked before anything is installed.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib.util
+import os
+import shutil
+import socket
+import struct
+from typing import Any
+
+from ..fib import routes
+from ..netlink.messages import NetlinkError
+
+# Any address behind the default route would do; nothing is sent to it (RFC 5737, RFC 3849).
+_FAR_AWAY = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
+_SIOCGIFMTU = 0x8921
+_NETWORKD_RUNS = "/run/systemd/units/invocation:systemd-networkd.service"
+_SYSTEMD_RUNS = "/run/systemd/system"
+
+
+def boot_id() -> str:
+    """Return the random identifier of this boot (proc(5))."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
+
+
+def underlay(towards: str = "") -> dict[str, dict[str, Any] | None]:
+    """Return by family the interface, source address and MTU of packets to an address, or to far away without one.
+
+    Where there is no such route, the family's entry is None.
+    """
+    found: dict[str, dict[str, Any] | None] = {}
+    for family, far_away in _FAR_AWAY.items():
+        destination = towards if (":" in towards) == (family == "ipv6") and towards else far_away
+        way = _lookup(destination) or _lookup(far_away)
+        found[family] = None
+        if way is not None and way[0] != "lo":
+            interface, address = way
+            found[family] = {"interface": interface, "address": address, "mtu": _mtu(interface)}
+    return found
+
+
+def _lookup(destination: str) -> tuple[str, str] | None:
+    try:
+        return routes.lookup(destination)
+    except NetlinkError as exc:
+        if exc.errno in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):  # booted without IPv6
+            return None
+        raise
+
+
+def _mtu(interface: str) -> int:
+    # netdevice(7): not from /sys, which may show another network namespace's interfaces.
+    request = struct.pack("16si12x", interface.encode(), 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        answer = fcntl.ioctl(link, _SIOCGIFMTU, request)
+    return int(struct.unpack("16si12x", answer)[1])
+
+
+def management_address(environment: dict[str, str]) -> str:
+    """Return the address of the controller as this SSH session sees it, "" outside of one (sshd(8))."""
+    return environment.get("SSH_CONNECTION", "").partition(" ")[0]
+
+
+def missing(kernel_wireguard: bool, userspace: bool) -> list[str]:
+    """Return what has to be installed before an overlay can be applied: wireguard-tools, pyroute2, wireguard-go."""
+    absent = []
+    if shutil.which("wg") is None:
+        absent.append("wireguard-tools")
+    if importlib.util.find_spec("pyroute2") is None:
+        absent.append("pyroute2")
+    if userspace and not kernel_wireguard and shutil.which("wireguard-go") is None:
+        absent.append("wireguard-go")
+    return absent
+
+
+def persistence(kernel_wireguard: bool) -> str:
+    """Return how this host brings interfaces up at boot: networkd, wg_quick, or none outside of systemd.
+
+    networkd needs WireGuard in the kernel, because it makes the device itself.
+    """
+    if os.path.lexists(_NETWORKD_RUNS) and kernel_wireguard:
+        return "networkd"
+    return "wg_quick" if os.path.isdir(_SYSTEMD_RUNS) else "none"

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Network interfaces: what they are, and the few attributes we set on our own.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from typing import Any
+
+from .rtnetlink import error_types
+
+# The ifalias that marks an interface as made by us.
+OWNER_ALIAS = "wirewright.overlay"
+WIREGUARD = "wireguard"
+TUN = "tun"
+
+_IFF_UP = 1
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface. In a wanted one, None leaves an attribute alone."""
+
+    name: str
+    kind: str
+    mtu: int | None = None
+    up: bool | None = None
+    alias: str | None = None
+    index: int = field(default=0, compare=False)
+
+    def key(self) -> str:
+        """The interface name."""
+        return self.name
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it carries our alias."""
+        return self.alias == OWNER_ALIAS
+
+    def describe(self) -> dict[str, object]:
+        """Return the interface's state as a diff shows it."""
+        return {"mtu": self.mtu, "up": self.up, "alias": self.alias or ""}
+
+
+class KindUnsupported(OSError):
+    """The kernel knows no interface of this kind."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(errno.EOPNOTSUPP, f"this kernel has no interface of kind {kind}")
+        self.kind = kind
+
+
+def read(ipr: Any, name: str) -> Link | None:
+    """Return the interface, None where there is none of this name."""
+    try:
+        (message,) = list(ipr.link("get", ifname=name))
+    except error_types() as exc:
+        if exc.code == errno.ENODEV:  # type: ignore[attr-defined]
+            return None
+        raise
+    info = message.get_attr("IFLA_LINKINFO")
+    return Link(
+        name=name,
+        kind=(info.get_attr("IFLA_INFO_KIND") if info else None) or "",
+        mtu=message.get_attr("IFLA_MTU"),
+        up=bool(message["flags"] & _IFF_UP),
+        alias=message.get_attr("IFLA_IFALIAS"),
+        index=message["index"],
+    )
+
+
+def create(ipr: Any, name: str, kind: str) -> None:
+    """Make an interface. Raises KindUnsupported where the kernel cannot."""
+    try:
+        list(ipr.link("add", ifname=name, kind=kind))
+    except error_types() as exc:
+        if exc.code == errno.EOPNOTSUPP:  # type: ignore[attr-defined]
+            raise KindUnsupported(kind) from None
+        raise
+
+
+def update(ipr: Any, before: Link, after: Link) -> None:
+    """Set the attributes that differ, except the up flag."""
+    attributes: dict[str, object] = {}
+    if after.mtu is not None and after.mtu != before.mtu:
+        attributes["mtu"] = after.mtu
+    if after.alias is not None and after.alias != before.alias:
+        attributes["IFLA_IFALIAS"] = after.alias
+    if attributes:
+        list(ipr.link("set", index=before.index, **attributes))
+
+
+def set_up(ipr: Any, index: int, up: bool) -> None:
+    """Set the interface up or down. A WireGuard device binds its listen port when it goes up."""
+    list(ipr.link("set", index=index, state="up" if up else "down"))
+
+
+def delete(ipr: Any, index: int) -> None:
+    """Remove an interface, and with it its peers, addresses and routes."""
+    list(ipr.link("del", index=index))

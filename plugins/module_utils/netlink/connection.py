@@ -1,0 +1,133 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A netlink socket: acknowledged requests and whole dumps, with the kernel's own error texts.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from . import messages as nl
+
+SOL_NETLINK = 270
+NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
+
+# A dump is sent in datagrams as large as the reader's last buffer allows, 32 KiB at most
+# (af_netlink.c, netlink_dump); a larger buffer also holds any single reply.
+_RECEIVE_BYTES = 1 << 17
+_RECEIVE_QUEUE_BYTES = 1 << 21
+_TIMEOUT_SECONDS = 30.0
+_DUMP_ATTEMPTS = 10
+
+
+class DumpInterrupted(OSError):
+    """What was dumped kept changing under the reader, so no whole picture could be had."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(errno.EINTR, f"the kernel's table changed during each of {attempts} dumps")
+
+
+class Connection:
+    """One socket of one netlink family. Use it as a context manager.
+
+    Raises NetlinkError where the kernel refuses a request, OSError where the socket itself fails.
+    """
+
+    def __init__(self, family: int, *, strict: bool = False, link: socket.socket | None = None) -> None:
+        self._socket = link or _open(family, strict)
+        self._sequence = 0
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def request(self, kind: int, payload: bytes, flags: int = 0) -> list[bytes]:
+        """Send one request, wait for its acknowledgement, and return the payloads that came before it."""
+        sequence = self._send(kind, flags | nl.NLM_F_ACK, payload)
+        replies: list[bytes] = []
+        while True:
+            for message in self._receive(sequence):
+                if message.type == nl.NLMSG_ERROR:
+                    refused = nl.error(message)
+                    if refused:
+                        raise refused
+                    return replies
+                replies.append(message.payload)
+
+    def dump(self, kind: int, payload: bytes) -> list[bytes]:
+        """Return the payloads of one whole, uninterrupted dump.
+
+        A dump that the kernel marks as interrupted, or that overran the receive queue, is thrown away and asked for
+        again; nothing partial is ever returned. Raises DumpInterrupted when no attempt gave a whole one.
+        """
+        for _attempt in range(_DUMP_ATTEMPTS):
+            parts = self._dump_once(kind, payload)
+            if parts is not None:
+                return parts
+        raise DumpInterrupted(_DUMP_ATTEMPTS)
+
+    def _dump_once(self, kind: int, payload: bytes) -> list[bytes] | None:
+        sequence = self._send(kind, nl.NLM_F_DUMP, payload)
+        parts: list[bytes] = []
+        interrupted = False
+        while True:
+            try:
+                received = self._receive(sequence)
+            except OSError as exc:
+                if exc.errno == errno.ENOBUFS:
+                    return None
+                raise
+            for message in received:
+                interrupted = interrupted or bool(message.flags & nl.NLM_F_DUMP_INTR)
+                if message.type in (nl.NLMSG_ERROR, nl.NLMSG_DONE):
+                    refused = nl.error(message)
+                    if refused and refused.errno != errno.EINTR:
+                        raise refused
+                    return None if interrupted or refused else parts
+                if message.type == nl.NLMSG_OVERRUN:
+                    return None
+                parts.append(message.payload)
+
+    def _send(self, kind: int, flags: int, payload: bytes) -> int:
+        self._sequence += 1
+        self._socket.sendall(nl.request(kind, flags, self._sequence, payload))
+        return self._sequence
+
+    def _receive(self, sequence: int) -> list[nl.Message]:
+        """Return the messages of the next datagram that answer a request; leftovers of an earlier one are dropped."""
+        datagram, _ancillary, flags, _peer = self._socket.recvmsg(_RECEIVE_BYTES)
+        if flags & socket.MSG_TRUNC:
+            raise nl.MalformedMessage(f"a netlink datagram was larger than {_RECEIVE_BYTES} bytes")
+        return [message for message in nl.messages(datagram) if message.sequence == sequence]
+
+
+def _open(family: int, strict: bool) -> socket.socket:
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+    try:
+        link.settimeout(_TIMEOUT_SECONDS)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_QUEUE_BYTES)
+        options = [NETLINK_CAP_ACK, NETLINK_EXT_ACK] + ([NETLINK_GET_STRICT_CHK] if strict else [])
+        for option in options:
+            try:
+                link.setsockopt(SOL_NETLINK, option, 1)
+            except OSError as exc:
+                # Kernels before 4.12 and 4.20 lack the last two; answers are then longer or less well explained.
+                if exc.errno != errno.ENOPROTOOPT:
+                    raise
+        link.bind((0, 0))
+        link.connect((0, 0))
+    except OSError:
+        link.close()
+        raise
+    return link

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Route messages of rtnetlink between bytes and values (linux/rtnetlink.h: struct rtmsg, enum rtattr_type_t). Pure.
+
+Routes are on our own codec, because only the kernel can filter a dump quickly: with NETLINK_GET_STRICT_CHK it
+returns the routes of one table and one interface, where a router's whole table would take minutes to read.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+from ..prefix import Prefix
+from . import messages as nl
+
+NETLINK_ROUTE = 0
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RT_TABLE_MAIN = 254
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
+RTN_UNICAST = 1
+
+# family, dst_len, src_len, tos, table, protocol, scope, type, flags
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 6, 7, 15
+_RTM_F_CLONED, _RTM_F_FIB_MATCH = 0x200, 0x2000
+_U32 = struct.Struct("=I")
+_ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
+
+
+class RouteMessage(NamedTuple):
+    """One unicast route as the kernel says it."""
+
+    destination: Prefix
+    table: int
+    protocol: int
+    type: int
+    metric: int
+    interface_index: int
+    has_gateway: bool
+    source: bytes | None
+
+
+def encode_dump(family: int, table: int, interface_index: int) -> bytes:
+    """Return the payload of a dump of one family's routes in a table; 0 for any interface."""
+    header = _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
+    attributes = nl.attribute(_RTA_TABLE, _U32.pack(table))
+    if interface_index:
+        attributes += nl.attribute(_RTA_OIF, _U32.pack(interface_index))
+    return header + attributes
+
+
+def encode_lookup(family: int, destination: bytes) -> bytes:
+    """Return the payload of the question "which way would a packet to this address go"."""
+    return _RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0) + nl.attribute(_RTA_DST, destination)
+
+
+def encode_match(destination: Prefix) -> bytes:
+    """Return the payload of the question "which route would serve this network's first address"."""
+    header = _RTMSG.pack(destination.family, len(destination.packed) * 8, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH)
+    return header + nl.attribute(_RTA_DST, destination.packed)
+
+
+def encode_route(destination: Prefix, table: int, protocol: int, metric: int, interface_index: int) -> bytes:
+    """Return the payload that adds, replaces or deletes a unicast route through an interface without a gateway."""
+    scope = RT_SCOPE_LINK if destination.family == socket.AF_INET else RT_SCOPE_UNIVERSE
+    header = _RTMSG.pack(destination.family, destination.length, 0, 0, min(table, 252), protocol, scope, RTN_UNICAST, 0)
+    attributes = [nl.attribute(_RTA_DST, destination.packed)] if destination.length else []
+    attributes.append(nl.attribute(_RTA_OIF, _U32.pack(interface_index)))
+    attributes.append(nl.attribute(_RTA_TABLE, _U32.pack(table)))
+    if metric:
+        attributes.append(nl.attribute(_RTA_PRIORITY, _U32.pack(metric)))
+    return header + b"".join(attributes)
+
+
+def decode_route(payload: bytes) -> RouteMessage | None:
+    """Return the route in a message; None for a cached one, which is no configuration."""
+    family, length, _src_length, _tos, table, protocol, _scope, kind, flags = _RTMSG.unpack_from(payload)
+    if flags & _RTM_F_CLONED or family not in _ADDRESS_BYTES:
+        return None
+    return _decode(payload, family, length, table, protocol, kind)
+
+
+def decode_lookup(payload: bytes) -> RouteMessage:
+    """Return the route that a lookup found: its interface and source address are what one asks it for."""
+    family, length, _src_length, _tos, table, protocol, _scope, kind, _flags = _RTMSG.unpack_from(payload)
+    return _decode(payload, family, length, table, protocol, kind)
+
+
+def _decode(payload: bytes, family: int, length: int, table: int, protocol: int, kind: int) -> RouteMessage:
+    found = dict(nl.attributes(payload, _RTMSG.size))
+
+    def number(attribute: int) -> int:
+        return int(_U32.unpack(found[attribute])[0]) if attribute in found else 0
+
+    packed = found.get(_RTA_DST, bytes(_ADDRESS_BYTES[family]))
+    return RouteMessage(
+        Prefix(family, packed, length),
+        number(_RTA_TABLE) or table,
+        protocol,
+        kind,
+        number(_RTA_PRIORITY),
+        number(_RTA_OIF),
+        _RTA_GATEWAY in found,
+        found.get(_RTA_PREFSRC),
+    )

@@ -1,0 +1,215 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Read an interface, plan, act, and read again: the edge where plans meet the kernel and the file system.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..fib import routes
+from ..host import addresses, files, links, rtnetlink, sysctls
+from ..netlink.generic import FamilyMissing
+from ..reconcile import DELETE, Operation
+from ..wireguard import key_file, userspace
+from ..wireguard import memory as memories
+from ..wireguard.backend import backend_for
+from ..wireguard.endpoint import Endpoint, resolve
+from ..wireguard.kernel import NotWireGuard
+from ..wireguard.model import Device, Settings, change_of
+from . import boot_files
+from .desired import InvalidDesired, WantedInterface
+from .plan import Current, Plan, names_to_resolve, plan
+
+SYSTEMD_MARK = "/run/systemd/system"
+
+
+class NotConverged(RuntimeError):
+    """The kernel took every request and still holds something else than was asked for."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or in check mode would do, to one interface."""
+
+    plan: Plan
+    wanted: WantedInterface
+    warnings: tuple[str, ...] = ()
+    requests: int = 0
+
+
+def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Outcome]:
+    """Make the interfaces what they shall be, or in check mode say what that would take.
+
+    Every interface is read, planned and checked before the first is touched. Raises RefusedPlan, InvalidDesired,
+    BadKeyFile, ForeignFile, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
+    pyroute2's error where the kernel refuses.
+    """
+    with rtnetlink.open_socket() as ipr, routes.open_connection() as fib:
+        keys = {item.name: _private_key(item, check_mode) for item in wanted}
+        outcomes = []
+        for item in wanted:
+            current = read(ipr, fib, item)
+            outcome = _plan_one(current, item, keys[item.name])
+            _refuse_taken(fib, outcome.plan)
+            outcomes.append(outcome)
+        if check_mode or not any(outcome.plan for outcome in outcomes):
+            return outcomes
+        # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
+        return [_execute(ipr, fib, outcome, keys[outcome.wanted.name]) for outcome in outcomes]
+
+
+def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
+    if wanted.private_key_file is None or not wanted.present:
+        return None
+    private_key = key_file.read(wanted.private_key_file)
+    if private_key is None and not check_mode:
+        raise InvalidDesired(
+            [f"{wanted.name}: there is no private key in {wanted.private_key_file}: make one with wg_key first"]
+        )
+    return private_key
+
+
+def _refuse_taken(fib: Any, found: Plan) -> None:
+    routes.refuse_taken(fib, found.routes)
+    for operation in found.files:
+        files.refuse_foreign(operation.before)
+
+
+def _plan_one(current: Current, wanted: WantedInterface, private_key: bytes | None) -> Outcome:
+    resolved: dict[Endpoint, Endpoint | None] = {name: resolve(name) for name in names_to_resolve(current, wanted)}
+    warnings = [
+        f"{wanted.name}: {name.host} does not resolve; its peer has no endpoint until a later run"
+        for name, address in resolved.items()
+        if address is None
+    ]
+    if wanted.present and wanted.private_key_file is not None and key_file.is_exposed(wanted.private_key_file):
+        warnings.append(f"{wanted.private_key_file} can be read by others than its owner: set its mode to 0600")
+    systemd = os.path.isdir(SYSTEMD_MARK)
+    found = plan(current, wanted, private_key, systemd=systemd, resolved=resolved)
+    return Outcome(found, wanted, tuple(warnings))
+
+
+def read(ipr: Any, fib: Any, wanted: WantedInterface) -> Current:
+    """Return all that is there of an interface, and of the files and parameters that go with it."""
+    link = links.read(ipr, wanted.name)
+    device = _read_device(wanted.name) if link is not None else None
+    held = () if link is None else tuple(addresses.read(ipr, link.index))
+    through = () if link is None else tuple(routes.read(fib, wanted.name, link.index))
+    parameters = [sysctls.read(parameter.path) for parameter in wanted.sysctls]
+    return Current(
+        link,
+        device,
+        held,
+        through,
+        tuple(found for found in parameters if found is not None),
+        tuple(_read_files(wanted)) if wanted.remembers else (),
+        memories.load(wanted.name) if wanted.remembers else memories.Memory(),
+    )
+
+
+def _read_device(name: str) -> Device | None:
+    try:
+        return backend_for(name).read(name)
+    except NotWireGuard:
+        return None
+    except FamilyMissing:  # without the kernel module no interface can be one of its
+        return None
+
+
+def _read_files(wanted: WantedInterface) -> list[files.BootFile]:
+    name = wanted.name
+    by_method = boot_files.paths(name)
+    plain = [*by_method[boot_files.WG_QUICK], *by_method[boot_files.NETWORKD][:3], boot_files.sysctl_path(name)]
+    found = [files.read(path) for path in plain]
+    found.append(files.read(by_method[boot_files.NETWORKD][3], ours_by_path=True, secret=True))
+    found.append(files.read(memories.path_of(name), ours_by_path=True))
+    if not wanted.present and wanted.private_key_file is not None:
+        found.append(files.read(wanted.private_key_file, ours_by_path=True, secret=True))
+    return [file for file in found if file is not None]
+
+
+def _execute(ipr: Any, fib: Any, outcome: Outcome, private_key: bytes | None) -> Outcome:
+    """Carry a plan out, then read back and plan again: what is left then is an error."""
+    wanted, found = outcome.wanted, outcome.plan
+    requests = 0
+    if found:
+        created = any(operation.before is None for operation in found.link)
+        try:
+            requests = _act(ipr, fib, wanted, found)
+        except BaseException:
+            if created:
+                _remove_link(ipr, wanted.name)
+            raise
+    again = _plan_one(read(ipr, fib, wanted), wanted, private_key).plan
+    if again:
+        raise NotConverged(
+            f"{wanted.name}: the kernel accepted every change, and these are still needed: "
+            + "; ".join(again.differences())
+        )
+    return Outcome(found, wanted, outcome.warnings, requests)
+
+
+def _act(ipr: Any, fib: Any, wanted: WantedInterface, found: Plan) -> int:
+    for operation in found.link:
+        if operation.action == DELETE:
+            links.delete(ipr, operation.before.index)  # type: ignore[union-attr]
+            _act_on_files(found)
+            return 1
+        if operation.before is None:
+            _create_link(ipr, wanted)
+    link = links.read(ipr, wanted.name)
+    if link is None:
+        raise NotConverged(f"{wanted.name} was removed by somebody else during the run")
+    requests = 0
+    changes = [change_of(operation) for operation in found.peers]
+    for operation in found.link:
+        if operation.after is not None:
+            links.update(ipr, link, operation.after)
+    if changes or found.settings != Settings():
+        requests += backend_for(wanted.name).write(wanted.name, found.settings, changes)
+    addresses.apply(ipr, wanted.name, link.index, found.addresses)
+    for operation in found.link:
+        if operation.after is not None and operation.after.up is not None and operation.after.up != link.up:
+            links.set_up(ipr, link.index, operation.after.up)
+    routes.apply(fib, link.index, found.routes)
+    for parameter in found.sysctls:
+        if parameter.after is not None:
+            sysctls.write(parameter.after.path, parameter.after.value)
+    _act_on_files(found)
+    return requests
+
+
+def _create_link(ipr: Any, wanted: WantedInterface) -> None:
+    """Make the interface: of the kernel where it can, by wireguard-go only where that was allowed."""
+    try:
+        links.create(ipr, wanted.name, links.WIREGUARD)
+    except links.KindUnsupported:
+        if not wanted.userspace:
+            raise
+        userspace.start(wanted.name)
+
+
+def _remove_link(ipr: Any, name: str) -> None:
+    link = links.read(ipr, name)
+    if link is not None:
+        links.delete(ipr, link.index)
+
+
+def _act_on_files(found: Plan) -> None:
+    # Links last: a unit must not be enabled before its configuration is there.
+    operations: list[Operation[files.BootFile]] = sorted(
+        found.files, key=lambda operation: operation.after is not None and operation.after.target is not None
+    )
+    for operation in operations:
+        if operation.after is None:
+            files.delete(operation.key())
+        else:
+            files.write(operation.after)

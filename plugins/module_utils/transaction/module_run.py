@@ -1,0 +1,79 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How a module runs: converge, then leave with a result or with one clear message.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ..fib.routes import RouteTaken
+from ..host.files import ForeignFile
+from ..host.rtnetlink import error_types
+from ..wireguard.key_file import BadKeyFile
+from ..wireguard.keys import encode_key
+from ..wireguard.memory import UnreadableMemory
+from . import difference
+from .apply import NotConverged, Outcome, converge
+from .desired import InvalidDesired, WantedInterface
+from .plan import RefusedPlan
+
+_REFUSALS = (RefusedPlan, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
+
+
+def run(module: AnsibleModule, wanted: Callable[[], Sequence[WantedInterface]]) -> list[Outcome]:
+    """Return the outcomes of converging on what is wanted; leaves through fail_json where that cannot be."""
+    try:
+        return converge(wanted(), check_mode=module.check_mode)
+    except InvalidDesired as exc:
+        _fail(module, "nothing was changed: " + "; ".join(exc.errors), errors=list(exc.errors))
+    except _REFUSALS as exc:
+        _fail(module, str(exc))
+    except ImportError:
+        _fail(module, missing_required_lib("pyroute2"), exception=traceback.format_exc())
+    except OSError as exc:
+        _fail(module, f"the system refused: {exc}")
+    except Exception as exc:
+        if isinstance(exc, error_types()):
+            _fail(module, f"the kernel refused: {exc}")
+        raise
+
+
+def _fail(module: AnsibleModule, message: str, **details: Any) -> NoReturn:
+    module.fail_json(msg=message, invocation={"module_args": {}}, **details)
+    raise SystemExit(1)  # fail_json has left already; this tells type checkers so
+
+
+def exit_with(module: AnsibleModule, outcomes: Sequence[Outcome], **extra: Any) -> None:
+    """Leave the module with what was done. The invocation is not echoed: it may hold a thousand peers."""
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
+    result: dict[str, Any] = {
+        "changed": any(outcome.plan for outcome in outcomes),
+        "invocation": {"module_args": {}},
+        **extra,
+    }
+    if module._diff:
+        sides = {outcome.plan.name: difference.describe(outcome.plan) for outcome in outcomes if outcome.plan}
+        result["diff"] = {
+            side: {name: described[side] for name, described in sides.items()} for side in ("before", "after")
+        }
+    module.exit_json(**result)
+
+
+def interface_result(outcome: Outcome) -> dict[str, Any]:
+    """Return what a caller learns of one interface: its public key, and what was done by kind."""
+    return {
+        "public_key": encode_key(outcome.plan.own_key) if any(outcome.plan.own_key) else None,
+        "requests": outcome.requests,
+        **difference.counts(outcome.plan),
+    }

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a host knows of its WireGuard interfaces: its own public keys, and what it remembers of its peers.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from . import kernel, key_file, memory, userspace
+from .keys import encode_key, public_key
+from .model import Device
+
+
+def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
+    """Return an interface's public side: own key, and the memory of addresses, peers and revoked keys.
+
+    Without an own key given, the remembered one is said.
+    """
+    remembered = memory.load(name)
+    return {
+        "public_key": own_public_key or remembered.public_key or None,
+        "addresses": list(remembered.addresses),
+        "peers": {
+            key: {"name": peer.name, "addresses": list(peer.addresses), "endpoint": peer.endpoint}
+            for key, peer in remembered.peers.items()
+        },
+        "revoked": dict(remembered.revoked),
+    }
+
+
+def public_key_of(path: str) -> str | None:
+    """Return the public key of a private key file, None where there is none. Raises BadKeyFile."""
+    private_key = key_file.read(path)
+    return None if private_key is None else encode_key(public_key(private_key))
+
+
+def wireguard_interfaces() -> list[str]:
+    """Return the names of all WireGuard interfaces of this host, those of userspace processes included."""
+    names = [name for _index, name in socket.if_nameindex()]
+    return sorted({*kernel.among(names), *(name for name in names if userspace.is_running(name))})
+
+
+def device_info(device: Device) -> dict[str, Any]:
+    """Return a device as wg_info shows it: all that `wg show` says, without secrets, peers with remembered names."""
+    remembered = memory.load(device.name)
+    peers = []
+    for peer in device.peers:
+        text = encode_key(peer.public_key)
+        known = remembered.peers.get(text, memory.RememberedPeer())
+        peers.append(
+            {
+                "public_key": text,
+                "name": known.name,
+                **peer.describe(),
+                "latest_handshake": peer.latest_handshake,
+                "rx_bytes": peer.rx_bytes,
+                "tx_bytes": peer.tx_bytes,
+            }
+        )
+        peers[-1]["preshared_key"] = bool(peers[-1]["preshared_key"])
+    peers.sort(key=lambda entry: (entry["name"], entry["public_key"]))
+    return {
+        "name": device.name,
+        "public_key": encode_key(device.public_key) if any(device.public_key) else None,
+        "listen_port": device.settings.listen_port,
+        "fwmark": device.settings.fwmark,
+        "peers": peers,
+    }

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Private key files: made on their host with mode 0600 from the first byte on, read there, never copied off it.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from .keys import decode_key, encode_key, generate_private_key
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+class BadKeyFile(ValueError):
+    """A private key file that cannot be used; the message never quotes it."""
+
+
+def read(path: str) -> bytes | None:
+    """Return the private key in a file (base64, as `wg genkey` prints it), None where there is no file.
+
+    Raises BadKeyFile where the file holds something else.
+    """
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.read(4096)
+    except FileNotFoundError:
+        return None
+    try:
+        return decode_key(text)
+    except ValueError as exc:
+        raise BadKeyFile(f"{path} holds no WireGuard private key: {exc}") from None
+
+
+def mode_of(path: str) -> int | None:
+    """Return the permission bits of a file, None where there is none."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def is_exposed(path: str) -> bool:
+    """Return whether anybody but the owner may read or write the file."""
+    mode = mode_of(path)
+    return mode is not None and bool(mode & 0o077)
+
+
+def create(path: str) -> bytes:
+    """Make a new private key and its file, which must not exist; returns the key.
+
+    The file comes into being under its name whole: it is written under another name, then linked, and link(2) does
+    not replace. Raises FileExistsError when another process was quicker.
+    """
+    private_key, temporary = _write_new(path)
+    try:
+        os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
+    _sync_directory(os.path.dirname(path))
+    return private_key
+
+
+def replace(path: str) -> bytes:
+    """Put a new private key in the place of the one in a file, in one step; returns the key."""
+    private_key, temporary = _write_new(path)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_directory(os.path.dirname(path))
+    return private_key
+
+
+def _write_new(path: str) -> tuple[bytes, str]:
+    """Write a new key beside its place; returns the key and the path of the file, which only its owner can read."""
+    os.makedirs(os.path.dirname(path), mode=DIRECTORY_MODE, exist_ok=True)
+    private_key = generate_private_key()
+    temporary = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(encode_key(private_key) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return private_key, temporary
+
+
+def ensure(path: str) -> tuple[bytes, bool]:
+    """Return the private key of a file and whether it was made now. Raises BadKeyFile and OSError."""
+    present = read(path)
+    if present is not None:
+        return present, False
+    try:
+        return create(path), True
+    except FileExistsError:
+        present = read(path)
+        if present is None:
+            raise OSError(errno.EAGAIN, f"{path} appeared and went away again") from None
+        return present, False
+
+
+def protect(path: str) -> None:
+    """Take the rights of everybody but the owner away."""
+    os.chmod(path, FILE_MODE)
+
+
+def _sync_directory(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overlay_facts
+author: wirewright contributors (@wirewright)
+version_added: 0.1.0
+short_description: Make a host's key and gather what the others need to know of it
+description:
+  - Returns, as facts, everything that the plan of an overlay needs of one host, in one call; its public keys, where its
+    underlay is, how it boots networks, what is not installed yet, and what it remembers of its peers.
+  - Makes the private key of O(interface) where there is none. The key stays on the host.
+  - Needs nothing on the host but Python.
+extends_documentation_fragment:
+  - wirewright.overlay.attributes
+  - wirewright.overlay.attributes.changes
+options:
+  interface:
+    description:
+      - The interface whose key is made and whose public key is returned.
+    type: str
+    required: true
+  private_key_file:
+    description:
+      - Its private key file. By default C(/etc/wireguard/NAME.key).
+    type: path
+  create_key:
+    description:
+      - Whether to make the key where there is none.
+    type: bool
+    default: true
+  userspace:
+    description:
+      - Whether C(wireguard-go) is wanted where the kernel has no WireGuard.
+    type: bool
+    default: false
+seealso:
+  - module: wirewright.overlay.overlay_plan
+  - module: wirewright.overlay.wg_key
+"""
+
+EXAMPLES = r"""
+- name: Have a key for wg0, and facts
+  wirewright.overlay.overlay_facts:
+    interface: wg0
+
+- name: Show the public key
+  ansible.builtin.debug:
+    var: ansible_facts.wirewright_overlay.interfaces.wg0.public_key
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  returned: success
+  type: dict
+  contains:
+    wirewright_overlay:
+      description: All facts of this collection.
+      returned: success
+      type: dict
+      contains:
+        boot_id:
+          description: Identifier of the host's current boot.
+          type: str
+          returned: success
+          sample: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11
+        kernel_wireguard:
+          description: Whether the kernel has WireGuard.
+          type: bool
+          returned: success
+          sample: true
+        missing:
+          description: What has to be installed, of C(wireguard-tools), C(pyroute2) and C(wireguard-go).
+          type: list
+          elements: str
+          returned: success
+          sample: []
+        persistence:
+          description: How the host boots networks; C(networkd), C(wg_quick) or C(none).
+          type: str
+          returned: success
+          sample: wg_quick
+        underlay:
+          description: By family (C(ipv4), C(ipv6)) the interface, address and MTU towards the controller, or null.
+          type: dict
+          returned: success
+          sample: {ipv4: {address: 192.0.2.11, interface: eth0, mtu: 1500}, ipv6: null}
+        interfaces:
+          description:
+            - By interface its C(public_key) (null for none), and what is remembered of it; its C(addresses), its
+              C(peers) by public key with C(name), C(addresses) and C(endpoint), and C(revoked) keys with names.
+          type: dict
+          returned: success
+          sample:
+            wg0:
+              addresses: [10.42.0.1/24]
+              peers:
+                gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=:
+                  addresses: [10.42.0.2]
+                  endpoint: 192.0.2.2:51820
+                  name: beta
+              public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
+              revoked: {}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "interface": {"type": "str", "required": True},
+            "private_key_file": {"type": "path"},
+            "create_key": {"type": "bool", "default": True, "no_log": False},
+            "userspace": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    path = params["private_key_file"] or f"/etc/wireguard/{params['interface']}.key"
+    make = params["create_key"] or os.path.exists(path)
+    try:
+        key = converge_key(path, present=make, regenerate=False, check_mode=module.check_mode)
+        facts = gather(params["interface"], key.public_key, params["userspace"], dict(os.environ))
+    except (OSError, ValueError) as exc:
+        module.fail_json(msg=f"{params['interface']}: {exc}")
+    if key.was_exposed:
+        module.warn(f"{path} could be read by others than its owner: make a new key if any of them is not trusted")
+    module.exit_json(changed=key.before != key.after, ansible_facts={"wirewright_overlay": facts}, diff=key.diff())
+
+
+if __name__ == "__main__":
+    main()

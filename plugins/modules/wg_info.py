@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wg_info
+author: wirewright contributors (@wirewright)
+version_added: 0.1.0
+short_description: Read WireGuard interfaces and their peers
+description:
+  - Returns what C(wg show) says of one interface or of all, with the names that this collection remembers of peers.
+  - No private or preshared key is returned.
+extends_documentation_fragment:
+  - wirewright.overlay.attributes
+  - wirewright.overlay.attributes.reads
+options:
+  interface:
+    description:
+      - The interface to read. Left out, all WireGuard interfaces are read.
+    type: str
+seealso:
+  - module: wirewright.overlay.wg_peer
+"""
+
+EXAMPLES = r"""
+- name: Read wg0
+  wirewright.overlay.wg_info:
+    interface: wg0
+  register: wg0
+
+- name: Every peer has been heard of
+  ansible.builtin.assert:
+    that: wg0.interfaces[0].peers | map(attribute='latest_handshake') | min > 0
+"""
+
+RETURN = r"""
+interfaces:
+  description: The interfaces, sorted by name; an empty list where O(interface) does not exist.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the interface.
+      type: str
+      returned: success
+      sample: wg0
+    public_key:
+      description: Its public key in base64, null where it has none.
+      type: str
+      returned: success
+      sample: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
+    listen_port:
+      description: Its UDP port.
+      type: int
+      returned: success
+      sample: 51820
+    fwmark:
+      description: The mark of its packets, 0 for none.
+      type: int
+      returned: success
+      sample: 0
+    peers:
+      description: Its peers, by name and public key.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        public_key:
+          description: Public key of the peer in base64.
+          type: str
+          returned: success
+          sample: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=
+        name:
+          description: The name that is remembered of the peer, or an empty text.
+          type: str
+          returned: success
+          sample: beta
+        endpoint:
+          description: Where the peer was last heard of or is looked for, or an empty text.
+          type: str
+          returned: success
+          sample: 192.0.2.2:51820
+        allowed_ips:
+          description: The networks that are routed to the peer.
+          type: list
+          elements: str
+          returned: success
+          sample: [10.42.0.2/32]
+        persistent_keepalive:
+          description: Seconds between keepalive packets, 0 for none.
+          type: int
+          returned: success
+          sample: 0
+        preshared_key:
+          description: Whether the peer has a preshared key.
+          type: bool
+          returned: success
+          sample: false
+        latest_handshake:
+          description: Seconds since the epoch of the last handshake, 0 for never.
+          type: int
+          returned: success
+          sample: 1790000000
+        rx_bytes:
+          description: Bytes received from the peer.
+          type: int
+          returned: success
+          sample: 92
+        tx_bytes:
+          description: Bytes sent to the peer.
+          type: int
+          returned: success
+          sample: 148
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import (
+    device_info,
+    wireguard_interfaces,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"interface": {"type": "str"}}, supports_check_mode=True)
+    name = module.params["interface"]
+    try:
+        names = wireguard_interfaces() if name is None else [name]
+        devices = [backend_for(each).read(each) for each in names]
+    except FamilyMissing:
+        devices = []
+    except (OSError, ValueError) as exc:
+        module.fail_json(msg=f"the interface could not be read: {exc}")
+    module.exit_json(changed=False, interfaces=[device_info(device) for device in devices if device is not None])
+
+
+if __name__ == "__main__":
+    main()

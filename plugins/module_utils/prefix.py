@@ -30,11 +30,12 @@ class Prefix(NamedTuple):
 
     def contains(self, other: Prefix) -> bool:
         """Return whether every address of the other prefix is in this one."""
-        return (
-            self.family == other.family
-            and self.length <= other.length
-            and _network_bits(self.packed, self.length) == _network_bits(other.packed, self.length)
-        )
+        if self.family != other.family or self.length > other.length:
+            return False
+        whole_bytes, bits = divmod(self.length, 8)
+        if self.packed[:whole_bytes] != other.packed[:whole_bytes]:
+            return False
+        return not bits or not (self.packed[whole_bytes] ^ other.packed[whole_bytes]) >> (8 - bits)
 
 
 class Address(NamedTuple):
@@ -56,10 +57,6 @@ class Address(NamedTuple):
     def network(self) -> Prefix:
         """The on-link prefix."""
         return Prefix(self.family, masked(self.packed, self.length), self.length)
-
-
-def _network_bits(packed: bytes, length: int) -> int:
-    return int.from_bytes(packed, "big") >> (len(packed) * 8 - length)
 
 
 def masked(packed: bytes, length: int) -> bytes:
@@ -89,6 +86,8 @@ def parse_prefix(text: str) -> Prefix:
     and the next run would find another network than the one that was asked for.
     """
     family, packed, length = _split(text)
+    if length == len(packed) * 8:
+        return Prefix(family, packed, length)
     network = masked(packed, length)
     if network != packed:
         raise ValueError(f"{text!r} has host bits set; write '{Prefix(family, network, length)}'")

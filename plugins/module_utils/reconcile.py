@@ -94,7 +94,7 @@ def reconcile(
     for key, wanted in want.items():
         before = have.get(key)
         after = settle(before, wanted) if settle else wanted
-        if before != after:
+        if before is not after and before != after:
             made.append(Operation(before, after))
     removed = [
         Operation(item, None)

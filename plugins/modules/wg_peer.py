@@ -33,7 +33,7 @@ options:
     suboptions:
       public_key:
         description:
-          - Public key of the peer in base64: which peer it is.
+          - Public key of the peer in base64, which says which peer it is.
         type: str
         required: true
       state:

@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..netlink import link as codec
+from ..netlink.connection import Connection
 from ..prefix import Address
 from ..reconcile import Operation, reconcile
 from . import sysctls
 
-_SCOPE_LINK = 253
 _IFA_F_NODAD = 0x02
 
 
@@ -33,18 +34,17 @@ class InterfaceAddress:
         return self.address
 
 
-def read(ipr: Any, index: int) -> list[InterfaceAddress]:
+def read(connection: Connection, index: int) -> list[InterfaceAddress]:
     """Return the addresses of an interface, without the link-local ones the kernel makes by itself."""
     found = []
-    for message in list(ipr.get_addr(index=index)):
-        if message["index"] != index:
+    for payload in connection.dump(codec.RTM_GETADDR, codec.encode_dump_addresses(index)):
+        message = codec.decode_address(payload)
+        # Kernels before 4.20 ignore the filter.
+        if message is None or message.interface_index != index:
             continue
-        # IFA_ADDRESS is the far end on a point-to-point link; IFA_LOCAL is always our own, but IPv6 may lack it.
-        text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-        family = message["family"]
-        if message["scope"] == _SCOPE_LINK and family == socket.AF_INET6:
+        if message.address.family == socket.AF_INET6 and message.scope == codec.RT_SCOPE_LINK:
             continue
-        found.append(InterfaceAddress(Address(int(family), socket.inet_pton(family, text), message["prefixlen"])))
+        found.append(InterfaceAddress(message.address))
     return found
 
 

@@ -13,14 +13,15 @@ import errno
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..netlink import link as codec
+from ..netlink import messages as nl
+from ..netlink.connection import Connection
 from .rtnetlink import error_types
 
 # The ifalias that marks an interface as made by us.
 OWNER_ALIAS = "wirewright.overlay"
 WIREGUARD = "wireguard"
 TUN = "tun"
-
-_IFF_UP = 1
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,16 @@ class KindUnsupported(OSError):
         self.kind = kind
 
 
-def read(ipr: Any, name: str) -> Link | None:
+def read(connection: Connection, name: str) -> Link | None:
     """Return the interface, None where there is none of this name."""
     try:
-        (message,) = list(ipr.link("get", ifname=name))
-    except error_types() as exc:
-        if exc.code == errno.ENODEV:  # type: ignore[attr-defined]
+        (reply,) = connection.request(codec.RTM_GETLINK, codec.encode_get_link(name))
+    except nl.NetlinkError as exc:
+        if exc.errno == errno.ENODEV:
             return None
         raise
-    info = message.get_attr("IFLA_LINKINFO")
-    return Link(
-        name=name,
-        kind=(info.get_attr("IFLA_INFO_KIND") if info else None) or "",
-        mtu=message.get_attr("IFLA_MTU"),
-        up=bool(message["flags"] & _IFF_UP),
-        alias=message.get_attr("IFLA_IFALIAS"),
-        index=message["index"],
-    )
+    found = codec.decode_link(reply)
+    return Link(name, found.kind, found.mtu, found.up, found.alias, found.interface_index)
 
 
 def create(ipr: Any, name: str, kind: str) -> None:

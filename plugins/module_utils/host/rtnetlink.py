@@ -2,11 +2,11 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The one place that imports pyroute2: links and addresses go through its IPRoute.
+"""The one place that imports pyroute2: links and addresses are changed through its IPRoute.
 
-The import costs a fifth of a second, so it happens only when a socket is opened. Written against pyroute2 0.7.2
-(Debian 12) and newer: attributes are read with get_attr(), and requests are wrapped in list(), because newer
-versions send nothing until the answer is iterated.
+The import costs a fifth of a second, so it happens only when something has to be changed. Written against pyroute2
+0.7.2 (Debian 12) and newer: requests are wrapped in list(), because newer versions send nothing until the answer is
+iterated.
 
 This module is private to the collection.
 """

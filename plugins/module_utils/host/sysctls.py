@@ -10,9 +10,12 @@ This module is private to the collection.
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 
 _ROOT = "/proc/sys/"
+# What would end a name in a sysctl.d(5) file, or hide in it.
+_UNUSABLE = re.compile(r"[\s\x00-\x1f\x7f=#;]")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def parse_name(name: str) -> str:
     """
     first = next((character for character in name if character in "./"), "")
     path = name if first == "/" else name.translate(str.maketrans("./", "/."))
-    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
+    if _UNUSABLE.search(path) or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"{name!r} is not the name of a sysctl")
     return path
 

@@ -32,14 +32,19 @@ class DumpInterrupted(OSError):
         super().__init__(errno.EINTR, f"the kernel's table changed during each of {attempts} dumps")
 
 
+class _Overrun(Exception):
+    """A part of a dump was lost, and its end may be too."""
+
+
 class Connection:
     """One socket of one netlink family. Use it as a context manager.
 
     Raises NetlinkError where the kernel refuses a request, OSError where the socket itself fails.
     """
 
-    def __init__(self, family: int, *, strict: bool = False, link: socket.socket | None = None) -> None:
-        self._socket = link or _open(family, strict)
+    def __init__(self, family: int, *, strict: bool = False) -> None:
+        self._family, self._strict = family, strict
+        self._socket = _open(family, strict)
         self._sequence = 0
 
     def __enter__(self) -> Connection:
@@ -72,7 +77,13 @@ class Connection:
         again; nothing partial is ever returned. Raises DumpInterrupted when no attempt gave a whole one.
         """
         for _attempt in range(_DUMP_ATTEMPTS):
-            parts = self._dump_once(kind, payload)
+            try:
+                parts = self._dump_once(kind, payload)
+            except _Overrun:
+                # The socket's dump counts as running still, so the kernel would answer EBUSY to another.
+                self.close()
+                self._socket = _open(self._family, self._strict)
+                continue
             if parts is not None:
                 return parts
         raise DumpInterrupted(_DUMP_ATTEMPTS)
@@ -86,7 +97,7 @@ class Connection:
                 received = self._receive(sequence)
             except OSError as exc:
                 if exc.errno == errno.ENOBUFS:
-                    return None
+                    raise _Overrun from None
                 raise
             for message in received:
                 interrupted = interrupted or bool(message.flags & nl.NLM_F_DUMP_INTR)
@@ -96,7 +107,7 @@ class Connection:
                         raise refused
                     return None if interrupted or refused else parts
                 if message.type == nl.NLMSG_OVERRUN:
-                    return None
+                    raise _Overrun
                 parts.append(message.payload)
 
     def _send(self, kind: int, flags: int, payload: bytes) -> int:

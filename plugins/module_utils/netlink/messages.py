@@ -76,15 +76,26 @@ def text(kind: int, value: str) -> bytes:
 def attributes(buffer: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield (type, payload) of each attribute from an offset on; flag bits of the type are taken off.
 
-    Raises MalformedMessage where a length is impossible.
+    Raises MalformedMessage where a length is impossible or the buffer is cut short.
     """
     end = len(buffer)
+    if start > end:
+        raise MalformedMessage(f"{end} bytes are less than the {start} that stand before the attributes")
     while start + 4 <= end:
         length, kind = ATTRIBUTE.unpack_from(buffer, start)
         if length < 4 or start + length > end:
             raise MalformedMessage(f"attribute {kind & NLA_TYPE_MASK} claims {length} bytes")
         yield kind & NLA_TYPE_MASK, buffer[start + 4 : start + length]
         start += (length + 3) & ~3
+    if start < end:
+        raise MalformedMessage(f"{end - start} stray bytes behind the last attribute")
+
+
+def header(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
+    """Return the fixed part that stands before a message's attributes. Raises MalformedMessage where it is not whole."""
+    if len(payload) < layout.size:
+        raise MalformedMessage(f"a message of {len(payload)} bytes, where {layout.size} stand before its attributes")
+    return layout.unpack_from(payload)
 
 
 def request(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
@@ -106,9 +117,14 @@ def messages(buffer: bytes) -> Iterator[Message]:
 
 
 def error(message: Message) -> NetlinkError | None:
-    """Return the error that an NLMSG_ERROR or NLMSG_DONE message carries, None for a plain acknowledgement."""
-    if len(message.payload) < 4:
+    """Return the error that an NLMSG_ERROR or NLMSG_DONE message carries, None for a plain acknowledgement.
+
+    Raises MalformedMessage where it is cut short.
+    """
+    if not message.payload and message.type == NLMSG_DONE:
         return None
+    if len(message.payload) < 4:
+        raise MalformedMessage(f"an acknowledgement of {len(message.payload)} bytes")
     code = -_ERROR_CODE.unpack_from(message.payload)[0]
     if code == 0:
         return None
@@ -117,6 +133,8 @@ def error(message: Message) -> NetlinkError | None:
         # Behind the code stands the offending request: its header only when capped, nothing at all in NLMSG_DONE.
         start = 4
         if message.type == NLMSG_ERROR:
+            if len(message.payload) < 20:
+                raise MalformedMessage(f"an explained refusal of {len(message.payload)} bytes")
             quoted = 16 if message.flags & NLM_F_CAPPED else HEADER.unpack_from(message.payload, 4)[0]
             start += (quoted + 3) & ~3
         for kind, payload in attributes(message.payload, start):

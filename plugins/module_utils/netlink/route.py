@@ -79,8 +79,8 @@ def encode_route(destination: Prefix, table: int, protocol: int, metric: int, in
 
 
 def decode_route(payload: bytes) -> RouteMessage | None:
-    """Return the route in a message; None for a cached one, which is no configuration."""
-    family, length, _src_length, _tos, table, protocol, _scope, kind, flags = _RTMSG.unpack_from(payload)
+    """Return the route in a message; None for a cached one, which is no configuration. Raises MalformedMessage."""
+    family, length, _src_length, _tos, table, protocol, _scope, kind, flags = nl.header(_RTMSG, payload)
     if flags & _RTM_F_CLONED or family not in _ADDRESS_BYTES:
         return None
     return _decode(payload, family, length, table, protocol, kind)
@@ -88,7 +88,7 @@ def decode_route(payload: bytes) -> RouteMessage | None:
 
 def decode_lookup(payload: bytes) -> RouteMessage:
     """Return the route that a lookup found: its interface and source address are what one asks it for."""
-    family, length, _src_length, _tos, table, protocol, _scope, kind, _flags = _RTMSG.unpack_from(payload)
+    family, length, _src_length, _tos, table, protocol, _scope, kind, _flags = nl.header(_RTMSG, payload)
     return _decode(payload, family, length, table, protocol, kind)
 
 
@@ -96,7 +96,10 @@ def _decode(payload: bytes, family: int, length: int, table: int, protocol: int,
     found = dict(nl.attributes(payload, _RTMSG.size))
 
     def number(attribute: int) -> int:
-        return int(_U32.unpack(found[attribute])[0]) if attribute in found else 0
+        value = found.get(attribute, bytes(4))
+        if len(value) != 4:
+            raise nl.MalformedMessage(f"attribute {attribute} of a route is no number")
+        return int(_U32.unpack(value)[0])
 
     packed = found.get(_RTA_DST, bytes(_ADDRESS_BYTES[family]))
     return RouteMessage(

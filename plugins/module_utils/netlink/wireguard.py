@@ -39,6 +39,8 @@ _REMOVE_ME, _REPLACE_ALLOWEDIPS, _UPDATE_ONLY = 1, 2, 4
 MESSAGE_BYTES = 32768
 
 _U16, _U32, _U64 = struct.Struct("=H"), struct.Struct("=I"), struct.Struct("=Q")
+_KEY = struct.Struct("=32s")
+_ADDRESS: dict[int, struct.Struct] = {socket.AF_INET: struct.Struct("=4s"), socket.AF_INET6: struct.Struct("=16s")}
 _ATTRIBUTE = nl.ATTRIBUTE
 _SOCKADDR_IN = struct.Struct("=HH4s8x")  # family, port in network order, address
 _SOCKADDR_IN6 = struct.Struct("=HHI16sI")  # family, port in network order, flow info, address, scope
@@ -167,7 +169,15 @@ def decode_device(name: str, payloads: Iterable[bytes]) -> Device:
 
     A peer whose allowed IPs do not fit into one message comes again in the next with its public key and the rest of
     them (drivers/net/wireguard/netlink.c, get_peer); such parts are put together by public key.
+    Raises MalformedMessage where anything is cut short, so that nobody plans on a part.
     """
+    try:
+        return _decode_device(name, payloads)
+    except (struct.error, KeyError, IndexError) as exc:
+        raise nl.MalformedMessage(f"not a description of a WireGuard device ({type(exc).__name__})") from None
+
+
+def _decode_device(name: str, payloads: Iterable[bytes]) -> Device:
     private_key, public_key, listen_port, fwmark = ZERO, ZERO, 0, 0
     peers: dict[bytes, Peer] = {}
     for payload in payloads:
@@ -178,9 +188,9 @@ def decode_device(name: str, payloads: Iterable[bytes]) -> Device:
                     known = peers.get(peer.public_key)
                     peers[peer.public_key] = _joined(known, peer) if known else peer
             elif kind == _PRIVATE_KEY:
-                private_key = value
+                (private_key,) = _KEY.unpack(value)
             elif kind == _PUBLIC_KEY:
-                public_key = value
+                (public_key,) = _KEY.unpack(value)
             elif kind == _LISTEN_PORT:
                 (listen_port,) = _U16.unpack(value)
             elif kind == _FWMARK:
@@ -209,14 +219,14 @@ def decode_peer(body: bytes) -> Peer:
     handshake = found.get(_PEER_LAST_HANDSHAKE)
     rx_bytes, tx_bytes = found.get(_PEER_RX_BYTES), found.get(_PEER_TX_BYTES)
     return Peer(
-        found[_PEER_PUBLIC_KEY],
-        found.get(_PEER_PRESHARED_KEY, ZERO),
-        decode_endpoint(endpoint) if endpoint else None,
-        _U16.unpack(keepalive)[0] if keepalive else 0,
+        _KEY.unpack(found[_PEER_PUBLIC_KEY])[0],
+        _KEY.unpack(found.get(_PEER_PRESHARED_KEY, ZERO))[0],
+        None if endpoint is None else decode_endpoint(endpoint),
+        0 if keepalive is None else _U16.unpack(keepalive)[0],
         _decode_allowed_ips(found.get(_PEER_ALLOWED_IPS, b"")),
-        _U64.unpack_from(handshake)[0] if handshake else 0,
-        _U64.unpack(rx_bytes)[0] if rx_bytes else 0,
-        _U64.unpack(tx_bytes)[0] if tx_bytes else 0,
+        0 if handshake is None else _U64.unpack_from(handshake)[0],
+        0 if rx_bytes is None else _U64.unpack(rx_bytes)[0],
+        0 if tx_bytes is None else _U64.unpack(tx_bytes)[0],
     )
 
 
@@ -224,5 +234,7 @@ def _decode_allowed_ips(body: bytes) -> frozenset[Prefix]:
     prefixes = []
     for _index, entry in nl.attributes(body):
         found = dict(nl.attributes(entry))
-        prefixes.append(Prefix(_U16.unpack(found[_IP_FAMILY])[0], found[_IP_ADDRESS], found[_IP_CIDR_MASK][0]))
+        (family,) = _U16.unpack(found[_IP_FAMILY])
+        (address,) = _ADDRESS[family].unpack(found[_IP_ADDRESS])
+        prefixes.append(Prefix(family, address, found[_IP_CIDR_MASK][0]))
     return frozenset(prefixes)

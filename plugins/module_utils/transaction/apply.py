@@ -16,8 +16,9 @@ from typing import Any
 
 from ..fib import routes
 from ..host import addresses, files, links, rtnetlink, sysctls
+from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
-from ..reconcile import DELETE, Operation
+from ..reconcile import Operation
 from ..wireguard import key_file, userspace
 from ..wireguard import memory as memories
 from ..wireguard.backend import backend_for
@@ -52,18 +53,18 @@ def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Out
     BadKeyFile, ForeignFile, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
     pyroute2's error where the kernel refuses.
     """
-    with rtnetlink.open_socket() as ipr, routes.open_connection() as fib:
+    with routes.open_connection() as fib:
         keys = {item.name: _private_key(item, check_mode) for item in wanted}
         outcomes = []
         for item in wanted:
-            current = read(ipr, fib, item)
+            current = read(fib, item)
             outcome = _plan_one(current, item, keys[item.name])
             _refuse_taken(fib, outcome.plan)
             outcomes.append(outcome)
         if check_mode or not any(outcome.plan for outcome in outcomes):
             return outcomes
         # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
-        return [_execute(ipr, fib, outcome, keys[outcome.wanted.name]) for outcome in outcomes]
+        return [_execute(fib, outcome, keys[outcome.wanted.name]) for outcome in outcomes]
 
 
 def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
@@ -77,7 +78,7 @@ def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
     return private_key
 
 
-def _refuse_taken(fib: Any, found: Plan) -> None:
+def _refuse_taken(fib: Connection, found: Plan) -> None:
     routes.refuse_taken(fib, found.routes)
     for operation in found.files:
         files.refuse_foreign(operation.before)
@@ -97,11 +98,11 @@ def _plan_one(current: Current, wanted: WantedInterface, private_key: bytes | No
     return Outcome(found, wanted, tuple(warnings))
 
 
-def read(ipr: Any, fib: Any, wanted: WantedInterface) -> Current:
+def read(fib: Connection, wanted: WantedInterface) -> Current:
     """Return all that is there of an interface, and of the files and parameters that go with it."""
-    link = links.read(ipr, wanted.name)
+    link = links.read(fib, wanted.name)
     device = _read_device(wanted.name) if link is not None else None
-    held = () if link is None else tuple(addresses.read(ipr, link.index))
+    held = () if link is None else tuple(addresses.read(fib, link.index))
     through = () if link is None else tuple(routes.read(fib, wanted.name, link.index))
     parameters = [sysctls.read(parameter.path) for parameter in wanted.sysctls]
     return Current(
@@ -136,19 +137,19 @@ def _read_files(wanted: WantedInterface) -> list[files.BootFile]:
     return [file for file in found if file is not None]
 
 
-def _execute(ipr: Any, fib: Any, outcome: Outcome, private_key: bytes | None) -> Outcome:
+def _execute(fib: Connection, outcome: Outcome, private_key: bytes | None) -> Outcome:
     """Carry a plan out, then read back and plan again: what is left then is an error."""
     wanted, found = outcome.wanted, outcome.plan
     requests = 0
     if found:
         created = any(operation.before is None for operation in found.link)
         try:
-            requests = _act(ipr, fib, wanted, found)
+            requests = _act(fib, wanted, found)
         except BaseException:
             if created:
-                _remove_link(ipr, wanted.name)
+                _remove_link(fib, wanted.name)
             raise
-    again = _plan_one(read(ipr, fib, wanted), wanted, private_key).plan
+    again = _plan_one(read(fib, wanted), wanted, private_key).plan
     if again:
         raise NotConverged(
             f"{wanted.name}: the kernel accepted every change, and these are still needed: "
@@ -157,28 +158,27 @@ def _execute(ipr: Any, fib: Any, outcome: Outcome, private_key: bytes | None) ->
     return Outcome(found, wanted, outcome.warnings, requests)
 
 
-def _act(ipr: Any, fib: Any, wanted: WantedInterface, found: Plan) -> int:
-    for operation in found.link:
-        if operation.action == DELETE:
-            links.delete(ipr, operation.before.index)  # type: ignore[union-attr]
-            _act_on_files(found)
-            return 1
-        if operation.before is None:
-            _create_link(ipr, wanted)
-    link = links.read(ipr, wanted.name)
+def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
+    if not wanted.present:
+        _remove_link(fib, wanted.name)
+        _act_on_files(found)
+        return 0
+    if any(operation.before is None for operation in found.link):
+        _create_link(wanted)
+    link = links.read(fib, wanted.name)
     if link is None:
         raise NotConverged(f"{wanted.name} was removed by somebody else during the run")
     requests = 0
     changes = [change_of(operation) for operation in found.peers]
-    for operation in found.link:
-        if operation.after is not None:
-            links.update(ipr, link, operation.after)
+    if found.link:
+        with rtnetlink.open_socket() as ipr:
+            for operation in found.link:
+                links.update(ipr, link, operation.after or link)
     if changes or found.settings != Settings():
         requests += backend_for(wanted.name).write(wanted.name, found.settings, changes)
-    addresses.apply(ipr, wanted.name, link.index, found.addresses)
-    for operation in found.link:
-        if operation.after is not None and operation.after.up is not None and operation.after.up != link.up:
-            links.set_up(ipr, link.index, operation.after.up)
+    if found.addresses or found.link:
+        with rtnetlink.open_socket() as ipr:
+            _act_on_addresses(ipr, fib, wanted, found, link)
     routes.apply(fib, link.index, found.routes)
     for parameter in found.sysctls:
         if parameter.after is not None:
@@ -187,20 +187,37 @@ def _act(ipr: Any, fib: Any, wanted: WantedInterface, found: Plan) -> int:
     return requests
 
 
-def _create_link(ipr: Any, wanted: WantedInterface) -> None:
+def _act_on_addresses(ipr: Any, fib: Connection, wanted: WantedInterface, found: Plan, link: links.Link) -> None:
+    """Set addresses and the up flag: down comes first, because the kernel then takes IPv6 addresses away."""
+    going = [operation.after.up for operation in found.link if operation.after is not None]
+    down = link.up and False in going
+    operations: Sequence[Operation[addresses.InterfaceAddress]] = found.addresses
+    if down:
+        links.set_up(ipr, link.index, False)
+        if wanted.addresses is not None:
+            operations = addresses.plan(addresses.read(fib, link.index), wanted.addresses)
+    addresses.apply(ipr, wanted.name, link.index, operations)
+    if not link.up and True in going:
+        links.set_up(ipr, link.index, True)
+
+
+def _create_link(wanted: WantedInterface) -> None:
     """Make the interface: of the kernel where it can, by wireguard-go only where that was allowed."""
     try:
-        links.create(ipr, wanted.name, links.WIREGUARD)
+        with rtnetlink.open_socket() as ipr:
+            links.create(ipr, wanted.name, links.WIREGUARD)
     except links.KindUnsupported:
         if not wanted.userspace:
             raise
         userspace.start(wanted.name)
 
 
-def _remove_link(ipr: Any, name: str) -> None:
-    link = links.read(ipr, name)
+def _remove_link(fib: Connection, name: str) -> None:
+    link = links.read(fib, name)
     if link is not None:
-        links.delete(ipr, link.index)
+        with rtnetlink.open_socket() as ipr:
+            links.delete(ipr, link.index)
+        userspace.wait_until_gone(name)
 
 
 def _act_on_files(found: Plan) -> None:

@@ -26,7 +26,7 @@ from .boot_files import METHODS, NONE
 IPV6_MINIMUM_MTU = 1280
 _MTU_RANGE = (576, 65535)
 # IFNAMSIZ without the NUL; the characters that every one of ip(8), wg-quick(8) and sysctl(8) takes.
-_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}$")
+_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}\Z")
 _RESERVED_NAMES = ("all", "default")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
@@ -104,10 +104,17 @@ class _Errors:
     def each(self, where: str, convert: Callable[[Any], T], values: Any) -> list[T]:
         """Return the converted values of a list."""
         if not isinstance(values, (list, tuple)):
-            self.lines.append(f"{where}: a list is wanted here")
+            self.lines.append(f"{where}: a list is wanted here, not a value of type {type(values).__name__}")
             return []
         converted = (self.attempt(where, convert, value) for value in values)
         return [value for value in converted if value is not None]
+
+    def mapping(self, where: str, value: Any) -> Mapping[str, Any]:
+        """Return a mapping, an empty one for none."""
+        if value is None or isinstance(value, Mapping):
+            return value or {}
+        self.lines.append(f"{where}: a mapping is wanted here, not a value of type {type(value).__name__}")
+        return {}
 
     def refuse(self) -> None:
         """Raise InvalidDesired where anything was noted."""
@@ -128,7 +135,7 @@ def number(minimum: int, maximum: int) -> Callable[[Any], int]:
     def convert(value: Any) -> int:
         try:
             parsed = int(value, 0) if isinstance(value, str) else int(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             parsed = None
         if parsed is None or isinstance(value, (bool, float)) or not minimum <= parsed <= maximum:
             raise ValueError(f"{value!r} is not a number from {minimum} to {maximum}")
@@ -145,9 +152,9 @@ def _name(value: Any) -> str:
 
 
 def _path(value: Any) -> str:
-    text = _name(value)
-    if not text.startswith("/") or re.search(r"[\s%'\"\\$`;&|<>]", text):
-        raise ValueError(f"{text!r} is not a plain absolute path")
+    text = str(value)
+    if not text.startswith("/") or re.search(r"[\s%'\"\\$`;&|<>]", text) or _CONTROL_CHARACTER.search(text):
+        raise ValueError("not a plain absolute path")  # not quoted: it may be the key itself
     return text
 
 
@@ -167,9 +174,9 @@ def parse_peer(raw: Mapping[str, Any], where: str, errors: _Errors) -> WantedPee
         keepalive = errors.attempt(f"{where}.persistent_keepalive", check, raw["persistent_keepalive"])
     if raw.get("allowed_ips") is not None:
         prefixes = frozenset(errors.each(f"{where}.allowed_ips", parse_prefix, raw["allowed_ips"]))
+    preshared_key = parse_preshared_key(raw.get("preshared_key"), where, errors)
     if public_key is None:
         return None
-    preshared_key = parse_preshared_key(raw.get("preshared_key"), where, errors)
     peer = Peer(public_key, preshared_key, None, keepalive, prefixes)
     return WantedPeer(peer, endpoint, name, tuple(raw.get("addresses") or ()))
 
@@ -223,7 +230,9 @@ def parse_interface(
     if unknown:
         errors.lines.append(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_INTERFACE_FIELDS))}")
     if raw.get("state", "present") == "absent":
-        key = raw.get("private_key_file") if raw.get("remove_private_key") else None
+        key = None
+        if raw.get("remove_private_key"):
+            key = errors.attempt(f"{where}.private_key_file", _path, raw.get("private_key_file"))
         return WantedInterface(name, present=False, private_key_file=key)
 
     def optional(key: str, convert: Callable[[Any], T]) -> T | None:
@@ -233,13 +242,10 @@ def parse_interface(
     routed = bool(raw.get("routes", True))
     peers = None
     if raw.get("peers") is not None:
-        with_secrets = [
-            {**peer, "preshared_key": preshared_keys.get(str(peer.get("public_key")), "")}
-            if isinstance(peer, Mapping)
-            else peer
-            for peer in raw["peers"]
-        ]
-        peers = parse_peers(with_secrets, f"{where}.peers", errors, routed=routed)
+        at = f"{where}.peers"
+        raws = errors.each(at, _as_given, raw["peers"])
+        with_secrets = [_with_secret(peer, preshared_keys, f"{at}[{i}]", errors) for i, peer in enumerate(raws)]
+        peers = parse_peers(with_secrets, at, errors, routed=routed)
     addresses = None
     if raw.get("addresses") is not None:
         addresses = tuple(errors.each(f"{where}.addresses", parse_address, raw["addresses"]))
@@ -258,9 +264,9 @@ def parse_interface(
         adopt=bool(raw.get("adopt", False)),
         persistence=optional("persistence", _method) or NONE,
         inventory_name=errors.attempt(f"{where}.inventory_name", _name, raw.get("inventory_name") or "") or "",
-        unknown_peers=frozenset(raw.get("unknown_peers") or ()),
-        revoked=dict(raw.get("revoked") or {}),
-        sysctls=tuple(_sysctl(errors, where, item) for item in (raw.get("sysctls") or {}).items()),
+        unknown_peers=frozenset(errors.each(f"{where}.unknown_peers", _name, raw.get("unknown_peers") or ())),
+        revoked=dict(errors.mapping(f"{where}.revoked", raw.get("revoked"))),
+        sysctls=_sysctls(errors, where, raw.get("sysctls")),
         allow_mass_removal=bool(raw.get("allow_mass_removal", False)),
     )
     _check_mtu(wanted, where, errors)
@@ -293,6 +299,27 @@ _INTERFACE_FIELDS = frozenset(
 )
 
 
+def _as_given(value: T) -> T:
+    return value
+
+
+def _with_secret(peer: Any, preshared_keys: Mapping[str, str], where: str, errors: _Errors) -> Any:
+    """Return a peer with its preshared key, empty for none: an inventory that says none means none."""
+    if not isinstance(peer, Mapping):
+        return peer
+    unknown = sorted(set(peer) - _PEER_FIELDS)
+    if unknown:
+        errors.lines.append(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_PEER_FIELDS))}")
+    return {**peer, "preshared_key": preshared_keys.get(str(peer.get("public_key")), "")}
+
+
+def _sysctls(errors: _Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
+    return tuple(_sysctl(errors, where, item) for item in errors.mapping(f"{where}.sysctls", raw).items())
+
+
+_PEER_FIELDS = frozenset(("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses"))
+
+
 def _method(value: str) -> str:
     if value not in METHODS:
         raise ValueError(f"{value!r} is none of {', '.join(METHODS)}")
@@ -320,7 +347,10 @@ def parse_document(
     errors = _Errors()
     wanted: dict[str, WantedInterface] = {}
     for position, raw in enumerate(interfaces):
-        secrets = preshared_keys.get(str(raw.get("name")), {})
+        if not isinstance(raw, Mapping):
+            errors.lines.append(f"interfaces[{position}]: an interface is a mapping with at least name")
+            continue
+        secrets = errors.mapping(f"preshared_keys.{raw.get('name')}", preshared_keys.get(str(raw.get("name"))))
         defaults = {"private_key_file": f"/etc/wireguard/{raw.get('name')}.key"}
         found = parse_interface({**defaults, **raw}, secrets, f"interfaces[{position}]", errors)
         if found is None:

@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -42,7 +43,7 @@ def run(module: AnsibleModule, wanted: Callable[[], Sequence[WantedInterface]]) 
     except OSError as exc:
         _fail(module, f"the system refused: {exc}")
     except Exception as exc:
-        if isinstance(exc, error_types()):
+        if "pyroute2" in sys.modules and isinstance(exc, error_types()):
             _fail(module, f"the kernel refused: {exc}")
         raise
 

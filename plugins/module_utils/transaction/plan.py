@@ -80,7 +80,7 @@ class Plan:
 
     def differences(self) -> list[str]:
         """Name what is to be done, for a message: kind and action, never a value that could be secret."""
-        parts = [f"interface {operation.action}" for operation in self.link]
+        parts = [f"interface {operation.action}{_link_difference(operation)}" for operation in self.link]
         parts += [name for name, value in _named_settings(self.settings) if value is not None]
         for kind in ("peers", "addresses", "routes", "sysctls", "files"):
             operations = getattr(self, kind)
@@ -137,7 +137,7 @@ def plan(
             addresses=tuple(entry.address for entry in address_state.values()),
             routes=tuple(route_state),
             route_protocol=PROTOCOL,
-            peers=_boot_peers(peers_after.values(), memory),
+            peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), memory),
             private_key_text=encode_key(private_key) if private_key else "",
         )
         files = _plan_files(current, wanted, boot, memory, systemd=systemd)
@@ -200,11 +200,12 @@ def _plan_peers(
             "Was one cloned from the other? Remove the key file on one of them, and a new key is made"
         )
     present = {peer.public_key: peer for peer in device.peers}
-    peers = [
-        replace(item.peer, endpoint=_endpoint(item, present.get(item.peer.public_key), memory, resolved))
-        for item in wanted.peers
-    ]
-    absent = set(wanted.absent_peers) | _to_remove(present, memory, wanted)
+    peers = []
+    for item in wanted.peers:
+        endpoint = _endpoint(item, present.get(item.peer.public_key), memory, resolved)
+        peers.append(item.peer if endpoint is None else replace(item.peer, endpoint=endpoint))
+    # A peer with our new own key is dropped by the kernel when that key is set: say so.
+    absent = {*wanted.absent_peers, own_key} | _to_remove(present, memory, wanted)
     operations = plan_peers(device.peers, peers, absent=absent)
     if not wanted.allow_mass_removal:
         _refuse_mass_removal(operations, memory, wanted, len(present))
@@ -306,7 +307,9 @@ def _remember(
             if item.endpoint is not None:
                 # A name that did not resolve is asked for again by the next run.
                 asked = str(item.endpoint) if resolved.get(item.endpoint, item.endpoint) is not None else ""
-            remembered[text] = RememberedPeer(item.name or known.name, item.addresses or known.addresses, asked)
+            now = (item.name or known.name, item.addresses or known.addresses, asked)
+            same = now == (known.name, known.addresses, known.endpoint)
+            remembered[text] = known if same else RememberedPeer(*now)
         elif known != RememberedPeer():
             remembered[text] = known
     addresses = before.addresses if wanted.addresses is None else tuple(str(a) for a in sorted(wanted.addresses))
@@ -331,7 +334,9 @@ def _plan_files(
     current: Current, wanted: WantedInterface, boot: boot_files.BootInterface, memory: Memory, *, systemd: bool
 ) -> list[Operation[BootFile]]:
     """Return the operations on files: the memory's always, those of the boot method where a key file is managed."""
-    files = [BootFile(memories.path_of(wanted.name), memories.dump(memory), 0o600, ours_by_path=True)]
+    path = memories.path_of(wanted.name)
+    kept = [file for file in current.files if file.path == path] if memory == current.memory else []
+    files = kept or [BootFile(path, memories.dump(memory), 0o600, ours_by_path=True)]
     if wanted.private_key_file is None:
         return reconcile(current.files, files, settle=settle_file)
     files += boot_files.files(wanted.persistence, boot, systemd=systemd)
@@ -351,6 +356,14 @@ def _removal(current: Current, wanted: WantedInterface) -> Plan:
     if wanted.remembers:
         files = [Operation(file, None) for file in current.files if file.is_ours]
     return Plan(wanted.name, link, files=tuple(files), device_before=current.device)
+
+
+def _link_difference(operation: Operation[Link]) -> str:
+    if operation.before is None or operation.after is None:
+        return ""
+    before, after = operation.before.describe(), operation.after.describe()
+    changes = (f"{name} {before[name]!r} to {after[name]!r}" for name in after if before[name] != after[name])
+    return " (" + ", ".join(changes) + ")"
 
 
 def _named_settings(settings: Settings) -> Sequence[tuple[str, object]]:

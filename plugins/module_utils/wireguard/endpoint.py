@@ -15,8 +15,8 @@ import threading
 from typing import NamedTuple
 
 # RFC 1123 host names; underscores occur in internal zones.
-_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{0,62}[A-Za-z0-9]?\.?$")
-_SCOPE = re.compile(r"[^\s/%\]]{1,15}$")
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{0,62}[A-Za-z0-9]?\.?\Z")
+_SCOPE = re.compile(r"[^\s/%\]]{1,15}\Z")
 
 
 class Endpoint(NamedTuple):
@@ -50,6 +50,13 @@ def canonical_host(host: str) -> str:
 
     Raises ValueError where it is neither, or where it is an address nobody can send to.
     """
+    try:
+        packed = socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):
+        pass
+    else:
+        if 0 < packed[0] < 224:
+            return host
     bare, percent, scope = host.partition("%")
     family = address_family(host)
     if family is None:
@@ -96,7 +103,7 @@ def resolve(endpoint: Endpoint, timeout: float = 3.0) -> Endpoint | None:
     def look_up() -> None:
         try:
             entries = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)
-        except OSError:
+        except (OSError, UnicodeError):  # the latter for a label that is empty or longer than 63 characters
             return
         found.extend(str(entry[4][0]) for entry in entries)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ..prefix import Prefix
-from ..reconcile import Operation, reconcile
+from ..reconcile import Operation, by_key, reconcile, replay
 from .endpoint import Endpoint
 from .keys import ZERO, clamp, encode_key
 
@@ -89,6 +89,14 @@ class PeerChange:
 
 def settle(before: Peer | None, wanted: Peer) -> Peer:
     """Return the peer that results from a wanted one: what it leaves open comes from the current state."""
+    if (
+        before is not None
+        and wanted.preshared_key in (None, before.preshared_key)
+        and wanted.endpoint in (None, before.endpoint)
+        and wanted.persistent_keepalive in (None, before.persistent_keepalive)
+        and wanted.allowed_ips in (None, before.allowed_ips)
+    ):
+        return before
     base = before or Peer(wanted.public_key, ZERO, None, 0, frozenset())
     return Peer(
         wanted.public_key,
@@ -100,19 +108,6 @@ def settle(before: Peer | None, wanted: Peer) -> Peer:
         base.rx_bytes,
         base.tx_bytes,
     )
-
-
-def without_moved(current: Iterable[Peer], wanted: Iterable[Peer]) -> list[Peer]:
-    """Return the current peers as the kernel leaves them once the wanted ones have got their allowed IPs.
-
-    An allowed IP belongs to one peer of a device: giving it to one takes it from another, silently.
-    """
-    owner = {prefix: peer.public_key for peer in wanted for prefix in peer.allowed_ips or ()}
-    settled = []
-    for peer in current:
-        kept = frozenset(p for p in peer.allowed_ips or () if owner.get(p, peer.public_key) == peer.public_key)
-        settled.append(peer if kept == peer.allowed_ips else replace(peer, allowed_ips=kept))
-    return settled
 
 
 def change_of(operation: Operation[Peer]) -> PeerChange:
@@ -160,14 +155,36 @@ def changed_settings(current: Settings, wanted: Settings) -> Settings:
 def plan_peers(
     current: Iterable[Peer], wanted: Iterable[Peer], *, absent: Iterable[bytes] = (), purge: bool = False
 ) -> list[Operation[Peer]]:
-    """Return the operations on a device's peers; see reconcile() for order and errors."""
-    return reconcile(
-        current,
-        wanted,
-        absent=frozenset(absent),
-        purge=(lambda _peer: True) if purge else None,
-        settle=settle,
-    )
+    """Return the operations on a device's peers; see reconcile() for order and errors.
+
+    An allowed IP belongs to one peer of a device: giving it to one takes it from another, silently. A peer that loses
+    one so, though nothing was asked of its allowed IPs, is updated too, so that the plan says what will be.
+    """
+    current, wanted, absent = list(current), list(wanted), frozenset(absent)
+    ours = (lambda _peer: True) if purge else None
+    operations = reconcile(current, wanted, absent=absent, purge=ours, settle=settle)
+    losing = _losing(replay(current, operations).values(), operations) if operations else []
+    if not losing:
+        return operations
+    desired = {**by_key(wanted), **by_key(losing)}
+    return reconcile(current, desired.values(), absent=absent, purge=ours, settle=settle)
+
+
+def _losing(peers: Iterable[Peer], operations: Iterable[Operation[Peer]]) -> list[Peer]:
+    """Return the peers from which operations take allowed IPs for another one, without these."""
+    taken: dict[Prefix, bytes] = {}
+    for operation in operations:
+        before, after = operation.before, operation.after
+        if after is not None:
+            had = (before.allowed_ips if before else None) or frozenset()
+            taken.update(dict.fromkeys((after.allowed_ips or frozenset()) - had, after.public_key))
+    losing = []
+    for peer in peers:
+        held = peer.allowed_ips or frozenset()
+        kept = frozenset(prefix for prefix in held if taken.get(prefix, peer.public_key) == peer.public_key)
+        if kept != held:
+            losing.append(replace(peer, allowed_ips=kept))
+    return losing
 
 
 def label(public_key: bytes) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,8 +29,12 @@ from .model import Device, Peer, PeerChange, Settings
 SOCKET_DIRECTORY = "/var/run/wireguard"
 PROGRAM = "wireguard-go"
 
+# What ends a whole answer; one without it was broken off.
+_ANSWER_END = re.compile(r"(?:\A|\n)errno=(-?[0-9]{1,9})\n\n\Z")
+
 _TIMEOUT_SECONDS = 60.0
 _START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
 
 
 class UserspaceError(OSError):
@@ -82,11 +87,25 @@ def start(name: str) -> None:
         except subprocess.TimeoutExpired:
             break
         if code == 0 and is_running(name):
+            # The socket takes connections before the daemon has set up the device, MTU included: wait for an answer.
+            _exchange(name, "get=1\n")
             return
         raise UserspaceError(errno.EIO, f"wireguard-go could not serve {name} (exit status {code})")
     process.kill()
     process.wait()
     raise UserspaceError(errno.ETIMEDOUT, f"wireguard-go did not serve {name} within {_START_SECONDS:.0f} seconds")
+
+
+def wait_until_gone(name: str) -> None:
+    """Return when no process serves the interface any more, which ends by itself when its interface is removed.
+
+    Until then no other can be started for an interface of this name. Raises UserspaceError where it goes on.
+    """
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_running(name):
+        if time.monotonic() > deadline:
+            raise UserspaceError(errno.ETIMEDOUT, f"the process that served {name} goes on after {_STOP_SECONDS:.0f} s")
+        time.sleep(0.01)
 
 
 class Userspace:
@@ -98,7 +117,11 @@ class Userspace:
             lines = _exchange(name, "get=1\n")
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        return decode_device(name, lines)
+        try:
+            return decode_device(name, lines)
+        except (ValueError, IndexError):
+            text = "the userspace WireGuard process answered what its protocol does not know"
+            raise UserspaceError(errno.EPROTO, text) from None
 
     def write(self, name: str, settings: Settings, changes: Sequence[PeerChange]) -> int:
         """Send all changes in one request."""
@@ -128,17 +151,17 @@ def _exchange(name: str, request: str) -> list[tuple[str, str]]:
             if not part:
                 break
             parts.append(part)
-    return _answer(b"".join(parts).decode())
+    return _answer(b"".join(parts).decode(errors="replace"))
 
 
 def _answer(text: str) -> list[tuple[str, str]]:
-    lines = [tuple(line.partition("=")[::2]) for line in text.split("\n") if line]
-    if not lines or lines[-1][0] != "errno":
+    end = _ANSWER_END.search(text)
+    if end is None:
         raise UserspaceError(errno.EPROTO, "the userspace WireGuard process broke off its answer")
-    code = abs(int(lines.pop()[1]))
+    code = abs(int(end[1]))
     if code:
         raise UserspaceError(code, os.strerror(code))
-    return lines  # type: ignore[return-value]
+    return [line.partition("=")[::2] for line in text[: end.start()].split("\n") if line]
 
 
 def encode_set(settings: Settings, changes: Sequence[PeerChange]) -> str:
@@ -175,7 +198,10 @@ def _peer_lines(change: PeerChange) -> Iterator[str]:
 
 
 def decode_device(name: str, lines: Sequence[tuple[str, str]]) -> Device:
-    """Return the device that a get answer describes; its public key is derived, as the protocol does not say it."""
+    """Return the device that a get answer describes; its public key is derived, as the protocol does not say it.
+
+    Raises ValueError, IndexError or OSError for what is no such answer.
+    """
     own: dict[str, str] = {}
     peers: list[dict[str, str]] = []
     prefixes: list[list[Prefix]] = []

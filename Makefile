@@ -1,0 +1,45 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+LAB = python3 playbooks/files/lab.py
+HOST = h1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-shell demo-clean test venv lint unit integration kernel benchmark clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "    make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Build three lab hosts on this machine, encrypt the traffic between them, and show it.
+	@.ci/demo
+
+demo-shell: ## Open a shell in a lab host: make demo-shell HOST=h1
+	@$(LAB) enter $(HOST)
+
+demo-clean: ## Remove the demo's hosts with all their processes and files.
+	@$(LAB) down
+
+test: ## Set up and run everything: lint, unit, integration and kernel tests.
+	@.ci/test
+
+venv: ## Install packages, make .venv and the collection links.
+	@.ci/setup
+
+lint: ## Run every linter.
+	@.ci/test lint
+
+unit: ## Run the tests that need neither root nor network.
+	@.ci/test unit
+
+integration: ## Run the tests against lab hosts, as root.
+	@.ci/test integration
+
+kernel: ## Run the tests on real kernel WireGuard, in a virtual machine where this kernel has none.
+	@.ci/test kernel
+
+benchmark: venv ## Measure against wg and ip, on this machine.
+	@for part in tests/benchmark/[a-z]*.py; do echo "== $$part"; .venv/bin/python $$part || exit 1; done
+
+clean: demo-clean ## Remove the demo and everything that was made in this checkout.
+	@rm -rf .venv .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

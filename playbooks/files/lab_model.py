@@ -1,0 +1,182 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lab is: its names and places, its wanted hosts, and the few commands that all parts share."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RUN = Path("/run/wirewright-lab")
+NETNS = Path("/run/netns")
+SWITCH = "net"  # the lab's own namespace, where the bridge lives
+
+# A lab's name has no hyphen, so that ww-LAB-HOST can be read in one way only.
+LAB_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
+HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+class LabError(Exception):
+    """What the user or the machine has to put right, as one sentence."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One wanted lab host: its name, its underlay addresses with prefix length, and its link's MTU."""
+
+    name: str
+    addresses: tuple[str, ...]
+    mtu: int = 1500
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where one lab keeps its namespaces and files."""
+
+    name: str
+
+    @property
+    def home(self) -> Path:
+        return RUN / self.name
+
+    def netns(self, host: str) -> str:
+        return f"ww-{self.name}-{host}"
+
+    def namespaces(self, host: str) -> list[Path]:
+        """Return the files that keep a host's namespaces: network, mounts, uts."""
+        return [NETNS / self.netns(host), self.home / host / "mnt", self.home / host / "uts"]
+
+    def record(self, host: str) -> Path:
+        """Return the file with what the host was made from; written last, so it says that the host is whole."""
+        return self.home / host / "host.json"
+
+    def enter(self, host: str) -> list[str]:
+        """Return the command prefix that leads into a host."""
+        net, mounts, uts = self.namespaces(host)
+        return ["nsenter", f"--net={net}", f"--mount={mounts}", f"--uts={uts}", "--"]
+
+    def read_record(self, host: str) -> dict[str, Any]:
+        """Return what the host was made from, or nothing."""
+        try:
+            return dict(json.loads(self.record(host).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def is_whole(self, host: str) -> bool:
+        return self.record(host).exists() and all(map(is_namespace, self.namespaces(host)))
+
+    def traces(self) -> list[str]:
+        """Return the name of every host, the switch included, of which anything is there."""
+        prefix = self.netns("")
+        found = {path.name[len(prefix) :] for path in NETNS.glob(f"{prefix}*")}
+        if self.home.is_dir():
+            found |= {path.name for path in self.home.iterdir() if path.is_dir()}
+        return sorted(found)
+
+    def hosts(self) -> list[str]:
+        return [name for name in self.traces() if name != SWITCH]
+
+
+def run(*argv: str, stdin: str | None = None) -> str:
+    """Run a command and return its output; a failure is a LabError with what it said."""
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{' '.join(argv[:6])}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def batch(lines: Iterable[str], netns: str | None = None) -> None:
+    """Give all lines to one `ip` process, in a network namespace or in the machine's own."""
+    script = "\n".join(lines)
+    if script:
+        run("ip", *(["-n", netns] if netns else []), "-batch", "-", stdin=script)
+
+
+def is_namespace(path: Path) -> bool:
+    """Tell whether a file keeps a namespace, and is not just an empty file where one should be."""
+    try:
+        return path.stat().st_dev == os.stat("/proc/self/ns/net").st_dev
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Keep a second run out. The lock is the directory itself, and goes with the last lab."""
+    while True:
+        RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = os.open(RUN, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), os.stat(RUN)):
+                    break
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # another run removed the directory while we waited
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            RUN.rmdir()
+        os.close(lock)
+
+
+def parse(document: Any) -> tuple[Lab, list[Host]]:
+    """Check the wanted lab; raise LabError with every mistake in it."""
+    if not isinstance(document, dict) or not isinstance(document.get("hosts"), dict):
+        raise LabError('the lab must be a JSON object like {"lab": "demo", "hosts": {"h1": {"addresses": []}}}')
+    lab = named_lab(document.get("lab"))
+    mistakes: list[str] = []
+    owners: dict[Any, str] = {}
+    hosts = []
+    for name, described in document["hosts"].items():
+        wanted = described or {}
+        if not HOST_NAME.fullmatch(name) or name == SWITCH:
+            mistakes.append(f"{name!r} cannot be a host's name")
+        addresses = []
+        for text in wanted.get("addresses") or []:
+            try:
+                address = ipaddress.ip_interface(text)
+            except ValueError as error:
+                mistakes.append(f"{name}: {error}")
+                continue
+            if owners.setdefault(address.ip, name) != name:
+                mistakes.append(f"{name}: {address.ip} belongs to {owners[address.ip]} already")
+            addresses.append(str(address))
+        mtu = str(wanted.get("mtu") or 1500)  # a templated number arrives as a string
+        if not mtu.isdigit() or not 1280 <= int(mtu) <= 65535:
+            mistakes.append(f"{name}: mtu {mtu} is not within 1280 and 65535")
+            continue
+        hosts.append(Host(name, tuple(addresses), int(mtu)))
+    if mistakes:
+        raise LabError("; ".join(mistakes))
+    return lab, hosts
+
+
+def named_lab(name: Any) -> Lab:
+    if not isinstance(name, str) or not LAB_NAME.fullmatch(name):
+        raise LabError(f"{name!r} cannot be a lab's name: use small letters, digits and underscores")
+    return Lab(name)
+
+
+def port_name(host: str) -> str:
+    """Return the host's port at the bridge. Interface names end at 15 bytes, host names do not."""
+    if len(host) <= 13:
+        return f"p-{host}"
+    return f"p-{host[:4]}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
+
+
+def show(netns: str) -> list[dict[str, Any]]:
+    return list(json.loads(run("ip", "-n", netns, "-j", "addr", "show")))

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hands a host its part of a fleet plan: the action of `overlay_apply`, documented with the module of that name.
+
+A plan describes each host once. Here, on the controller and for one host at a time, it is expanded to what that
+host needs: its peers, and their preshared keys, which exist nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip
+from ansible.plugins.action import ActionBase
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import whole_number
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import (
+    NotInPlan,
+    host_document,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
+
+MODULE = "wirewright.overlay.overlay_apply"
+# What only this action understands; the module never sees them.
+PLAN_FROM = "plan_from"
+PLAN_OPTIONS = (PLAN_FROM, "psk_master", "psk_epoch", "static_preshared_keys")
+
+
+class ActionModule(ActionBase):
+    """One module call for one host. Not asynchronous: job files would hold the keys it carries."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result; fail or skip where the host has no part in the plan."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        args = dict(self._task.args)
+        if PLAN_FROM in args:
+            args = self._planned(args, variables)
+        elif "psk_master" in args:
+            raise AnsibleActionFail(f"psk_master: the master secret is only for {PLAN_FROM}, and goes to no host")
+        result.update(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
+        return result
+
+    def _planned(self, args: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the module's arguments from the plan."""
+        name = str(variables["inventory_hostname"])
+        foreign = sorted(set(args) - set(PLAN_OPTIONS))
+        if foreign:
+            raise AnsibleActionFail(f"{PLAN_FROM}: the plan has it all, so leave out {', '.join(foreign)}")
+        own = {option: to_plain(args.get(option)) for option in PLAN_OPTIONS}
+        plan = registered_plan(variables, own[PLAN_FROM], name)
+        master = own["psk_master"] or ""
+        epoch = whole_number(own["psk_epoch"] or 0)
+        if not isinstance(master, str):
+            raise AnsibleActionFail("psk_master: the master secret is a text")
+        if epoch is None:
+            raise AnsibleActionFail("psk_epoch: the epoch is a whole number from 0")
+        static = own["static_preshared_keys"] or {}
+        if not isinstance(static, dict):
+            raise AnsibleActionFail("static_preshared_keys: this is a dictionary by public key")
+        try:
+            document = host_document(plan, name, master, epoch, static)
+        except NotInPlan as absence:
+            if absence.revoked:
+                raise AnsibleActionSkip(str(absence)) from None
+            raise AnsibleActionFail(str(absence)) from None
+        except ValueError as error:
+            # No message in there quotes a secret, and the traceback would not either.
+            raise AnsibleActionFail(f"preshared keys for {name!r}: {error}") from None
+        if master and plan.hosts[name].public_key is None and not self._task.check_mode:
+            raise AnsibleActionFail(
+                f"{name!r} has no key yet, so no preshared key can be derived; run overlay_facts before the plan"
+            )
+        return document
+
+
+def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -> FleetPlan:
+    """Return the plan in a registered result, read as it is: templating it would cost each host the whole fleet."""
+    registered = variables.get(variable) if isinstance(variable, str) else None
+    if not isinstance(registered, Mapping) or not isinstance(registered.get("plan"), Mapping):
+        raise AnsibleActionFail(
+            f"{PLAN_FROM}: {variable!r} is not the name of a variable that registered a result of overlay_plan"
+        )
+    try:
+        return FleetPlan.from_dict(registered["plan"], device_of=name)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AnsibleActionFail(f"{PLAN_FROM}: {variable!r} holds no usable plan: {error}") from None

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans a fleet on the controller, once for a play: `overlay_plan`, documented with the module of that name."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.playbook.play import Play
+from ansible.playbook.task import Task
+from ansible.plugins.action import ActionBase
+from ansible.template import Templar
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
+    SHARED,
+    SHARED_PREFIX,
+    VARIABLES,
+)
+
+FACT = "wirewright_overlay"
+_CONNECTION_ADDRESS = "ansible_host"
+
+
+class ActionModule(ActionBase):
+    """Resolves the variables of every member as Ansible would for that host, and hands them to the planner."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the plan; fail with every problem of the fleet in one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, args = self.validate_argument_spec(
+            {
+                "topology": {"type": "str", "choices": ["mesh"], "default": "mesh"},
+                "group": {"type": "str", "default": ""},
+                "prefix": {"type": "str", "default": "mesh_"},
+            }
+        )
+        fleet, reader = FleetVariables(self._task, args["group"]), HostReader(self._templar, args["prefix"])
+        with collector_paused():
+            inputs = [reader.read(name, host_vars) for name, host_vars in fleet.by_host()]
+            outcome = plan_mesh(inputs, args["prefix"])
+        for warning in outcome.warnings:
+            self._display.warning(warning)
+        if outcome.plan is None:
+            raise AnsibleActionFail(
+                "the fleet cannot be planned, and nothing was changed:\n" + "\n".join(outcome.problems),
+                result={"problems": list(outcome.problems)},
+            )
+        result.update(changed=False, plan=outcome.plan.to_dict(), summary=summary(outcome.plan))
+        return result
+
+
+class FleetVariables:
+    """The members of a fleet, and all variables of each: the one place that knows how Ansible keeps them.
+
+    `hostvars` lacks role defaults and role parameters, so the play's own variable manager is asked, with the
+    running task as context, exactly as the strategy asks it before it runs a task on a host. No templating
+    happens here. Works on ansible-core 2.19 to 2.22.
+    """
+
+    def __init__(self, task: Task, group: str) -> None:
+        self._task = task
+        self._play: Play = task.get_play()
+        self._manager = task.get_variable_manager()
+        # There is no public way from a task to the inventory.
+        inventory = self._manager._inventory
+        if group:
+            if not inventory.get_groups_dict().get(group):
+                known = sorted(name for name, hosts in inventory.get_groups_dict().items() if hosts)
+                raise AnsibleActionFail(
+                    f"group: {group!r} is not a group with hosts in it; such are: {', '.join(known)}"
+                )
+            pattern: Any = [group]
+        else:
+            pattern = self._play.hosts
+        # The fleet is the same under --limit and in every batch of `serial`: only the work is limited.
+        self._hosts = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
+        if not self._hosts:
+            raise AnsibleActionFail(f"no host of the inventory matches {pattern}, so there is no fleet to plan")
+
+    def by_host(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each member's name and variables, one at a time: a thousand sets of them are large."""
+        for host in self._hosts:
+            yield (
+                str(host.name),
+                self._manager.get_vars(play=self._play, host=host, task=self._task, include_hostvars=False),
+            )
+
+
+class HostReader:
+    """Reads the planner's variables out of a host's.
+
+    Most values are not templates and are the same objects for many hosts, because they come from one group or
+    from a role's defaults, so they are recognised by identity. Secrets are never among the names that are read.
+    """
+
+    def __init__(self, templar: Templar, prefix: str) -> None:
+        self._templar = templar
+        self._names = [
+            (variable, prefix + variable, SHARED_PREFIX + variable if variable in SHARED else "")
+            for variable in VARIABLES
+        ]
+        # The value is kept beside its result, so that no other object can get its identity.
+        self._constants: dict[int, tuple[object, object]] = {}
+
+    def read(self, name: str, host_vars: dict[str, Any]) -> HostInput:
+        """Return what the planner is told about a host."""
+        self._templar.available_variables = host_vars
+        values: dict[str, object] = {}
+        unresolved: dict[str, str] = {}
+        for variable, own, shared in self._names:
+            raw = host_vars.get(own)
+            if raw is None and shared:
+                raw = host_vars.get(shared)
+            if raw is None:
+                continue
+            try:
+                values[variable] = self._value(raw)
+            except AnsibleError as error:
+                unresolved[variable] = f"this cannot be evaluated: {' '.join(str(error).split())}"
+        # Facts come from hosts and are never templated; they are large, so they are not converted either.
+        facts = host_vars.get("ansible_facts")
+        fact = facts.get(FACT) if isinstance(facts, Mapping) else None
+        return HostInput(
+            name=name,
+            variables=values,
+            ansible_host=self._text(host_vars.get(_CONNECTION_ADDRESS)),
+            fact=fact if isinstance(fact, Mapping) else None,
+            unresolved=unresolved,
+        )
+
+    def _value(self, raw: object) -> object:
+        known = self._constants.get(id(raw))
+        if known is not None:
+            return known[1]
+        value: object = to_plain(self._templar.template(raw))
+        if not self._templar.is_template(raw):
+            self._constants[id(raw)] = (raw, value)
+        return value
+
+    def _text(self, raw: object) -> str:
+        """Return a text; empty where there is none, or where it depends on something unknown."""
+        try:
+            value = None if raw is None else self._value(raw)
+        except AnsibleError:
+            return ""
+        return value if isinstance(value, str) else ""
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the search for reference cycles, which grows with everything a large inventory keeps in memory."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def summary(plan: FleetPlan) -> str:
+    """Return the plan in one line."""
+    parts = [f"{len(plan.hosts)} members"]
+    for label, names in (("key unknown", plan.unknown), ("revoked", plan.excluded)):
+        parts.extend(_named(label, names))
+    return f"{plan.topology} {plan.interface}: {', '.join(parts)}"
+
+
+def _named(label: str, names: Iterable[str]) -> list[str]:
+    listed = list(names)
+    return [f"{len(listed)} {label} ({host_list(listed)})"] if listed else []

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overlay_plan
+author: wirewright contributors (@wirewright)
+version_added: 0.1.0
+short_description: Plan the overlay of a whole fleet, once
+description:
+  - Reads the variables and facts of every member, checks them against each other, and returns what each host needs,
+    each host described once. M(wirewright.overlay.overlay_apply) expands a host's part where it is applied.
+  - Runs on the controller; use it with C(run_once). It changes nothing.
+  - The members are the same under C(--limit), with C(serial), and when hosts cannot be reached. A member that was not
+    heard from keeps the key, the addresses and the endpoint that the inventory or its neighbours know.
+  - Variables are those of the role, with exact precedence for each member; role defaults and role parameters count.
+    See the role C(wirewright.overlay.mesh) for their meaning.
+  - All problems of all hosts are reported in one message, and then nothing is planned.
+  - The result holds no secret. Preshared keys are derived later, for one host at a time.
+extends_documentation_fragment:
+  - wirewright.overlay.attributes
+attributes:
+  action:
+    description: The work is done on the controller.
+    support: full
+  check_mode:
+    description: Can run in C(check_mode); it changes nothing anyway.
+    support: full
+  diff_mode:
+    description: Returns no diff, because nothing changes.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+options:
+  topology:
+    description:
+      - Who has a tunnel to whom. In a V(mesh) every member has one to every other.
+    type: str
+    choices: [mesh]
+    default: mesh
+  group:
+    description:
+      - The inventory group whose hosts are the members.
+      - By default all hosts that the play's C(hosts) name, without C(--limit).
+    type: str
+    default: ''
+  prefix:
+    description:
+      - What the names of the variables begin with.
+    type: str
+    default: mesh_
+seealso:
+  - module: wirewright.overlay.overlay_apply
+  - module: wirewright.overlay.overlay_facts
+"""
+
+EXAMPLES = r"""
+- name: Have a key, and tell the others
+  wirewright.overlay.overlay_facts:
+    interface: wg0
+
+- name: Plan the mesh
+  wirewright.overlay.overlay_plan:
+  run_once: true
+  register: mesh_plan
+
+- name: Apply this host's part
+  wirewright.overlay.overlay_apply:
+    plan_from: mesh_plan
+"""
+
+RETURN = r"""
+plan:
+  description: The plan, in a form that may change with any version. It grows with the number of hosts, not its square.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: Version of this form.
+      returned: success
+      type: int
+      sample: 1
+    topology:
+      description: The topology.
+      returned: success
+      type: str
+      sample: mesh
+    interface:
+      description: The interface that all members have.
+      returned: success
+      type: str
+      sample: wg0
+    hosts:
+      description:
+        - By inventory name, what the others need to know of a host (C(public_key), C(addresses), C(networks),
+          C(endpoints), C(families)) and what only it needs (C(device)).
+      returned: success
+      type: dict
+    unknown:
+      description: Members whose public key nobody knows. The others keep what they hold of them.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+    revoked:
+      description: Revoked public keys, with the names they had.
+      returned: success
+      type: dict
+      sample: {}
+    excluded:
+      description: Members that are revoked, and so are not planned.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+problems:
+  description: All that is wrong, one line each.
+  returned: failure
+  type: list
+  elements: str
+  sample: ["host 'web3': mesh_addresses: 10.42.0.4 is also db1''s; give one of them another address"]
+summary:
+  description: The plan in one line.
+  returned: success
+  type: str
+  sample: "mesh wg0: 3 members"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "topology": {"type": "str", "choices": ["mesh"], "default": "mesh"},
+            "group": {"type": "str", "default": ""},
+            "prefix": {"type": "str", "default": "mesh_"},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="overlay_plan runs on the controller, as an action; it cannot run on a host")
+
+
+if __name__ == "__main__":
+    main()

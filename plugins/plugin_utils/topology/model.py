@@ -1,0 +1,178 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The values a topology is planned from and to.
+
+In: one `HostInput` per host. Out: one `FleetPlan`, each host described once, public data only; the document
+for one host is expanded from it where that host is applied, so that a plan grows with the number of hosts and
+not with its square. This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+VERSION = 1
+
+
+class HostInput(NamedTuple):
+    """What the inventory and the host itself say.
+
+    variables: by name, without the role's prefix, templated, plain.
+    unresolved: the variables whose templates could not be evaluated, with the reason.
+    fact: what `overlay_facts` returned, None where the host has not been contacted.
+    """
+
+    name: str
+    variables: Mapping[str, object]
+    ansible_host: str = ""
+    fact: Mapping[str, Any] | None = None
+    unresolved: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a host is reached, as `host:port` by address family; `name` is resolved by whoever uses it."""
+
+    ipv4: str = ""
+    ipv6: str = ""
+    name: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.ipv4 or self.ipv6 or self.name)
+
+
+@dataclass(frozen=True)
+class StaticPeer:
+    """A peer this collection does not manage. Its preshared key, if any, is never part of a plan."""
+
+    name: str
+    public_key: str
+    endpoint: str = ""
+    allowed_ips: tuple[str, ...] = ()
+    persistent_keepalive: int = 0
+
+
+@dataclass(frozen=True)
+class PeerOverride:
+    """One host's own view of a peer; None leaves the peer's common value, an empty endpoint means none at all."""
+
+    endpoint: str | None = None
+    persistent_keepalive: int | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """What only the host itself needs: its device, its unmanaged peers and its views of the others."""
+
+    private_key_file: str
+    listen_port: int
+    fwmark: int
+    mtu: int
+    persistent_keepalive: int
+    persistence: str
+    routes: bool = True
+    purge: bool = True
+    userspace: bool = False
+    adopt: bool = False
+    allow_mass_removal: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    static_peers: tuple[StaticPeer, ...] = ()
+    overrides: Mapping[str, PeerOverride] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Device:
+        """Return the device that `dataclasses.asdict` described."""
+        fields = dict(data)
+        fields["static_peers"] = tuple(
+            StaticPeer(**{**peer, "allowed_ips": tuple(peer["allowed_ips"])}) for peer in data["static_peers"]
+        )
+        fields["overrides"] = {name: PeerOverride(**view) for name, view in data["overrides"].items()}
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """One member: what its neighbours need to know of it, and its own device.
+
+    public_key is None where nobody knows it; device is None where the host's variables cannot be evaluated
+    (it was not contacted, and they depend on facts). Neighbours keep what they hold of either.
+    families: the address families it can reach others by.
+    """
+
+    public_key: str | None
+    addresses: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    endpoints: Endpoints = Endpoints()
+    families: tuple[str, ...] = ("ipv4", "ipv6")
+    device: Device | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], with_device: bool = True) -> HostPlan:
+        """Return the host that `dataclasses.asdict` described; reading 1,000 devices to use one is a waste."""
+        device = data["device"] if with_device else None
+        return cls(
+            data["public_key"],
+            tuple(data["addresses"]),
+            tuple(data["networks"]),
+            Endpoints(**data["endpoints"]),
+            tuple(data["families"]),
+            None if device is None else Device.from_dict(device),
+        )
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """Everything that is to be, once: hosts by name, members nobody knows a key of, revoked keys and their names."""
+
+    interface: str
+    hosts: Mapping[str, HostPlan]
+    unknown: tuple[str, ...] = ()
+    revoked: Mapping[str, str] = field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
+    topology: str = "mesh"
+    version: int = VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain data, in a stable order."""
+        return {
+            "version": self.version,
+            "topology": self.topology,
+            "interface": self.interface,
+            "hosts": {name: _plain(asdict(self.hosts[name])) for name in sorted(self.hosts)},
+            "unknown": list(self.unknown),
+            "revoked": dict(sorted(self.revoked.items())),
+            "excluded": list(self.excluded),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], device_of: str | None = None) -> FleetPlan:
+        """Return the plan that `to_dict` described, with the device of one host or (by default) of all.
+
+        Raises ValueError for what is no plan of this version.
+        """
+        if not isinstance(data, Mapping) or data.get("version") != VERSION:
+            raise ValueError(f"not a fleet plan of version {VERSION}")
+        return cls(
+            data["interface"],
+            {
+                name: HostPlan.from_dict(host, device_of is None or name == device_of)
+                for name, host in data["hosts"].items()
+            },
+            tuple(data["unknown"]),
+            dict(data["revoked"]),
+            tuple(data["excluded"]),
+            data["topology"],
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return nested data with lists for tuples, as it comes back from JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts report about themselves and remember of each other: the fact of `overlay_facts`, read with care.
+
+A fact comes from a host, so nothing in it is trusted to have the right shape, and none of it is ever templated.
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Address, parse_address
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import address_family
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import decode_public_key
+
+FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
+PERSISTENCE = ("networkd", "wg_quick", "none")
+
+
+class Underlay(NamedTuple):
+    """How a host reaches the outside in one address family."""
+
+    address: str
+    mtu: int | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One host's fact, for one interface. `peers` stays as it came: it is large and seldom needed."""
+
+    underlay: Mapping[str, Underlay]
+    persistence: str
+    public_key: str
+    addresses: tuple[Address, ...]
+    peers: Mapping[str, Any]
+    revoked: Mapping[str, str]
+
+
+class Recollection(NamedTuple):
+    """What one neighbour remembers of a host."""
+
+    neighbour: str
+    public_key: str
+    addresses: tuple[Address, ...]
+    endpoint: str
+
+
+def observe(fact: Mapping[str, Any], interface: str) -> Observation:
+    """Return what a fact says about an interface."""
+    device = _mapping(_mapping(fact.get("interfaces")).get(interface))
+    persistence = fact.get("persistence")
+    revoked = _mapping(device.get("revoked"))
+    return Observation(
+        underlay=_underlays(_mapping(fact.get("underlay"))),
+        persistence=str(persistence) if persistence in PERSISTENCE else "none",
+        public_key=_text(device.get("public_key")),
+        addresses=_addresses(device.get("addresses")),
+        peers=_mapping(device.get("peers")),
+        revoked={str(key): _text(name) for key, name in revoked.items() if is_public_key(str(key))},
+    )
+
+
+def recollect(observations: Mapping[str, Observation], names: Set[str]) -> dict[str, tuple[Recollection, ...]]:
+    """Return what the observed hosts remember of the named ones, in one pass over all memories."""
+    found: dict[str, list[Recollection]] = {name: [] for name in names}
+    if not names:
+        return {}
+    for neighbour in sorted(observations):
+        for key, peer in observations[neighbour].peers.items():
+            name = peer.get("name") if isinstance(peer, dict) else None
+            if isinstance(name, str) and name in found and name != neighbour and is_public_key(str(key)):
+                memory = Recollection(
+                    neighbour, str(key), _addresses(peer.get("addresses")), _text(peer.get("endpoint"))
+                )
+                found[str(name)].append(memory)
+    return {name: tuple(memories) for name, memories in found.items()}
+
+
+def is_public_key(text: str) -> bool:
+    """Return whether a text is a public key with which a handshake can succeed."""
+    try:
+        decode_public_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str) else ""
+
+
+def _addresses(value: object) -> tuple[Address, ...]:
+    entries = value if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else ()
+    return tuple(_valid_addresses(entries))
+
+
+def _valid_addresses(entries: Iterable[object]) -> Iterator[Address]:
+    for entry in entries:
+        try:
+            yield parse_address(str(entry))
+        except ValueError:
+            continue
+
+
+def _underlays(value: Mapping[str, Any]) -> dict[str, Underlay]:
+    found = {}
+    for family in FAMILIES.values():
+        link = _mapping(value.get(family))
+        address, mtu = _text(link.get("address")), link.get("mtu")
+        if FAMILIES.get(address_family(address) or 0) == family:
+            known = isinstance(mtu, int) and not isinstance(mtu, bool) and mtu > 0
+            found[family] = Underlay(address, int(mtu) if known else None)  # type: ignore[arg-type]
+    return found

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all tests share: the backend they run on, and a lab host of their own.
+
+A test that takes the fixture ``backend`` runs on the one that ``--backend`` names. Marked ``both``, it is part of the
+integration tier (wireguard-go) and of the kernel tier (kernel WireGuard) alike.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TESTS.parent / ".cache/collections"), str(TESTS / "integration")]
+
+if TYPE_CHECKING:
+    from lab_hosts import Lab
+    from managed_host import ManagedHost
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=["userspace", "kernel"],
+        default="userspace",
+        help="what serves WireGuard interfaces: wireguard-go, or the kernel (default: %(default)s)",
+    )
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--backend"))
+
+
+@pytest.fixture(scope="session")
+def lab_of_two(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The two hosts h1 and h2 that tests take turns in; each leaves them as it found them."""
+    if os.geteuid() != 0:
+        pytest.skip("lab hosts are network namespaces, and those need root")
+    from lab_hosts import Lab
+
+    with Lab() as lab:
+        lab.up(["h1", "h2"])
+        yield lab
+
+
+@pytest.fixture
+def host(lab_of_two: Lab) -> Iterator[ManagedHost]:
+    """h1, without anything of an earlier test."""
+    from managed_host import ManagedHost
+
+    managed = ManagedHost(lab_of_two, "h1")
+    managed.reset()
+    yield managed
+    managed.reset()
+
+
+@pytest.fixture
+def other_host(lab_of_two: Lab) -> Iterator[ManagedHost]:
+    """h2, a neighbour of ``host``."""
+    from managed_host import ManagedHost
+
+    managed = ManagedHost(lab_of_two, "h2")
+    managed.reset()
+    yield managed
+    managed.reset()

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lab hosts for tests, and playbooks run against them.
+
+with Lab() as lab:
+    lab.up(["h1", "h2"])
+    lab.inventory(mesh_network="10.42.0.0/24")
+    play = lab.playbook("site.yml")
+    assert play.rc == 0 and play.changed == 0, play
+    lab.run("h1", ["ping", "-c", "1", "10.42.0.2"])
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "playbooks/files/lab.py"
+CALLBACKS = Path(__file__).parent / "callback_plugins"
+
+_serial = itertools.count(1)
+
+
+@dataclass
+class Play:
+    """What a playbook run did."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    recap: dict[str, dict[str, int]]
+    events: list[dict[str, Any]] = field(repr=False)
+    remote_calls: dict[str, int] = field(default_factory=dict)
+    """How often each host's shell was called, files included; counted only in a run with `-vvv`."""
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, over all hosts."""
+        return sum(counts["changed"] for counts in self.recap.values())
+
+    def results(self, *, host: str | None = None, task: str | None = None, action: str | None = None) -> list[Any]:
+        """Return task results, in order; a task's name may be a part of it."""
+        return [
+            event["result"]
+            for event in self.events
+            if (host is None or event["host"] == host)
+            and (task is None or task in event["task"])
+            and (action is None or event["action"] == action)
+        ]
+
+    def executions(self, host: str) -> dict[str, int]:
+        """Return how often each action ran for a host, skipped tasks left out."""
+        counts: dict[str, int] = {}
+        for event in self.events:
+            if event["host"] == host and event["event"] != "skipped":
+                counts[event["action"]] = counts.get(event["action"], 0) + 1
+        return counts
+
+    def __str__(self) -> str:
+        return f"rc={self.rc}\n{self.stdout}\n{self.stderr}"
+
+
+class Lab:
+    """A lab of its own name; leaving the context removes it and every file made for it."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or f"t{os.getpid()}_{next(_serial)}"
+        self.hosts: dict[str, dict[str, Any]] = {}
+        self._files = tempfile.TemporaryDirectory(prefix="wirewright-")
+        self.path = Path(self._files.name)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.down()
+        finally:
+            self._files.cleanup()
+
+    def up(self, hosts: Iterable[str] | Mapping[str, Iterable[str]], mtu: int = 1500) -> dict[str, Any]:
+        """Add hosts, or repair them. Names alone get addresses in order: 192.0.2.11 and 2001:db8:1::11 first."""
+        for name in hosts:
+            if isinstance(hosts, Mapping):
+                addresses = list(hosts[name])
+            else:
+                number = list(self.hosts).index(name) + 11 if name in self.hosts else len(self.hosts) + 11
+                addresses = [f"192.0.2.{number}/24", f"2001:db8:1::{number}/64"]
+            self.hosts[name] = {"addresses": addresses, "mtu": mtu}
+        wanted = {"lab": self.name, "hosts": {name: self.hosts[name] for name in hosts}}
+        return self._program("up", stdin=json.dumps(wanted))
+
+    def down(self, *hosts: str) -> dict[str, Any]:
+        """Remove these hosts, or the whole lab."""
+        for name in hosts or list(self.hosts):
+            self.hosts.pop(name, None)
+        return self._program("down", "--lab", self.name, *(f"--host={host}" for host in hosts))
+
+    def enter(self, host: str) -> list[str]:
+        """Return the command prefix that leads into a host."""
+        home = f"/run/wirewright-lab/{self.name}/{host}"
+        net = f"--net=/run/netns/ww-{self.name}-{host}"
+        return ["nsenter", net, f"--mount={home}/mnt", f"--uts={home}/uts", "--"]
+
+    def run(self, host: str, argv: Iterable[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command in a host; a failure raises unless `check=False`."""
+        defaults = {"check": True, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run([*self.enter(host), *argv], **{**defaults, **options})
+
+    def inventory(
+        self, per_host: Mapping[str, Mapping[str, Any]] | None = None, group: str = "vpn", **variables: Any
+    ) -> Path:
+        """Write the inventory of all hosts, in one group with these variables, and return its path."""
+        hosts = {}
+        for name, spec in self.hosts.items():
+            hosts[name] = {
+                "ansible_connection": "wirewright.overlay.exec",
+                "ansible_exec_prefix": self.enter(name),
+                "ansible_python_interpreter": "/usr/bin/python3",
+                "ansible_host": spec["addresses"][0].partition("/")[0],
+                **(per_host or {}).get(name, {}),
+            }
+        path = self.path / "inventory.yml"
+        path.write_text(json.dumps({group: {"hosts": hosts, "vars": {"overlay_userspace": True, **variables}}}))
+        return path
+
+    def playbook(
+        self, play: str | Path, *args: str, env: Mapping[str, str] | None = None, timeout: float = 600
+    ) -> Play:
+        """Run a playbook, given as a path in the checkout or as text, with the inventory written last."""
+        path = Path(play) if "\n" not in str(play) else self.path / "play.yml"
+        if path.parent == self.path and "\n" in str(play):
+            path.write_text(str(play))
+        inventory = self.path / "inventory.yml"
+        if not inventory.exists():
+            self.inventory()
+        results = self.path / "results.jsonl"
+        results.unlink(missing_ok=True)
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(path), *args],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+                "ANSIBLE_CALLBACKS_ENABLED": "json_lines",
+                "WIREWRIGHT_RESULTS": str(results),
+                **(env or {}),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        lines = results.read_text().splitlines() if results.exists() else []
+        events = [json.loads(line) for line in lines]
+        recap: dict[str, dict[str, int]] = next((one["hosts"] for one in events if one["event"] == "recap"), {})
+        tasks = [event for event in events if event["event"] != "recap"]
+        return Play(done.returncode, done.stdout, done.stderr, recap, tasks, self._remote_calls(done.stdout))
+
+    def _remote_calls(self, output: str) -> dict[str, int]:
+        names = {spec["addresses"][0].partition("/")[0]: name for name, spec in self.hosts.items()}
+        calls: dict[str, int] = {}
+        for address in re.findall(r"^<(\S+)> (?:EXEC|PUT|FETCH) ", output, re.MULTILINE):
+            host = names.get(address, address)
+            calls[host] = calls.get(host, 0) + 1
+        return calls
+
+    def _program(self, *args: str, stdin: str = "") -> dict[str, Any]:
+        argv = [sys.executable, str(PROGRAM), *args]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return dict(json.loads(done.stdout))

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""wg_peer in twelve steps, one case for each option of a peer and each way it can change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from managed_host import ManagedHost, key
+from twelve_steps import Case, take_twelve_steps
+
+KEY_FILE = "/etc/wireguard/wg0.key"
+GIVEN = (
+    ("wg_key", {"path": KEY_FILE}),
+    ("wg_interface", {"name": "wg0", "userspace": True, "private_key_file": KEY_FILE, "listen_port": 51820}),
+)
+A, B, C = key("peer a"), key("peer b"), key("peer c")
+NAMES = "192.0.2.77 four.test\n2001:db8:1::77 six.test\n"
+
+# What peer A has at first, what it has then.
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "keepalive set": ({}, {"persistent_keepalive": 25}),
+    "keepalive changed": ({"persistent_keepalive": 25}, {"persistent_keepalive": 65535}),
+    "keepalive cleared": ({"persistent_keepalive": 25}, {"persistent_keepalive": 0}),
+    "preshared key set": ({}, {"preshared_key": key("psk 1")}),
+    "preshared key changed": ({"preshared_key": key("psk 1")}, {"preshared_key": key("psk 2")}),
+    "preshared key cleared": ({"preshared_key": key("psk 1")}, {"preshared_key": ""}),
+    "allowed ip added": ({"allowed_ips": ["10.1.0.0/16"]}, {"allowed_ips": ["10.1.0.0/16", "fd01::/48"]}),
+    "allowed ip removed": ({"allowed_ips": ["10.1.0.0/16", "fd01::/48"]}, {"allowed_ips": ["fd01::/48"]}),
+    "allowed ip replaced": ({"allowed_ips": ["10.1.0.0/16"]}, {"allowed_ips": ["10.1.0.0/17"]}),
+    "allowed ips emptied": ({"allowed_ips": ["10.1.0.0/16", "fd01::/48"]}, {"allowed_ips": []}),
+    "default routes": ({"allowed_ips": []}, {"allowed_ips": ["0.0.0.0/0", "::/0"]}),
+    "endpoint set": ({}, {"endpoint": "192.0.2.50:51820"}),
+    "endpoint's port": ({"endpoint": "192.0.2.50:51820"}, {"endpoint": "192.0.2.50:51821"}),
+    "endpoint from ipv4 to ipv6": ({"endpoint": "192.0.2.50:51820"}, {"endpoint": "[2001:db8:1::50]:51820"}),
+    "endpoint from ipv6 to a name": ({"endpoint": "[2001:db8:1::50]:51820"}, {"endpoint": "four.test:51820"}),
+    "endpoint from a name to a name": ({"endpoint": "four.test:51820"}, {"endpoint": "six.test:51820"}),
+    "endpoint with a scope": ({"endpoint": "192.0.2.50:51820"}, {"endpoint": "[fe80::50%eth0]:51820"}),
+    "everything": (
+        {"endpoint": "192.0.2.50:1", "preshared_key": key("psk 1"), "allowed_ips": ["10.1.0.0/16"]},
+        {"endpoint": "[2001:db8:1::50]:2", "preshared_key": "", "allowed_ips": ["fd01::/48"], "persistent_keepalive": 9},
+    ),
+}
+ON_BOTH_BACKENDS = ("everything", "preshared key changed", "keepalive cleared", "endpoint with a scope")
+
+
+def peers(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"interface": "wg0", "peers": list(entries), **options}
+
+
+@pytest.fixture
+def host(host: ManagedHost) -> ManagedHost:
+    if "four.test" not in host.run("cat", "/etc/hosts"):
+        host.shell("cat >>/etc/hosts", input=NAMES)
+    return host
+
+
+@pytest.mark.parametrize(
+    "change", [pytest.param(name, marks=pytest.mark.both if name in ON_BOTH_BACKENDS else ()) for name in CHANGES]
+)
+def test_peer_takes_twelve_steps(host: ManagedHost, change: str) -> None:
+    first, then = ({"public_key": A, **options} for options in CHANGES[change])
+    gone = {"public_key": A, "state": "absent"}
+    take_twelve_steps(host, Case("wg_peer", peers(first), peers(then), peers(gone), given=GIVEN))
+
+
+@pytest.mark.parametrize(
+    ("create", "modify", "delete"),
+    [
+        pytest.param(
+            peers({"public_key": A, "allowed_ips": ["10.1.0.0/16"]}, {"public_key": B, "allowed_ips": []}),
+            peers({"public_key": A, "allowed_ips": []}, {"public_key": B, "allowed_ips": ["10.1.0.0/16"]}),
+            peers({"public_key": B, "state": "absent"}, {"public_key": A, "state": "absent"}),
+            id="an allowed ip moves from one peer to another",
+            marks=pytest.mark.both,
+        ),
+        pytest.param(
+            peers({"public_key": A, "allowed_ips": ["10.1.0.0/16"]}, {"public_key": B, "allowed_ips": ["10.2.0.0/16"]}),
+            peers({"public_key": A, "allowed_ips": ["10.2.0.0/16"]}, {"public_key": B, "allowed_ips": ["10.1.0.0/16"]}),
+            peers(purge=True),
+            id="two peers swap their allowed ips",
+            marks=pytest.mark.both,
+        ),
+        pytest.param(
+            peers({"public_key": A}, {"public_key": B}, {"public_key": C}),
+            peers({"public_key": B, "state": "absent"}, {"public_key": C, "persistent_keepalive": 5}),
+            peers({"public_key": C}, purge=True),
+            id="one is removed and another changed in one call",
+        ),
+        pytest.param(
+            peers({"public_key": A, "name": "alpha"}),
+            peers({"public_key": A, "name": "omega"}),
+            peers({"public_key": A, "state": "absent"}),
+            id="a peer gets another name",
+        ),
+    ],
+)
+def test_peers_take_twelve_steps(
+    host: ManagedHost, create: dict[str, Any], modify: dict[str, Any], delete: dict[str, Any]
+) -> None:
+    take_twelve_steps(host, Case("wg_peer", create, modify, delete, given=GIVEN))
+
+
+def prepare(host: ManagedHost) -> None:
+    for module, arguments in GIVEN:
+        assert host.module(module, **arguments).changed
+
+
+def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
+    prepare(host)
+    everything = {
+        "public_key": A,
+        "endpoint": "192.0.2.50:51820",
+        "preshared_key": key("psk 1"),
+        "persistent_keepalive": 25,
+        "allowed_ips": ["10.1.0.0/16"],
+    }
+    host.module("wg_peer", **peers(everything))
+    before = host.wg_dump()[1][:4]
+    assert not host.module("wg_peer", **peers({"public_key": A})).changed
+    assert host.module("wg_peer", **peers({"public_key": A, "persistent_keepalive": 0})).changed
+    assert host.wg_dump()[1][:4] == before
+
+
+@pytest.mark.both
+def test_allowed_ip_is_taken_from_a_peer_that_was_not_named(host: ManagedHost) -> None:
+    prepare(host)
+    host.module("wg_peer", **peers({"public_key": A, "allowed_ips": ["10.1.0.0/16", "10.2.0.0/16"]}))
+    taking = peers({"public_key": B, "allowed_ips": ["10.2.0.0/16"]})
+    assert host.module("wg_peer", **taking).changed
+    assert {peer[0]: peer[3] for peer in host.wg_dump()[1:]} == {A: "10.1.0.0/16", B: "10.2.0.0/16"}
+    assert not host.module("wg_peer", **taking).changed
+
+
+@pytest.mark.both
+def test_own_key_as_a_peer_is_refused(host: ManagedHost) -> None:
+    prepare(host)
+    own = host.wg_dump()[0][1]
+    refused = host.module("wg_peer", **peers({"public_key": A}, {"public_key": own}))
+    assert "own public key" in refused.failure
+    assert len(host.wg_dump()) == 1, "the other peer was not made either"
+
+
+def test_name_that_does_not_resolve_is_a_warning_and_asked_for_again(host: ManagedHost) -> None:
+    prepare(host)
+    wanted = peers({"public_key": A, "endpoint": "late.test:51820"}, {"public_key": B, "endpoint": "four.test:51820"})
+    first = host.module("wg_peer", **wanted)
+    assert first.changed and "late.test" in str(first.data["warnings"])
+    assert {peer[0]: peer[2] for peer in host.wg_dump()[1:]} == {A: "(none)", B: "192.0.2.77:51820"}
+    host.shell("cp /etc/hosts /etc/hosts.kept; echo 192.0.2.78 late.test >>/etc/hosts")
+    try:
+        second = host.module("wg_peer", **wanted)
+    finally:
+        host.shell("cat /etc/hosts.kept >/etc/hosts")
+    assert second.changed and "warnings" not in second.data
+    assert {peer[0]: peer[2] for peer in host.wg_dump()[1:]}[A] == "192.0.2.78:51820"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"public_key": "short"}, ("public_key", "44 characters")),
+        ({"public_key": key(1)[:-1] + "\n"}, ("public_key", "44 characters")),
+        ({"public_key": "A" * 43 + "="}, ("public_key", "low-order")),
+        ({"public_key": A, "preshared_key": "secret" * 7}, ("preshared_key", "44 characters")),
+        ({"public_key": A, "endpoint": "192.0.2.1"}, ("endpoint", "host:port")),
+        ({"public_key": A, "endpoint": "2001:db8::1:51820"}, ("endpoint", "brackets")),
+        ({"public_key": A, "endpoint": "0.0.0.0:51820"}, ("endpoint", "unspecified")),
+        ({"public_key": A, "endpoint": "[fe80::1]:51820"}, ("endpoint", "%eth0")),
+        ({"public_key": A, "persistent_keepalive": 65536}, ("persistent_keepalive", "65535")),
+        ({"public_key": A, "allowed_ips": ["10.1.0.5/16"]}, ("allowed_ips", "10.1.0.0/16")),
+        ({"public_key": A, "name": "x\n[Peer]"}, ("name", "line break")),
+    ],
+)
+def test_bad_input_is_refused_before_anything_changes(
+    host: ManagedHost, entry: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    prepare(host)
+    refused = host.module("wg_peer", **peers({"public_key": C}, entry))
+    assert all(word in refused.failure for word in words), refused.failure
+    assert "secretsecret" not in refused.output
+    assert len(host.wg_dump()) == 1
+
+
+def test_all_mistakes_are_named_at_once(host: ManagedHost) -> None:
+    prepare(host)
+    wrong = peers({"public_key": A, "endpoint": "x"}, {"public_key": B, "allowed_ips": ["10.1.0.5/16"]})
+    message = host.module("wg_peer", **wrong).failure
+    assert "peers[0].endpoint" in message and "peers[1].allowed_ips" in message
+
+
+def test_interface_that_is_not_there_is_named(host: ManagedHost) -> None:
+    assert "wg9" in host.module("wg_peer", interface="wg9", peers=[{"public_key": A}]).failure

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The twelve steps of a module's test, written once: create, again, modify, again, delete, again; each first in check
+mode, which must foretell the real run and change nothing.
+
+A case is a table of arguments. What really happened on the host is told by ``witness``, never by our own code.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from managed_host import ManagedHost, ModuleResult
+from witness import observe, secrets_of
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way through a module: what to prepare, then the arguments of the three changes."""
+
+    module: str
+    create: Arguments
+    modify: Arguments
+    delete: Arguments | None
+    given: tuple[tuple[str, Arguments], ...] = ()
+    """Modules that run before the first step, with their arguments."""
+    meddle: str = ""
+    """A shell script, run on the host before the modification: what somebody else did to it."""
+
+
+def take_twelve_steps(host: ManagedHost, case: Case) -> None:
+    """Go through a case on a host. Every assertion names the step."""
+    for module, arguments in case.given:
+        prepared = host.module(module, **arguments)
+        assert prepared.rc == 0, prepared.output
+    state = _change_then_again(host, case.module, "create", case.create, observe(host))
+    if case.meddle:
+        host.shell(case.meddle)
+        state = observe(host)
+    state = _change_then_again(host, case.module, "modify", case.modify, state)
+    if case.delete is not None:
+        _change_then_again(host, case.module, "delete", case.delete, state)
+
+
+def _change_then_again(
+    host: ManagedHost, module: str, step: str, arguments: Arguments, before: dict[str, Any]
+) -> dict[str, Any]:
+    """Take four steps, and return what the host holds then."""
+    foretold = host.module(module, check_mode=True, **arguments)
+    assert observe(host) == before, f"{step}: check mode changed the host"
+    done = host.module(module, **arguments)
+    after = observe(host)
+    assert foretold.changed and done.changed, f"{step}: {foretold.output} {done.output}"
+    assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
+    assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
+    assert after != before, f"{step}: nothing happened on the host"
+
+    foretold_again = host.module(module, check_mode=True, **arguments)
+    again = host.module(module, **arguments)
+    assert not foretold_again.changed, f"{step} again, check mode: {foretold_again.output}"
+    assert not again.changed, f"{step} again: {again.output}"
+    assert foretold_again.diff == again.diff, f"{step} again"
+    assert again.diff["before"] == again.diff["after"], f"{step} again: a diff without a change"
+    assert observe(host) == after, f"{step} again: changed the host and did not say so"
+
+    secrets = secrets_of(host) | set(_preshared_keys(arguments))
+    assert_no_secret((foretold, done, foretold_again, again), secrets)
+    return after
+
+
+def _preshared_keys(arguments: Any, inside: bool = False) -> Iterator[str]:
+    """Yield the preshared keys in a module's arguments."""
+    if isinstance(arguments, Mapping):
+        for name, value in arguments.items():
+            yield from _preshared_keys(value, inside or str(name).startswith("preshared_key"))
+    elif isinstance(arguments, (list, tuple)):
+        for value in arguments:
+            yield from _preshared_keys(value, inside)
+    elif inside and arguments:
+        yield str(arguments)
+
+
+def assert_no_secret(results: Iterable[ModuleResult], secrets: Iterable[str]) -> None:
+    """Fail where a module printed a key, in base64 or in hexadecimal."""
+    for secret in secrets:
+        for result in results:
+            assert secret.rstrip("=") not in result.output
+            assert base64.b64decode(secret).hex() not in result.output

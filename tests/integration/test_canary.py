@@ -1,0 +1,153 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Known secrets are planted, everything is run as loudly as it can be, and then they are looked for everywhere."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from lab_hosts import Lab
+from mesh_lab import NETWORK, assert_ok, failure, mesh, peers
+
+MASTER = "canary-master-secret-31415926535"
+LOUD = ("-vvvv", "--diff")
+
+
+def forms(secret: str) -> Iterator[str]:
+    """The ways in which a secret could be written."""
+    yield secret
+    try:
+        raw = base64.b64decode(secret, validate=True)
+    except ValueError:
+        raw = secret.encode()
+    yield raw.hex()
+    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    yield base64.b64encode(secret.encode()).decode().rstrip("=")
+
+
+def leaks(secrets: Iterable[str], text: str) -> list[str]:
+    return [f"{form[:6]}..." for secret in secrets for form in forms(secret) if form in text]
+
+
+def secrets_of(lab: Lab) -> set[str]:
+    found = {MASTER}
+    for host in lab.hosts:
+        found.add(lab.run(host, ["cat", "/etc/wireguard/wg0.key"]).stdout.strip())
+        found |= {peer.preshared_key for peer in peers(lab, host).values()}
+    assert "(none)" not in found
+    return found
+
+
+@pytest.mark.parametrize("persistence", ["none", "wg_quick"])
+def test_no_secret_in_output_caches_logs_arguments_or_readable_files(tmp_path: Path, persistence: str) -> None:
+    log, cache, trace = tmp_path / "ansible.log", tmp_path / "facts", tmp_path / "trace"
+    loud = {
+        "ANSIBLE_LOG_PATH": str(log),
+        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache),
+        "ANSIBLE_KEEP_REMOTE_FILES": "1",
+    }
+    with mesh("h1", "h2", "h3", converge=False, overlay_psk_master=MASTER, overlay_persistence=persistence) as lab:
+        lab.run("h1", ["touch", "/root/before"])
+        with TraceChildren(trace):
+            outputs = [assert_ok(lab.playbook("site.yml", *LOUD, env=loud))]
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud)))
+        lab.inventory(mesh_network=NETWORK, overlay_psk_master=MASTER, overlay_psk_epoch=2)
+        secrets = secrets_of(lab)
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, "--check", env=loud)))
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud)))
+        secrets |= secrets_of(lab)
+        for play in outputs:
+            assert leaks(secrets, play.stdout + play.stderr) == []
+            assert leaks(secrets, str(play.events)) == []
+        assert leaks(secrets, log.read_text()) == []
+        cached = list(cache.iterdir())
+        assert len(cached) == 3
+        for file in cached:
+            assert leaks(secrets, file.read_text()) == []
+        for host in lab.hosts:
+            assert readable_files_with(lab, host, secrets) == []
+        assert leaks(secrets, trace.read_text()) == []
+        assert "ansible" in trace.read_text()
+
+
+class TraceChildren:
+    """Records the arguments and the environment of every program this process starts, by way of strace."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = trace
+
+    def __enter__(self) -> None:
+        argv = ["strace", "-f", "-qq", "-v", "-s", "100000", "-e", "trace=execve,execveat", "-o", str(self._trace)]
+        self._strace = subprocess.Popen([*argv, "-p", str(os.getpid())], stderr=subprocess.PIPE, text=True)
+        for _ in range(2000):
+            status = Path("/proc/self/status").read_text()
+            if re.search(r"^TracerPid:\t[1-9]", status, re.MULTILINE):
+                return
+            assert self._strace.poll() is None, self._strace.stderr and self._strace.stderr.read()
+            subprocess.run(["true"], check=True)
+        raise AssertionError("strace did not attach")
+
+    def __exit__(self, *_: object) -> None:
+        self._strace.terminate()
+        self._strace.communicate(timeout=30)
+
+
+def readable_files_with(lab: Lab, host: str, secrets: set[str]) -> list[str]:
+    """Return files that others than their owner can read, or that lie in a place for temporary files, with a secret."""
+    places = "/etc /root /tmp /var /run /dev/shm"
+    shell = f"find {places} -xdev -type f \\( -newer /bin/ls -o -perm /077 \\) -size -4000k 2>/dev/null | head -20000"
+    names = lab.run(host, ["sh", "-c", shell]).stdout.splitlines()
+    patterns = "\n".join(form for secret in secrets for form in forms(secret))
+    found = grep(lab, host, names, patterns)
+    allowed = re.compile(r"/etc/wireguard/wg0\.(key|conf)$")
+    return [name for name in found if not (allowed.search(name) and mode_of(lab, host, name) == "600")]
+
+
+def grep(lab: Lab, host: str, names: list[str], patterns: str) -> list[str]:
+    program = (
+        "import sys\n"
+        "patterns, names = (part.encode().split(b'\\n') for part in sys.stdin.read().split('\\n\\n'))\n"
+        "for name in names:\n"
+        "    try:\n"
+        "        data = open(name, 'rb').read()\n"
+        "    except OSError:\n"
+        "        continue\n"
+        "    if any(pattern in data for pattern in patterns):\n"
+        "        print(name.decode())\n"
+    )
+    argv = ["/usr/bin/python3", "-c", program]
+    return lab.run(host, argv, input=patterns + "\n\n" + "\n".join(names)).stdout.splitlines()
+
+
+def mode_of(lab: Lab, host: str, name: str) -> str:
+    return lab.run(host, ["stat", "-c", "%a", name]).stdout.strip()
+
+
+def test_mistyped_secrets_are_refused_without_being_quoted() -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    broken = [key[:-2], key + "A", key.replace("A", "-"), "short", key + "\n" + key]
+    with mesh("h1", "h2") as lab:
+        for secret in broken:
+            phone = {
+                "name": "phone",
+                "public_key": "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
+                "allowed_ips": ["10.42.0.99/32"],
+                "preshared_key": secret,
+            }
+            lab.inventory({"h1": {"mesh_static_peers": [phone]}}, mesh_network=NETWORK)
+            play = lab.playbook("site.yml", *LOUD)
+            assert "preshared" in failure(play)
+            assert secret not in play.stdout + play.stderr
+        lab.run("h1", ["sh", "-c", "cat > /etc/wireguard/wg0.key"], input=key[:-3] + "\n")
+        lab.inventory(mesh_network=NETWORK)
+        play = lab.playbook("site.yml", *LOUD)
+        assert "holds no WireGuard private key" in failure(play)
+        assert key[:-3] not in play.stdout + play.stderr

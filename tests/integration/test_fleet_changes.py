@@ -1,0 +1,224 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator changes in the inventory, or somebody by hand on a host, and what a run makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from lab_hosts import Lab
+from mesh_lab import (
+    NETWORK,
+    PeerState,
+    addresses,
+    assert_full_mesh,
+    assert_ok,
+    exists,
+    failure,
+    mesh,
+    peers,
+    ping,
+    public_key,
+)
+
+
+def session(lab: Lab, host: str, other: str) -> PeerState:
+    return peers(lab, host)[public_key(lab, other)]
+
+
+def went_on(before: PeerState, after: PeerState) -> bool:
+    return after.latest_handshake >= before.latest_handshake > 0 and after.rx_bytes >= before.rx_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "witness"),
+    [
+        ({"mesh_port": 51900}, ["wg", "show", "wg0", "listen-port"]),
+        ({"mesh_mtu": 1300}, ["cat", "/sys/class/net/wg0/mtu"]),
+        ({"mesh_addresses": ["10.42.0.200"]}, ["ip", "-brief", "address", "show", "dev", "wg0"]),
+        ({"mesh_networks": ["10.77.0.0/24"]}, ["cat", "/proc/sys/net/ipv4/ip_forward"]),
+        ({"mesh_persistent_keepalive": 25}, ["wg", "show", "wg0", "persistent-keepalive"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_change_of_one_host_is_applied_live_and_keeps_the_sessions_of_others(
+    variables: dict[str, object], witness: list[str]
+) -> None:
+    with mesh("h1", "h2", "h3") as lab:
+        assert_full_mesh(lab)
+        untouched = session(lab, "h1", "h3")
+        before = lab.run("h2", witness).stdout
+        lab.inventory({"h2": variables}, mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert lab.run("h2", witness).stdout != before
+        assert went_on(untouched, session(lab, "h1", "h3"))
+        assert_full_mesh(lab)
+        assert assert_ok(lab.playbook("site.yml")).changed == 0
+
+
+def test_network_behind_a_host_is_reached_through_it_and_given_up_again() -> None:
+    site = {"h2": {"mesh_networks": ["10.77.0.0/24", "fd77::/64"]}}
+    with mesh("h1", "h2", "h3", per_host=site) as lab:
+        lab.run("h2", ["ip", "address", "add", "10.77.0.1/24", "dev", "lo"])
+        lab.run("h2", ["ip", "address", "add", "fd77::1/64", "dev", "lo"])
+        assert ping(lab, "h1", "10.77.0.1")
+        assert ping(lab, "h3", "fd77::1")
+        route = json.loads(lab.run("h1", ["ip", "-json", "-N", "route", "show", "10.77.0.0/24"]).stdout)
+        assert [(entry["dev"], str(entry["protocol"])) for entry in route] == [("wg0", "87")]
+        lab.run("h1", ["ip", "route", "add", "10.78.0.0/24", "dev", "wg0"])
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert lab.run("h1", ["ip", "route", "show", "10.77.0.0/24"]).stdout == ""
+        # The route of somebody else stays, although it goes into our interface.
+        assert "10.78.0.0/24" in lab.run("h1", ["ip", "route"]).stdout
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ["wg", "set", "wg0", "peer", "{h2}", "remove"],
+        ["wg", "set", "wg0", "peer", "{h2}", "allowed-ips", "10.9.9.9/32"],
+        ["wg", "set", "wg0", "peer", "oFUlA0FbBZrWYGZYnpAhRZVMWSzwDPwHUIIcW8mDbWs=", "allowed-ips", "10.9.9.9/32"],
+        ["wg", "set", "wg0", "listen-port", "1"],
+        ["wg", "set", "wg0", "fwmark", "5"],
+        ["ip", "address", "flush", "dev", "wg0", "scope", "global"],
+        ["ip", "address", "add", "10.42.0.250/24", "dev", "wg0"],
+        ["ip", "link", "set", "dev", "wg0", "mtu", "1290"],
+        ["ip", "link", "set", "dev", "wg0", "down"],
+        ["ip", "route", "del", "10.77.0.0/24"],
+        ["ip", "link", "del", "dev", "wg0"],
+    ],
+    ids=" ".join,
+)
+def test_damage_by_hand_is_repaired(damage: list[str], mesh_of_two: Lab) -> None:
+    lab = mesh_of_two
+    whole = state(lab)
+    second = public_key(lab, "h2")
+    lab.run("h1", [word.format(h2=second) for word in damage])
+    assert state(lab) != whole
+    play = assert_ok(lab.playbook("site.yml"))
+    assert play.recap["h1"]["changed"] == 1
+    assert play.recap["h2"]["changed"] == 0
+    assert state(lab) == whole
+
+
+@pytest.fixture
+def mesh_of_two() -> Iterable[Lab]:
+    with mesh("h1", "h2", per_host={"h2": {"mesh_networks": ["10.77.0.0/24"]}}) as lab:
+        yield lab
+
+
+def state(lab: Lab) -> list[object]:
+    device = lab.run("h1", ["wg", "show", "wg0"], check=False).stdout.split("\n\n")
+    settings = [
+        line for part in device for line in part.splitlines() if "handshake" not in line and "transfer" not in line
+    ]
+    link = lab.run("h1", ["ip", "-brief", "address", "show", "dev", "wg0"], check=False).stdout.split()
+    mtu = lab.run("h1", ["ip", "link", "show", "dev", "wg0"], check=False).stdout.partition("mtu ")[2][:5]
+    routes = lab.run("h1", ["ip", "route", "show", "dev", "wg0"], check=False).stdout.splitlines()
+    return [settings, [word for word in link if not word.startswith("fe80")], mtu, sorted(routes)]
+
+
+def test_preshared_keys_from_a_master_secret_are_equal_at_both_ends_and_follow_the_epoch() -> None:
+    master = "correct horse battery staple"
+    with mesh("h1", "h2", "h3", overlay_psk_master=master) as lab:
+        assert_full_mesh(lab)
+        first = session(lab, "h1", "h2").preshared_key
+        assert first == session(lab, "h2", "h1").preshared_key != "(none)"
+        assert first != session(lab, "h1", "h3").preshared_key
+        lab.inventory(mesh_network=NETWORK, overlay_psk_master=master, overlay_psk_epoch=1)
+        assert_ok(lab.playbook("site.yml"))
+        assert session(lab, "h1", "h2").preshared_key == session(lab, "h2", "h1").preshared_key != first
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert session(lab, "h1", "h2").preshared_key == session(lab, "h2", "h1").preshared_key == "(none)"
+
+
+def test_static_peer_is_added_with_its_secret_and_removed_with_its_entry() -> None:
+    with mesh("h1", "h2") as lab:
+        key = lab.run("h1", ["sh", "-c", "wg genkey | wg pubkey"]).stdout.strip()
+        secret = lab.run("h1", ["wg", "genpsk"]).stdout.strip()
+        phone = {"name": "phone", "public_key": key, "allowed_ips": ["10.42.0.99/32"], "preshared_key": secret}
+        lab.inventory({"h1": {"mesh_static_peers": [phone]}}, mesh_network=NETWORK)
+        play = assert_ok(lab.playbook("site.yml", "-vvv", "--diff"))
+        assert peers(lab, "h1")[key].preshared_key == secret
+        assert key not in peers(lab, "h2")
+        assert secret not in play.stdout
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert key not in peers(lab, "h1")
+
+
+def test_endpoint_learned_by_roaming_is_kept_until_another_is_wanted() -> None:
+    with mesh("h1", "h2") as lab:
+        lab.run("h2", ["wg", "set", "wg0", "listen-port", "51999"])
+        assert ping(lab, "h2", addresses(lab, "h1")[0])
+        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
+        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
+        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
+        lab.inventory({"h2": {"mesh_port": 51998}}, mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51998"
+
+
+def test_addresses_stay_when_hosts_come_and_go() -> None:
+    with mesh("h2", "h3") as lab:
+        before = {host: addresses(lab, host) for host in ("h2", "h3")}
+        lab.up(["a0", "h1", "z9"])
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert {host: addresses(lab, host) for host in before} == before
+
+
+def test_check_mode_on_virgin_hosts_succeeds_and_changes_nothing() -> None:
+    with mesh("h1", "h2", converge=False) as lab:
+        play = assert_ok(lab.playbook("site.yml", "--check", "--diff"))
+        assert play.changed > 0
+        for host in lab.hosts:
+            assert not exists(lab, host)
+            assert (
+                lab.run(
+                    host, ["sh", "-c", "find /etc/wireguard /var/lib/wirewright.overlay -type f"], check=False
+                ).stdout
+                == ""
+            )
+
+
+def test_predicted_diff_of_a_run_is_the_real_one() -> None:
+    with mesh("h1", "h2") as lab:
+        lab.inventory(mesh_network=NETWORK, mesh_port=51900, mesh_persistent_keepalive=20)
+        predicted = lab.playbook("site.yml", "--check", "--diff").results(task="Make this host's part")
+        real = lab.playbook("site.yml", "--diff").results(task="Make this host's part")
+        by_port = [sorted(json.dumps(result["diff"], sort_keys=True) for result in side) for side in (predicted, real)]
+        assert len(by_port[0]) == 2
+        assert by_port[0] == by_port[1]
+
+
+def test_remove_leaves_nothing_of_the_interface_and_the_key_only_when_asked() -> None:
+    site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
+    with mesh("h1", "h2", per_host=site, overlay_persistence="wg_quick") as lab:
+        find = ["sh", "-c", "find /etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay -name '*w*g0*'"]
+        assert len(lab.run("h2", find).stdout.split()) >= 4
+        assert_ok(lab.playbook("playbooks/remove.yml"))
+        for host in lab.hosts:
+            assert not exists(lab, host)
+            assert lab.run(host, find).stdout.split() == ["/etc/wireguard/wg0.key"]
+            assert "proto 87" not in lab.run(host, ["ip", "-N", "route", "show", "table", "all"]).stdout
+        assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_remove_keys=true"))
+        assert lab.run("h1", find).stdout == ""
+        assert assert_ok(lab.playbook("playbooks/remove.yml")).changed == 0
+
+
+def test_interface_of_somebody_else_is_left_alone_until_it_is_adopted() -> None:
+    with mesh("h1", "h2", converge=False) as lab:
+        lab.run("h1", ["sh", "-c", "LOG_LEVEL= wireguard-go wg0 >/dev/null 2>&1 </dev/null"])
+        lab.run("h1", ["ip", "address", "add", "10.1.1.1/24", "dev", "wg0"])
+        message = failure(lab.playbook("site.yml"))
+        assert "wg0 exists and was not made by this collection" in message
+        assert addresses(lab, "h1") == ["10.1.1.1"]
+        lab.inventory(mesh_network=NETWORK, mesh_adopt=True)
+        assert_ok(lab.playbook("site.yml"))
+        assert_full_mesh(lab)

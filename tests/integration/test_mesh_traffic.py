@@ -1,0 +1,139 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes over the wire, and what a run costs: remote calls, requests to the kernel, files written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lab_hosts import Lab
+from mesh_lab import NETWORK, Capture, addresses, assert_full_mesh, assert_ok, exists, mesh, peers, ping
+
+WIREGUARD = "udp port 51820"
+# Neighbour discovery of the underlay, without which nothing could be sent at all.
+NEIGHBOURS = "arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or (ip6 and ip6[6] = 0 and ip6[40] = 58)"
+
+
+def test_every_pair_talks_and_the_underlay_carries_wireguard_only(tmp_path: Path) -> None:
+    with mesh("h1", "h2", "h3") as lab:
+        with Capture(lab, tmp_path / "underlay.pcap") as capture:
+            assert_full_mesh(lab)
+        assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 6
+        assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
+
+
+def test_capture_would_have_seen_plaintext(tmp_path: Path) -> None:
+    with mesh("h1", "h2") as lab:
+        with Capture(lab, tmp_path / "underlay.pcap") as capture:
+            assert ping(lab, "h1", "192.0.2.12")
+        assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") != []
+
+
+def test_underlay_of_ipv6_alone_carries_both_families() -> None:
+    with Lab() as lab:
+        lab.up({"h1": ["2001:db8:1::11/64"], "h2": ["2001:db8:1::12/64"]})
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert_full_mesh(lab)
+        assert all(peer.endpoint.startswith("[2001:db8:1::") for peer in peers(lab, "h1").values())
+        assert lab.run("h1", ["cat", "/sys/class/net/wg0/mtu"]).stdout == "1420\n"
+
+
+def test_largest_packet_that_fits_the_interface_passes_undivided() -> None:
+    with Lab() as lab:
+        lab.up(["h1", "h2"], mtu=1400)
+        lab.inventory(mesh_network=NETWORK)
+        assert_ok(lab.playbook("site.yml"))
+        assert lab.run("h1", ["cat", "/sys/class/net/wg0/mtu"]).stdout == "1340\n"
+        second = next(address for address in addresses(lab, "h2") if "." in address)
+        assert ping(lab, "h1", second, "-M", "do", "-s", str(1340 - 28))
+        assert not ping(lab, "h1", second, "-M", "do", "-s", str(1340 - 27))
+
+
+def test_two_remote_calls_for_each_host_whether_or_not_anything_changes() -> None:
+    with mesh("h1", "h2", "h3", converge=False) as lab:
+        for expect_change in (True, False):
+            play = assert_ok(lab.playbook("site.yml", "-vvv"))
+            assert (play.changed > 0) is expect_change
+            assert play.remote_calls == {"h1": 2, "h2": 2, "h3": 2}
+
+
+def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file() -> None:
+    with mesh("h1", "h2") as lab:
+        trace = "/root/trace"
+        wrapper = f'#!/bin/sh\nexec strace -f -ff -o {trace} -s 64 -v /usr/bin/python3 "$@"\n'
+        lab.run("h1", ["sh", "-c", "cat > /root/python; chmod 755 /root/python"], input=wrapper)
+        lab.inventory({"h1": {"ansible_python_interpreter": "/root/python"}}, mesh_network=NETWORK)
+        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
+        calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
+        assert kernel_writes(calls) == []
+        assert file_writes(calls) == []
+        # The same trace of a run that has something to do shows that the reading of it would notice.
+        lab.run(
+            "h1",
+            [
+                "sh",
+                "-c",
+                f"rm {trace}.*; ip address flush dev wg0 scope global; rm /var/lib/wirewright.overlay/wg0.json",
+            ],
+        )
+        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 1
+        calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
+        assert kernel_writes(calls) != []
+        assert file_writes(calls) != []
+
+
+def kernel_writes(calls: str) -> list[str]:
+    """Netlink requests that are not reads, and requests to wireguard-go that set."""
+    netlink = re.findall(r"^(?:sendto|sendmsg)\(.*?(?:nlmsg_type|type)=(?:RTM_(?!GET)\w+).*$", calls, re.MULTILINE)
+    return netlink + re.findall(r'^send\w*\(.*"set=1.*$', calls, re.MULTILINE)
+
+
+def file_writes(calls: str) -> list[str]:
+    """Files opened for writing, made, renamed or removed, apart from Ansible's own temporary ones."""
+    opened = re.findall(r"^(?:open|openat|creat)\(.*O_(?:WRONLY|RDWR|CREAT).*$", calls, re.MULTILINE)
+    moved = re.findall(r"^(?:rename|unlink|mkdir|link|symlink|chmod|fchmod|truncate)\w*\(.*$", calls, re.MULTILINE)
+    own = re.compile(r'"(?:/tmp/|/root/\.ansible/|/dev/null|/dev/shm)')
+    return [
+        line for line in opened + moved if " = -1 " not in line and not own.search(line) and "AT_REMOVEDIR" not in line
+    ]
+
+
+def test_role_in_two_lines_of_a_play() -> None:
+    play = (
+        "- hosts: vpn\n  gather_facts: false\n  roles: [{role: wirewright.overlay.mesh, mesh_network: 10.42.0.0/24}]\n"
+    )
+    with Lab() as lab:
+        lab.up(["h1", "h2"])
+        lab.inventory()
+        assert_ok(lab.playbook(play))
+        assert_full_mesh(lab)
+        again = assert_ok(lab.playbook(play, "-vvv"))
+        assert again.changed == 0
+        assert again.remote_calls == {"h1": 2, "h2": 2}
+
+
+def test_two_meshes_on_the_same_hosts_in_one_play() -> None:
+    play = """
+- hosts: vpn
+  gather_facts: false
+  roles:
+    - {role: wirewright.overlay.mesh, mesh_network: 10.42.0.0/24}
+    - {role: wirewright.overlay.mesh, mesh_interface: wg1, mesh_port: 51821, mesh_network: 10.43.0.0/24}
+"""
+    with Lab() as lab:
+        lab.up(["h1", "h2", "h3"])
+        lab.inventory()
+        assert_ok(lab.playbook(play))
+        assert_full_mesh(lab, "wg0")
+        assert_full_mesh(lab, "wg1")
+        assert assert_ok(lab.playbook(play)).changed == 0
+
+
+def test_hosts_outside_the_group_are_not_touched() -> None:
+    with mesh("h1", "h2") as lab:
+        lab.up(["h9"])
+        assert_ok(lab.playbook("site.yml"))
+        assert not exists(lab, "h9")

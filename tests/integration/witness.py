@@ -1,0 +1,69 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host holds, seen with programs that are not ours: wg, ip, find and sha256sum."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from managed_host import ManagedHost
+
+SCRIPT = """
+wg show all dump; echo @@
+ip -j -d link; echo @@
+ip -j addr; echo @@
+ip -4 -j route show table all; echo @@
+ip -6 -j route show table all; echo @@
+places="/etc/wireguard /etc/systemd/network /etc/systemd/system /etc/sysctl.d /var/lib/wirewright.overlay"
+find $places -printf '%p %y %m %U:%G %l\\n' 2>/dev/null | sort || :; echo @@
+find $places -type f -exec sha256sum {} + 2>/dev/null | sort || :; echo @@
+for name in ipv4/ip_forward ipv4/conf/wg0 ipv6/conf/wg0; do
+    grep -s . /proc/sys/net/$name /proc/sys/net/$name/rp_filter /proc/sys/net/$name/forwarding \\
+        /proc/sys/net/$name/promote_secondaries 2>/dev/null || :
+done
+"""
+SECRETS = "cat /etc/wireguard/*.key 2>/dev/null; wg show all private-key; wg show all preshared-keys"
+
+# Counters and clocks go on by themselves, and so does the search for duplicate link-local addresses.
+VOLATILE = ("valid_life_time", "preferred_life_time", "tentative", "operstate", "flags", "linkmode")
+
+
+def observe(host: ManagedHost) -> dict[str, Any]:
+    """Return everything that modules may change on a host, in a form that compares."""
+    wg, links, addresses, routes4, routes6, files, hashes, sysctls = host.shell(SCRIPT).split("@@\n")
+    own = [line.split("\t") for line in wg.splitlines()]
+    return {
+        # Of a peer's line all but handshake and counters.
+        "wireguard": sorted(tuple(fields[:5] + fields[8:]) if len(fields) == 9 else tuple(fields) for fields in own),
+        "links": [{**_steady(link), "up": "UP" in link["flags"]} for link in json.loads(links)],
+        "addresses": [
+            {**_steady(link), "addr_info": [_steady(a) for a in link["addr_info"] if a["scope"] == "global"]}
+            for link in json.loads(addresses)
+        ],
+        "routes": [
+            route
+            for route in json.loads(routes4 or "[]") + json.loads(routes6 or "[]")
+            if not route["dst"].startswith(("fe80:", "ff00:", "multicast"))
+        ],
+        "files": files.splitlines(),
+        "hashes": hashes.splitlines(),
+        "sysctls": sysctls.splitlines(),
+    }
+
+
+def secrets_of(host: ManagedHost) -> set[str]:
+    """Return every private and preshared key that the host has, in base64 as programs print them."""
+    words = host.shell(SECRETS, check=False).split()
+    return {word for word in words if len(word) == 44 and word.endswith("=")} - _public_keys(host)
+
+
+def _public_keys(host: ManagedHost) -> set[str]:
+    return {
+        word for line in host.run("wg", "show", "all", "peers").splitlines() for word in line.split()
+    }  # `wg show all preshared-keys` names the peers as well
+
+
+def _steady(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name not in VOLATILE}

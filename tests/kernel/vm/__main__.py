@@ -1,0 +1,140 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``tests/kernel/run``: pytest on this machine's kernel if it will do, else in the virtual machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+from . import image, machine
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+DEFAULT_TESTS = ["tests/kernel", "tests/integration"]
+DEFAULT_MARKS = "kernel or both"
+PASSED_ON = ("ANSIBLE_", "COVERAGE_", "HYPOTHESIS_", "PYTEST_", "PYTHON", "WIREWRIGHT_")
+
+# What the tests need of the kernel, tried in a network namespace that ends with the command.
+PROBE = """
+ip link add probe0 type wireguard
+ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 mode tunnel \
+  aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128
+"""
+
+
+def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
+    def default(name: str, fallback: str) -> str:
+        return os.environ.get(f"WIREWRIGHT_VM_{name}", fallback)
+
+    parser = argparse.ArgumentParser(
+        prog="tests/kernel/run",
+        allow_abbrev=False,
+        description="Everything that is not listed here goes to pytest, which runs at the top of the checkout. "
+        f"If no path is among it: {' '.join(DEFAULT_TESTS)} -m '{DEFAULT_MARKS}'. Each --vm-NAME that takes a value "
+        "can also be set as WIREWRIGHT_VM_NAME.",
+    )
+    parser.add_argument("--vm", action="store_true", help="use the virtual machine even if this kernel would do")
+    parser.add_argument("--vm-memory", default=default("MEMORY", "3G"), help="default: %(default)s")
+    parser.add_argument("--vm-cpus", type=int, default=default("CPUS", "2"), help="default: %(default)s")
+    parser.add_argument(
+        "--vm-timeout", type=float, default=default("TIMEOUT", "3600"), help="for all of it, in s (%(default)s)"
+    )
+    parser.add_argument(
+        "--vm-boot-timeout", type=float, default=default("BOOT_TIMEOUT", "240"), help="in s (%(default)s)"
+    )
+    parser.add_argument("--vm-fs", choices=["auto", "virtiofs", "9p"], default=default("FS", "auto"))
+    parser.add_argument(
+        "--vm-accel",
+        choices=["tcg", "kvm"],
+        default=default("ACCEL", "tcg"),
+        help="tcg emulates and works everywhere; kvm is much quicker where it works (%(default)s)",
+    )
+    parser.add_argument("--vm-out", metavar="DIR", default=default("OUT", ""), help="keep what the guest puts in /out")
+    parser.add_argument(
+        "--vm-shell",
+        metavar="COMMAND",
+        nargs="?",
+        const="",
+        help="in the machine, run this shell command, or without one an interactive shell, instead of pytest",
+    )
+    return parser.parse_known_args()
+
+
+def pytest_command(arguments: list[str]) -> list[str]:
+    python = os.environ.get("WIREWRIGHT_PYTHON", str(CHECKOUT / ".venv/bin/python"))
+    if not shutil.which(python):
+        raise machine.Failed(f"no Python at {python}: make the project's venv first, or set WIREWRIGHT_PYTHON")
+    command = [python, "-m", "pytest", "--backend=kernel", "-p", "vm.tier", "-p", "no:cacheprovider"]
+    command += ["-p", "no:hypothesispytest"]  # 10 s to load in the guest; @given does without
+    named = any((CHECKOUT / argument.split("::")[0]).exists() for argument in arguments if argument[:1] != "-")
+    return command + ([] if named else [*DEFAULT_TESTS, "-m", DEFAULT_MARKS]) + arguments
+
+
+def own_kernel_will_do() -> bool:
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    probe = ["unshare", "--net", "bash", "-e", "-c", PROBE]
+    return subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+def compile_bytecode(python: str) -> None:
+    """The guest cannot write .pyc files for good, and compiling is slow there: do it here."""
+
+    def compile_all(*arguments: str) -> None:  # some packages ship files that do not compile
+        command = [python, "-m", "compileall", "-q", *arguments]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
+    stamp = image.CACHE / "compiled"
+    # A package that comes or goes changes the directory's own time.
+    if not stamp.exists() or stamp.read_text() != f"{packages} {packages.stat().st_mtime_ns}":
+        compile_all("-j0", str(packages))
+        stamp.write_text(f"{packages} {packages.stat().st_mtime_ns}")
+    for tree in ("plugins", "tests"):
+        compile_all(str(CHECKOUT / tree))
+
+
+def guest_job(command: str) -> str:
+    """A bash script that runs the command much as this terminal would."""
+    keep = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    keep.update(COLUMNS=str(shutil.get_terminal_size().columns), TERM=os.environ.get("TERM", "dumb"))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(keep.items())]
+    return "\n".join([*lines, f"cd {shlex.quote(str(CHECKOUT))}", command, ""])
+
+
+def main() -> int:
+    options, arguments = parse_arguments()
+    in_shell = options.vm_shell is not None
+    command = [] if in_shell else pytest_command(arguments)
+    if not in_shell and not options.vm and own_kernel_will_do():
+        print("kernel tier: on this machine's own kernel", file=sys.stderr, flush=True)
+        return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+
+    files = image.build(want_virtiofs=options.vm_fs != "9p")
+    if command:
+        compile_bytecode(command[0])
+    job = guest_job(options.vm_shell if in_shell else shlex.join(command))
+    return machine.run(files, job, options, checkout=CHECKOUT, interactive=in_shell and not options.vm_shell)
+
+
+def stop(number: int, frame: types.FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        sys.exit(main())
+    except machine.Failed as failure:
+        print(f"kernel tier: {failure}", file=sys.stderr)
+        sys.exit(failure.code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boot the virtual machine, run one job in it, hand back its output and exit code; never wait for ever."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import image
+from .image import Failed, Files
+
+NAME = "wirewright-vm"
+TIMED_OUT = 124
+POLL = 0.1
+# Quiet and deterministic; the guest runs nobody else's code, and cryptography is tested elsewhere.
+KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable cryptomgr.notests=1 audit=0"
+
+
+class NotBooted(Failed):
+    """The guest did not reach its job."""
+
+
+def run(files: Files, job: str, options: argparse.Namespace, *, checkout: Path, interactive: bool) -> int:
+    """Return the exit code of ``job``, a bash script, run as root in a fresh guest."""
+    deadline = time.monotonic() + (float("inf") if interactive else options.vm_timeout)
+    if interactive and not sys.stdin.isatty():
+        raise Failed("an interactive shell needs a terminal; give --vm-shell a command")
+    with contextlib.ExitStack() as stack:
+        if options.vm_out:
+            out = Path(options.vm_out).resolve()
+            out.mkdir(parents=True, exist_ok=True)
+        else:
+            out = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wirewright-vm-")))
+        use_virtiofs = options.vm_fs != "9p" and os.geteuid() == 0 and image.virtiofsd() is not None
+        if options.vm_fs == "virtiofs" and not use_virtiofs:
+            raise Failed("virtiofs needs root and virtiofsd")
+        while True:
+            prepare(out, files, job, checkout=checkout, interactive=interactive)
+            try:
+                return boot(files, out, options, deadline, use_virtiofs=use_virtiofs, interactive=interactive)
+            except NotBooted as failure:
+                if not use_virtiofs or options.vm_fs == "virtiofs":
+                    raise
+                image.say(f"trying again with 9p: {failure}")
+                use_virtiofs = False
+
+
+def prepare(out: Path, files: Files, job: str, *, checkout: Path, interactive: bool) -> None:
+    for stale in ("booted", "console", "status", "stdout", "stderr", "virtiofsd"):
+        (out / stale).unlink(missing_ok=True)
+    settings = {
+        "CHECKOUT": checkout,
+        "MODULES": files.modules,
+        "NAME": NAME,
+        "INTERACTIVE": "yes" if interactive else "no",
+    }
+    if interactive:
+        columns, lines = shutil.get_terminal_size()
+        job = f"stty columns {columns} rows {lines}\n{job}"
+    (out / "settings").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in settings.items()))
+    (out / "job").write_text(job)
+    shutil.copyfile(image.HERE / "guest.sh", out / "guest")
+
+
+def boot(
+    files: Files, out: Path, options: argparse.Namespace, deadline: float, *, use_virtiofs: bool, interactive: bool
+) -> int:
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        if use_virtiofs:
+            root = stack.enter_context(virtiofs(options.vm_memory, out / "virtiofsd"))
+        else:
+            root = [
+                "-fsdev", "local,id=machine,path=/,security_model=none,readonly=on,multidevs=remap",
+                "-device", "virtio-9p-pci,fsdev=machine,mount_tag=machine",
+            ]  # fmt: skip
+        qemu = [
+            "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-machine", "q35",
+            "-accel", "kvm" if options.vm_accel == "kvm" else "tcg,thread=multi,tb-size=512",
+            "-cpu", "max", "-smp", str(options.vm_cpus), "-m", options.vm_memory,
+            "-kernel", str(files.kernel), "-initrd", str(files.initrd),
+            "-append", f"{KERNEL_ARGUMENTS} LOWER={'virtiofs' if use_virtiofs else '9p'}",
+            "-chardev", f"file,id=console,path={escaped(out / 'console')}", "-serial", "chardev:console",
+            "-fsdev", f"local,id=out,path={escaped(out)},security_model=none",
+            "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
+            *root,
+        ]  # fmt: skip
+        if interactive:
+            stack.enter_context(terminal_restored())
+            qemu += ["-chardev", "stdio,id=terminal,signal=off", "-device", "virtio-serial-pci"]
+            qemu += ["-device", "virtconsole,chardev=terminal"]
+        image.say(f"booting {files.modules.name} ({'virtiofs' if use_virtiofs else '9p'}, {options.vm_accel})")
+        guest = stack.enter_context(child(qemu, stdin=None if interactive else subprocess.DEVNULL))
+        boot_deadline = min(deadline, started + options.vm_boot_timeout)
+        while not (out / "booted").exists():
+            if guest.poll() is not None or time.monotonic() > boot_deadline:
+                what = "did not boot in time" if guest.poll() is None else "ended while booting"
+                raise NotBooted(f"the guest {what}; its console:\n{tail(out / 'console')}\n{tail(out / 'virtiofsd')}")
+            time.sleep(POLL)
+        image.say(f"booted in {time.monotonic() - started:.1f} s")
+        finished = follow(guest, out, deadline)
+    status = (out / "status").read_text().strip() if (out / "status").exists() else ""
+    if status.isdigit():
+        image.say(f"done in {time.monotonic() - started:.1f} s, exit code {status}")
+        return int(status)
+    if not finished:
+        raise Failed(f"time-out after {options.vm_timeout:.0f} s; the console:\n{tail(out / 'console')}", TIMED_OUT)
+    raise Failed(f"the guest died; its console:\n{tail(out / 'console')}")
+
+
+def follow(guest: subprocess.Popen[bytes], out: Path, deadline: float) -> bool:
+    """Copy the job's output as it comes, until the guest is off. False if it has not ended by the deadline."""
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for name, copy in (("stdout", sys.stdout.buffer), ("stderr", sys.stderr.buffer)):
+            (out / name).touch()
+            streams.append((stack.enter_context(open(out / name, "rb")), copy))
+        while True:
+            off = guest.poll() is not None
+            if not off and (out / "status").exists():
+                # All that was to be written is written. A guest that cannot switch itself off is no loss.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    guest.wait(timeout=10)
+                off = True
+            for source, copy in streams:
+                shutil.copyfileobj(source, copy)
+                copy.flush()
+            if off or time.monotonic() > deadline:
+                return off
+            time.sleep(POLL)
+
+
+@contextlib.contextmanager
+def virtiofs(memory: str, log: Path) -> Iterator[list[str]]:
+    """Serve this machine's / to the guest, and yield qemu's arguments for it."""
+    daemon = image.virtiofsd()
+    if daemon is None:
+        raise Failed("there is no virtiofsd")
+    with tempfile.TemporaryDirectory(prefix="wirewright-vm-") as directory, open(log, "wb") as messages:
+        path = os.path.join(directory, "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            # Listening before the daemon starts means that qemu need not wait for it.
+            listener.bind(path)
+            listener.listen(1)
+            listener.set_inheritable(True)
+            shown = subprocess.run([daemon, "--help"], capture_output=True, text=True, check=False).stdout
+            serve = [daemon, f"--fd={listener.fileno()}", "--thread-pool-size=1"]
+            if "--shared-dir" in shown:  # the one in Rust, Debian 13
+                serve += ["--shared-dir=/", "--cache=always", "--sandbox=chroot", "--log-level=error"]
+                # An announced submount cannot be reached through the overlay.
+                serve += [flag for flag in ("--readonly", "--no-announce-submounts") if flag in shown]
+            else:  # the one in C, Debian 12
+                serve += ["-f", "-o", "source=/,cache=always,sandbox=chroot,log_level=err"]
+            # The daemon itself sees / read-only, so that no guest can write to it.
+            private = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+            private += ['mount -o remount,bind,ro / && exec "$@"', "sh"]
+            streams = {"stdin": subprocess.DEVNULL, "stdout": messages, "stderr": messages}
+            with child([*private, *serve], pass_fds=(listener.fileno(),), **streams):
+                listener.close()
+                yield [
+                    "-object", f"memory-backend-memfd,id=memory,size={memory},share=on",
+                    "-numa", "node,memdev=memory",
+                    "-chardev", f"socket,id=machine,path={escaped(path)}",
+                    "-device", "vhost-user-fs-pci,chardev=machine,tag=machine",
+                ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def child(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends when the block does, or when we are killed."""
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], **options)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def terminal_restored() -> Iterator[None]:
+    """qemu makes the terminal raw, and leaves it so when it is killed."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def escaped(path: Path | str) -> str:
+    """A comma in a value of qemu's is written twice."""
+    return str(path).replace(",", ",,")
+
+
+def tail(console: Path, lines: int = 40) -> str:
+    text = console.read_text(errors="replace") if console.exists() else ""
+    return "\n".join(text.splitlines()[-lines:]) or "(empty)"

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A project in a temporary directory, run with a real ansible-playbook over local connections.
+
+Its collection is this one, except that two modules are replaced: `overlay_facts` returns the variable `fake_fact`
+of the host, and `overlay_apply` writes the arguments it was given to a file.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PLUGINS = Path(__file__).parents[4] / "plugins"
+ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
+
+FAKE_FACTS = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+import json
+options = {"fact": {"type": "dict"}, "path": {"type": "str"}, "host": {"type": "str"}}
+module = AnsibleModule(options, supports_check_mode=True)
+fact = module.params["fact"]
+if module.params["path"]:
+    with open(module.params["path"]) as file:
+        fact = json.load(file)[module.params["host"]]
+module.exit_json(ansible_facts={"wirewright_overlay": fact})
+"""
+
+FAKE_APPLY = """#!/usr/bin/python
+import json, os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(
+    {
+        "interfaces": {"type": "list", "elements": "dict"},
+        "preshared_keys": {"type": "dict", "no_log": True},
+    },
+    supports_check_mode=True,
+)
+name = module.params["interfaces"][0]["inventory_name"]
+with open(os.path.join(os.environ["DOCUMENTS"], name + ".json"), "w") as file:
+    json.dump(module.params, file)
+module.exit_json(changed=True)
+"""
+
+# What the role does, in its three tasks.
+TASKS: list[dict[str, Any]] = [
+    {"name": "Facts", "wirewright.overlay.overlay_facts": {"fact": "{{ fake_fact }}"}},
+    {"name": "Plan", "wirewright.overlay.overlay_plan": {}, "run_once": True, "register": "__mesh_plan"},
+    {
+        "name": "Apply",
+        "wirewright.overlay.overlay_apply": {
+            "plan_from": "__mesh_plan",
+            "psk_master": "{{ mesh_psk_master }}",
+            "psk_epoch": "{{ mesh_psk_epoch }}",
+            "static_preshared_keys": "{{ mesh_static_peers | selectattr('preshared_key', 'defined') "
+            "| items2dict(key_name='public_key', value_name='preshared_key') }}",
+        },
+    },
+]
+DEFAULTS = {
+    "mesh_interface": "wg0",
+    "mesh_network": [],
+    "mesh_port": 51820,
+    "mesh_private_key_file": "/etc/wireguard/{{ mesh_interface }}.key",
+    "mesh_psk_epoch": 0,
+    "mesh_psk_master": "",
+    "mesh_static_peers": [],
+}
+
+
+def key_of(name: str) -> str:
+    """Return a public key that is as good as any."""
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+
+
+def fact_of(name: str, number: int, remembers: Mapping[str, str] | None = None, **device: Any) -> dict[str, Any]:
+    """Return what a host would report; `remembers` maps names of peers to addresses."""
+    peers = {
+        key_of(peer): {"name": peer, "addresses": [address], "endpoint": ""}
+        for peer, address in (remembers or {}).items()
+    }
+    state = {"public_key": key_of(name), "addresses": [], "peers": peers, "revoked": {}, **device}
+    underlay = {"ipv4": {"address": f"198.51.100.{number}", "interface": "eth0", "mtu": 1500}, "ipv6": None}
+    return {"underlay": underlay, "persistence": "wg_quick", "interfaces": {"wg0": state}}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one ansible-playbook did: its exit code, its output, and each host's document."""
+
+    code: int
+    output: str
+    documents: Mapping[str, Any]
+
+    def interface(self, host: str) -> dict[str, Any]:
+        """Return the one interface of a host's document."""
+        found: dict[str, Any] = self.documents[host]["interfaces"][0]
+        return found
+
+    def peers(self, host: str) -> dict[str, dict[str, Any]]:
+        """Return the peers in a host's document, by name."""
+        return {peer["name"]: peer for peer in self.interface(host)["peers"]}
+
+
+class Project:
+    """Files to write, and ansible-playbook to run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.play: dict[str, Any] = {"hosts": "vpn", "gather_facts": False, "roles": [{"role": "mesh"}]}
+        overlay = root / "collections" / "ansible_collections" / "wirewright" / "overlay"
+        (overlay / "plugins" / "modules").mkdir(parents=True)
+        for room in ("action", "doc_fragments", "module_utils", "plugin_utils"):
+            (overlay / "plugins" / room).symlink_to(PLUGINS / room)
+        (overlay / "plugins" / "modules" / "overlay_plan.py").symlink_to(PLUGINS / "modules" / "overlay_plan.py")
+        (overlay / "plugins" / "modules" / "overlay_facts.py").write_text(FAKE_FACTS)
+        (overlay / "plugins" / "modules" / "overlay_apply.py").write_text(FAKE_APPLY)
+        self.write("roles/mesh/tasks/main.yml", TASKS)
+        self.write("roles/mesh/defaults/main.yml", DEFAULTS)
+
+    def write(self, path: str, data: Any) -> None:
+        """Write a YAML file."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(yaml.safe_dump(data, sort_keys=False))
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the role's tasks, to change and write."""
+        return copy.deepcopy(TASKS)
+
+    def tasks_with_facts_from(self, reports: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the role's tasks, with facts that the hosts report themselves, as JSON by host name."""
+        reported = self.root / "reported.json"
+        reported.write_text("{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in reports.items()) + "}")
+        tasks = self.tasks()
+        tasks[0]["wirewright.overlay.overlay_facts"] = {"path": str(reported), "host": "{{ inventory_hostname }}"}
+        return tasks
+
+    def hosts(self, hosts: Mapping[str, Mapping[str, Any]] | Iterable[str], **group_variables: Any) -> None:
+        """Write the inventory: a group `vpn` of hosts with their variables."""
+        variables = hosts if isinstance(hosts, Mapping) else {name: {} for name in hosts}
+        entries = {
+            name: {"fake_fact": fact_of(name, number), **own} for number, (name, own) in enumerate(variables.items(), 1)
+        }
+        common = {"ansible_connection": "local", "mesh_network": "10.42.0.0/24", **group_variables}
+        self.write("hosts.yml", {"all": {"children": {"vpn": {"hosts": entries, "vars": common}}}})
+
+    def run(self, *arguments: str, **environment: str) -> Run:
+        """Run the play."""
+        self.write("site.yml", [self.play])
+        documents = self.root / "documents"
+        documents.mkdir(exist_ok=True)
+        for old in documents.iterdir():
+            old.unlink()
+        done = subprocess.run(
+            [str(ANSIBLE_PLAYBOOK), "-i", "hosts.yml", "site.yml", *arguments],
+            cwd=self.root,
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": str(self.root / "collections"),
+                "ANSIBLE_HOME": str(self.root / "home"),
+                "ANSIBLE_LOCAL_TEMP": str(self.root / "tmp"),
+                "ANSIBLE_REMOTE_TEMP": str(self.root / "tmp"),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "DOCUMENTS": str(documents),
+                "COLUMNS": "4000",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        found = {file.stem: json.loads(file.read_text()) for file in documents.iterdir()}
+        return Run(done.returncode, done.stdout, found)

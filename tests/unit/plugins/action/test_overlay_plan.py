@@ -1,0 +1,200 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet and its variables, as real plays have them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fleet_project import Project, fact_of, key_of
+
+pytestmark = pytest.mark.plays
+
+H1, H2, H3 = "h1", "h2", "h3"
+
+
+def test_every_host_gets_every_other(project: Project) -> None:
+    project.hosts([H1, H2, H3])
+    run = project.run()
+    assert run.code == 0, run.output
+    assert set(run.documents) == {H1, H2, H3}
+    for host in run.documents:
+        assert set(run.peers(host)) == {H1, H2, H3} - {host}
+        for name, peer in run.peers(host).items():
+            assert peer["public_key"] == key_of(name)
+            assert peer["addresses"] == [run.interface(name)["addresses"][0].partition("/")[0]]
+
+
+def test_precedence_is_ansibles_for_hosts_outside_the_limit_too(project: Project) -> None:
+    project.hosts(
+        {H1: {"mesh_public_key": key_of(H1)}, H2: {}, H3: {"mesh_public_key": key_of(H3)}},
+        mesh_port=5001,
+        mesh_endpoint="{{ inventory_hostname }}.example.org",
+        mesh_network="10.9.0.0/24",
+    )
+    project.write("host_vars/h3.yml", {"mesh_port": "{{ base_port + 3 }}", "base_port": 7000})
+    project.write("group_vars/vpn.yml", {"mesh_networks": ["10.{{ inventory_hostname[1:] }}.0.0/16"]})
+    project.play["vars"] = {"mesh_persistent_keepalive": 25}
+    project.play["roles"] = [{"role": "mesh", "mesh_network": "10.42.0.0/24"}]
+    run = project.run("--limit", H2, "-e", "mesh_fwmark=0x51820")
+    assert run.code == 0, run.output
+    assert set(run.documents) == {H2}
+    own, peers = run.interface(H2), run.peers(H2)
+    assert peers[H1]["endpoint"] == "h1.example.org:5001", "group variable, templated for that host"
+    assert peers[H3]["endpoint"] == "h3.example.org:7003", "host_vars beside the playbook win over the inventory"
+    assert peers[H3]["allowed_ips"][0].startswith("10.42.0."), "role parameters win over inventory variables"
+    assert peers[H3]["allowed_ips"][1:] == ["10.3.0.0/16"], "group_vars beside the playbook"
+    assert own["private_key_file"] == "/etc/wireguard/wg0.key", "role defaults count"
+    assert peers[H1]["persistent_keepalive"] == 25, "play variables"
+    assert own["fwmark"] == 0x51820, "extra variables win, and are text"
+    assert own["addresses"][0].startswith("10.42.0.")
+
+
+def test_task_and_play_variables_are_templated_for_each_host(project: Project) -> None:
+    project.hosts([H1, H2])
+    project.play["vars"] = {"mesh_port": "{{ 6000 + inventory_hostname[1:] | int }}"}
+    run = project.run()
+    assert run.code == 0, run.output
+    assert (run.interface(H1)["listen_port"], run.peers(H1)[H2]["endpoint"]) == (6001, "198.51.100.2:6002")
+
+
+def test_variables_that_all_roles_share(project: Project) -> None:
+    shared = {"overlay_revoked": [H3], "overlay_persistence": "networkd", "mesh_persistence": None}
+    project.hosts({H1: {}, H2: {"mesh_persistence": "none"}, H3: {}}, **shared)
+    run = project.run()
+    assert run.code == 0, run.output
+    assert (run.interface(H1)["persistence"], run.interface(H2)["persistence"]) == ("networkd", "none")
+    assert run.interface(H1)["revoked"] == {key_of(H3): H3}
+
+
+def test_serial_plans_the_same_fleet_in_each_batch(project: Project) -> None:
+    names = [H1, H2, H3]
+    addresses = {name: f"10.42.0.{number}" for number, name in enumerate(names, 11)}
+    for_all = [
+        fact_of(
+            name,
+            number,
+            {other: addresses[other] for other in names if other != name},
+            addresses=[addresses[name] + "/24"],
+        )
+        for number, name in enumerate(names, 1)
+    ]
+    project.hosts({name: {"fake_fact": fact} for name, fact in zip(names, for_all)})
+    project.play["serial"] = 1
+    run = project.run()
+    assert run.code == 0, run.output
+    for name in names:
+        assert run.interface(name)["addresses"] == [addresses[name] + "/24"]
+        assert {peer: entry["addresses"] for peer, entry in run.peers(name).items()} == {
+            other: [addresses[other]] for other in names if other != name
+        }
+
+
+def test_a_host_that_is_down_keeps_its_place(project: Project) -> None:
+    remembers = {H3: "10.42.0.77"}
+    project.hosts(
+        {
+            H1: {"fake_fact": fact_of(H1, 1, remembers)},
+            H2: {"fake_fact": fact_of(H2, 2, remembers)},
+            H3: {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
+        }
+    )
+    run = project.run()
+    assert run.code != 0
+    assert "unreachable=1" in run.output
+    assert set(run.documents) == {H1, H2}
+    for host in (H1, H2):
+        peer = run.peers(host)[H3]
+        assert (peer["public_key"], peer["allowed_ips"], peer["endpoint"]) == (key_of(H3), ["10.42.0.77/32"], None)
+
+
+def test_variables_that_depend_on_facts_of_a_host_that_is_down(project: Project) -> None:
+    project.hosts(
+        [H1, H2], mesh_endpoint="{{ ansible_facts.wirewright_overlay.underlay.ipv4.address }}", mesh_network="fd42::/64"
+    )
+    run = project.run("--limit", H1)
+    assert run.code == 0, run.output
+    assert run.interface(H1)["unknown_peers"] == [H2]
+    assert "depend on its facts" in run.output
+
+
+def test_a_variable_that_cannot_be_evaluated_is_named(project: Project) -> None:
+    project.hosts([H1, H2], mesh_endpoint="{{ no_such_thing }}")
+    run = project.run()
+    assert run.code != 0
+    assert not run.documents
+    assert "hosts 'h1', 'h2': mesh_endpoint: this cannot be evaluated: 'no_such_thing' is undefined" in run.output
+
+
+def test_revoked_hosts_are_skipped_and_revoked_everywhere(project: Project) -> None:
+    project.hosts([H1, H2, H3], mesh_revoked=[H2])
+    run = project.run()
+    assert run.code == 0, run.output
+    assert set(run.documents) == {H1, H3}
+    assert run.interface(H1)["revoked"] == {key_of(H2): H2}
+    assert set(run.peers(H1)) == {H3}
+    assert "skipping: [h2]" in run.output
+
+
+def test_all_problems_in_one_message_and_nothing_applied(project: Project) -> None:
+    project.hosts({H1: {"mesh_port": "abc"}, H2: {"mesh_mtu": 10}, H3: {"mesh_interface": "a/b"}})
+    run = project.run()
+    assert run.code != 0
+    assert not run.documents
+    for line in (
+        "host 'h1': mesh_port: 'abc' is not a whole number from 0 to 65535",
+        "host 'h2': mesh_mtu: 10 is less than",
+        "host 'h3': mesh_interface: 'a/b' is no interface name",
+    ):
+        assert line in run.output, run.output
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [("vpn", None), ("nobody", "'nobody' is not a group"), ("empty", "'empty' is not a group with hosts")],
+)
+def test_groups(project: Project, group: str, expected: str | None) -> None:
+    project.hosts([H1, H2])
+    project.write("more.yml", {"all": {"children": {"empty": {"hosts": {}}}}})
+    project.play["hosts"] = "h1"
+    project.play["roles"] = []
+    project.play["tasks"] = [
+        {"wirewright.overlay.overlay_plan": {"group": group}, "register": "plan", "run_once": True},
+        {"ansible.builtin.debug": {"msg": "members {{ plan.plan.hosts | list | sort | join('+') }}"}},
+    ]
+    run = project.run("-i", "more.yml")
+    if expected is None:
+        assert run.code == 0, run.output
+        assert "members h1+h2" in run.output
+    else:
+        assert run.code != 0
+        assert expected in run.output
+        assert "vpn" in run.output
+
+
+def test_hosts_pattern_that_is_a_template(project: Project) -> None:
+    project.hosts([H1, H2, H3])
+    project.play["hosts"] = "{{ target }}:!h3"
+    run = project.run("--limit", H1, "-e", "target=vpn")
+    assert run.code == 0, run.output
+    assert run.interface(H1)["unknown_peers"] == [H2]
+
+
+def test_facts_are_never_templated(project: Project) -> None:
+    fact = fact_of(H1, 1, revoked={key_of("gone"): "{{ lookup('pipe', 'touch pwned') }}"}, addresses=["{{ 1 }}"])
+    # As a host would send it: a module's result is not trusted, unlike the inventory.
+    project.write("roles/mesh/tasks/main.yml", project.tasks_with_facts_from({H1: json.dumps(fact)}))
+    project.hosts([H1, H2])
+    run = project.run("--limit", H1)
+    assert run.code == 0, run.output
+    assert run.interface(H1)["revoked"] == {key_of("gone"): "{{ lookup('pipe', 'touch pwned') }}"}
+    assert not (project.root / "pwned").exists()
+
+
+def test_virgin_hosts_in_check_mode(project: Project) -> None:
+    project.hosts({name: {"fake_fact": fact_of(name, n, public_key=None)} for n, name in enumerate([H1, H2], 1)})
+    run = project.run("--check", "-e", "mesh_psk_master=a-secret-of-good-length")
+    assert run.code == 0, run.output
+    assert run.interface(H1)["unknown_peers"] == [H2]
+    assert run.interface(H1)["peers"] == []

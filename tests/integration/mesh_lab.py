@@ -68,8 +68,14 @@ def assert_full_mesh(lab: Lab, interface: str = "wg0") -> None:
     names = list(lab.hosts)
     targets = {name: addresses(lab, name, interface) for name in names}
     pairs = [(a, address) for a in names for b in names if a != b for address in targets[b]]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda pair: (pair, ping(lab, *pair)), pairs))
+    # One direction first: initiations that cross each other are only tried again after five seconds.
+    ways = sorted(pairs, key=lambda pair: pair[0])
+    forward = [pair for pair in ways if pair[1] in {a for b in names if b > pair[0] for a in targets[b]}]
+    backward = [pair for pair in ways if pair not in forward]
+    answers = []
+    for batch in (forward, backward):
+        with ThreadPoolExecutor(8) as pool:
+            answers += list(pool.map(lambda pair: (pair, ping(lab, *pair)), batch))
     silent = [pair for pair, answered in answers if not answered]
     assert not silent, f"no answer: {silent}"
     for name in names:
@@ -80,7 +86,7 @@ def assert_full_mesh(lab: Lab, interface: str = "wg0") -> None:
 
 def ping(lab: Lab, host: str, address: str, *options: str) -> bool:
     """Return whether an address answers a host, within a deadline."""
-    argv = ["ping", "-n", "-c", "1", "-w", "8", *options, address]
+    argv = ["ping", "-n", "-c", "1", "-w", "20", *options, address]
     return lab.run(host, argv, check=False).returncode == 0
 
 

@@ -31,7 +31,7 @@ def have_device(host: ManagedHost, **options: object) -> None:
     path = "/etc/wireguard/wg0.key"
     host.write(path, key(f"private {host.name}") + "\n")
     base = {"name": "wg0", "up": False, "userspace": True, "private_key_file": path}
-    made = host.module("wg_interface", **{**base, **options})
+    made = host.module("wg_interface", **{**base, **options})  # type: ignore[arg-type]
     assert made.changed
 
 

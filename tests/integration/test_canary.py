@@ -52,7 +52,6 @@ def test_no_secret_in_output_caches_logs_arguments_or_readable_files(tmp_path: P
         "ANSIBLE_LOG_PATH": str(log),
         "ANSIBLE_CACHE_PLUGIN": "jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache),
-        "ANSIBLE_KEEP_REMOTE_FILES": "1",
     }
     with mesh("h1", "h2", "h3", converge=False, overlay_psk_master=MASTER, overlay_persistence=persistence) as lab:
         lab.run("h1", ["touch", "/root/before"])

@@ -38,7 +38,7 @@ def went_on(before: PeerState, after: PeerState) -> bool:
     [
         ({"mesh_port": 51900}, ["wg", "show", "wg0", "listen-port"]),
         ({"mesh_mtu": 1300}, ["cat", "/sys/class/net/wg0/mtu"]),
-        ({"mesh_addresses": ["10.42.0.200"]}, ["ip", "-brief", "address", "show", "dev", "wg0"]),
+        ({"mesh_addresses": ["10.42.0.200", "fd42:42::200"]}, ["ip", "-brief", "address", "show", "dev", "wg0"]),
         ({"mesh_networks": ["10.77.0.0/24"]}, ["cat", "/proc/sys/net/ipv4/ip_forward"]),
         ({"mesh_persistent_keepalive": 25}, ["wg", "show", "wg0", "persistent-keepalive"]),
     ],

@@ -92,7 +92,7 @@ def attributes(buffer: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def header(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
-    """Return the fixed part that stands before a message's attributes. Raises MalformedMessage where it is not whole."""
+    """Return the fixed part before the attributes of a message. Raises MalformedMessage where it is cut short."""
     if len(payload) < layout.size:
         raise MalformedMessage(f"a message of {len(payload)} bytes, where {layout.size} stand before its attributes")
     return layout.unpack_from(payload)

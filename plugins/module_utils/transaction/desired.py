@@ -229,7 +229,8 @@ def parse_interface(
     unknown = sorted(set(raw) - _INTERFACE_FIELDS)
     if unknown:
         errors.lines.append(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_INTERFACE_FIELDS))}")
-    if raw.get("state", "present") == "absent":
+    state = errors.attempt(f"{where}.state", _one_of("present", "absent"), raw.get("state", "present"))
+    if state == "absent":
         key = None
         if raw.get("remove_private_key"):
             key = errors.attempt(f"{where}.private_key_file", _path, raw.get("private_key_file"))
@@ -243,7 +244,7 @@ def parse_interface(
     peers = None
     if raw.get("peers") is not None:
         at = f"{where}.peers"
-        raws = errors.each(at, _as_given, raw["peers"])
+        raws = raw["peers"] if isinstance(raw["peers"], (list, tuple)) else errors.each(at, str, raw["peers"])
         with_secrets = [_with_secret(peer, preshared_keys, f"{at}[{i}]", errors) for i, peer in enumerate(raws)]
         peers = parse_peers(with_secrets, at, errors, routed=routed)
     addresses = None
@@ -262,7 +263,7 @@ def parse_interface(
         routes=routed,
         userspace=bool(raw.get("userspace", False)),
         adopt=bool(raw.get("adopt", False)),
-        persistence=optional("persistence", _method) or NONE,
+        persistence=optional("persistence", _one_of(*METHODS)) or NONE,
         inventory_name=errors.attempt(f"{where}.inventory_name", _name, raw.get("inventory_name") or "") or "",
         unknown_peers=frozenset(errors.each(f"{where}.unknown_peers", _name, raw.get("unknown_peers") or ())),
         revoked=dict(errors.mapping(f"{where}.revoked", raw.get("revoked"))),
@@ -299,10 +300,6 @@ _INTERFACE_FIELDS = frozenset(
 )
 
 
-def _as_given(value: T) -> T:
-    return value
-
-
 def _with_secret(peer: Any, preshared_keys: Mapping[str, str], where: str, errors: _Errors) -> Any:
     """Return a peer with its preshared key, empty for none: an inventory that says none means none."""
     if not isinstance(peer, Mapping):
@@ -320,10 +317,13 @@ def _sysctls(errors: _Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
 _PEER_FIELDS = frozenset(("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses"))
 
 
-def _method(value: str) -> str:
-    if value not in METHODS:
-        raise ValueError(f"{value!r} is none of {', '.join(METHODS)}")
-    return value
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        return str(value)
+
+    return convert
 
 
 def _sysctl(errors: _Errors, where: str, item: tuple[str, Any]) -> Sysctl:

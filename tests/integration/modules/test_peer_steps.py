@@ -40,7 +40,12 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "endpoint with a scope": ({"endpoint": "192.0.2.50:51820"}, {"endpoint": "[fe80::50%eth0]:51820"}),
     "everything": (
         {"endpoint": "192.0.2.50:1", "preshared_key": key("psk 1"), "allowed_ips": ["10.1.0.0/16"]},
-        {"endpoint": "[2001:db8:1::50]:2", "preshared_key": "", "allowed_ips": ["fd01::/48"], "persistent_keepalive": 9},
+        {
+            "endpoint": "[2001:db8:1::50]:2",
+            "preshared_key": "",
+            "allowed_ips": ["fd01::/48"],
+            "persistent_keepalive": 9,
+        },
     ),
 }
 ON_BOTH_BACKENDS = ("everything", "preshared key changed", "keepalive cleared", "endpoint with a scope")

@@ -122,7 +122,22 @@ class Capture:
 
     def __enter__(self) -> Capture:
         net = f"ww-{self._lab.name}-net"
-        argv = ["ip", "netns", "exec", net, "tcpdump", "-U", "-n", "-i", "any", "-w", str(self._path)]
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            net,
+            "tcpdump",
+            "-Z",
+            "root",
+            "--immediate-mode",
+            "-U",
+            "-n",
+            "-i",
+            "any",
+            "-w",
+            str(self._path),
+        ]
         self._tcpdump = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
         for line in self._tcpdump.stderr or ():
             if "listening on" in line:

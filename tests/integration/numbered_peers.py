@@ -47,7 +47,7 @@ def numbered_peer(number: int) -> Peer:
     hosts = (None, f"192.0.2.{number % 200 + 20}", f"2001:db8:1::{number % 200 + 0x100:x}")
     host = hosts[number % 3]
     # To set a keepalive is to send a handshake, each of which takes wireguard-go milliseconds.
-    keepalive = number % 5 * 10 if host is None or number < 100 else 0
+    keepalive = number % 5 * 10 if number < 100 else 0
     return Peer(
         raw("peer", number),
         raw("psk", number) if number % 2 else ZERO,

@@ -97,7 +97,9 @@ def file_writes(calls: str) -> list[str]:
     moved = re.findall(r"^(?:rename|unlink|mkdir|link|symlink|chmod|fchmod|truncate)\w*\(.*$", calls, re.MULTILINE)
     own = re.compile(r'"(?:/tmp/|/root/\.ansible/|/dev/null|/dev/shm)')
     return [
-        line for line in opened + moved if " = -1 " not in line and not own.search(line) and "AT_REMOVEDIR" not in line
+        line
+        for line in opened + moved
+        if " = -1 " not in line and not own.search(line) and "AT_REMOVEDIR" not in line and "_payload.zip" not in line
     ]
 
 

@@ -33,6 +33,8 @@ echo "$NAME" >/proc/sys/kernel/hostname
 echo "127.0.0.1 $NAME" >>/etc/hosts
 ip link set lo up
 
+echo 1 >/sys/kernel/rcu_expedited # else each WireGuard peer that is removed takes 20 ms
+
 cut -d' ' -f1 /proc/uptime >/out/booted
 status=0
 if [[ $INTERACTIVE == yes ]]; then

@@ -95,11 +95,9 @@ def file_writes(calls: str) -> list[str]:
     """Files opened for writing, made, renamed or removed, apart from Ansible's own temporary ones."""
     opened = re.findall(r"^(?:open|openat|creat)\(.*O_(?:WRONLY|RDWR|CREAT).*$", calls, re.MULTILINE)
     moved = re.findall(r"^(?:rename|unlink|mkdir|link|symlink|chmod|fchmod|truncate)\w*\(.*$", calls, re.MULTILINE)
-    own = re.compile(r'"(?:/tmp/|/root/\.ansible/|/dev/null|/dev/shm)')
+    own = re.compile(r'_payload\.zip|"(?:/tmp/|/root/\.ansible/|/dev/null|/dev/shm)')
     return [
-        line
-        for line in opened + moved
-        if " = -1 " not in line and not own.search(line) and "AT_REMOVEDIR" not in line and "_payload.zip" not in line
+        line for line in opened + moved if " = -1 " not in line and not own.search(line) and "AT_REMOVEDIR" not in line
     ]
 
 

@@ -44,15 +44,15 @@ def numbered_peer(number: int) -> Peer:
     """Return a peer with what its number says: every mixture of options occurs."""
     ipv4 = Prefix(socket.AF_INET, struct.pack(">I", (10 << 24) + number), 32)
     ipv6 = Prefix(socket.AF_INET6, bytes.fromhex("fd42") + bytes(10) + struct.pack(">I", number), 128)
-    hosts = (None, f"192.0.2.{number % 200 + 20}", f"2001:db8:1::{number % 200 + 0x100:x}")
+    # Hosts with no route to them: wireguard-go sends a handshake to each peer that follows one with a keepalive in a
+    # request, and blocks for good once enough of them wait for neighbours that nobody answers for.
+    hosts = (None, f"198.51.100.{number % 200 + 20}", f"2001:db8:ffff::{number % 200 + 0x100:x}")
     host = hosts[number % 3]
-    # To set a keepalive is to send a handshake, each of which takes wireguard-go milliseconds.
-    keepalive = number % 5 * 10 if number < 100 else 0
     return Peer(
         raw("peer", number),
         raw("psk", number) if number % 2 else ZERO,
         Endpoint(host, 1024 + number % 60000) if host else None,
-        keepalive,
+        number % 5 * 10,
         frozenset((ipv4, ipv6) if number % 7 else ()),
     )
 

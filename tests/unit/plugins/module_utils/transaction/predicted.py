@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.host.links import OWNER_ALIAS, WIREGUARD, Link
+from ansible_collections.wirewright.overlay.plugins.module_utils.host.links import WIREGUARD, Link
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address, parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface, WantedPeer
@@ -112,6 +112,3 @@ def foreign(kind: str = WIREGUARD, *, alias: str | None = None, peers: Iterable[
     """Return a host with an interface that somebody else made."""
     device = Device("wg0", Settings(key(2000), 1234, 0), public_key(key(2000)), tuple(peers))
     return Current(Link("wg0", kind, 1420, True, alias, 7), device if kind == WIREGUARD else None)
-
-
-__all__ = ["KEY_FILE", "OWN", "OWNER_ALIAS", "PRIVATE", "after", "again", "asked", "converged", "foreign", "mesh"]

@@ -120,7 +120,7 @@ class HostReader:
         unresolved: dict[str, str] = {}
         for variable, own, shared in self._names:
             raw = host_vars.get(own)
-            if raw is None and shared:
+            if shared and (raw is None or raw == ""):
                 raw = host_vars.get(shared)
             if raw is None:
                 continue

@@ -94,17 +94,15 @@ ansible_facts:
         interfaces:
           description:
             - By interface its C(public_key) (null for none), and what is remembered of it; its C(addresses), its
-              C(peers) by public key with C(name), C(addresses) and C(endpoint), and C(revoked) keys with names.
+              C(peers), and C(revoked) keys with names.
+            - Peers are one text, because a fleet remembers the square of its size. Each line has four fields, parted by
+              tabs; public key, name, addresses parted by commas, and endpoint. M(wirewright.overlay.wg_info) returns data.
           type: dict
           returned: success
           sample:
             wg0:
               addresses: [10.42.0.1/24]
-              peers:
-                gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=:
-                  addresses: [10.42.0.2]
-                  endpoint: 192.0.2.2:51820
-                  name: beta
+              peers: "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=\tbeta\t10.42.0.2\t192.0.2.2:51820"
               public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
               revoked: {}
 """

@@ -42,6 +42,8 @@ from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import (
     HostReader,
     collector_paused,
 )
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines  # noqa: E402
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer  # noqa: E402
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document  # noqa: E402
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh  # noqa: E402
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput  # noqa: E402
@@ -58,7 +60,9 @@ mesh_mtu: 0
 mesh_networks: []
 mesh_static_peers: []
 mesh_peer_overrides: {}
-mesh_revoked: []
+mesh_revoked:
+mesh_persistence:
+mesh_userspace:
 mesh_routes: true
 mesh_purge: true
 mesh_private_key_file: ""
@@ -76,7 +80,7 @@ def key_of(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-def fact_of(number: int, peers: dict[str, Any], remembered: set[str]) -> dict[str, Any]:
+def fact_of(number: int, peers: dict[str, RememberedPeer], remembered: set[str]) -> dict[str, Any]:
     address = f"198.{18 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
     key = key_of(f"h{number}")
     own = {other: peers[other] for other in peers if other in remembered and other != key}
@@ -85,7 +89,7 @@ def fact_of(number: int, peers: dict[str, Any], remembered: set[str]) -> dict[st
         "underlay": {"ipv4": {"address": address, "interface": "eth0", "mtu": 1500}, "ipv6": None},
         "persistence": "wg_quick",
         "interfaces": {
-            "wg0": {"public_key": key, "addresses": peers[key]["addresses"], "peers": own, "revoked": {}},
+            "wg0": {"public_key": key, "addresses": peers[key].addresses, "peers": peer_lines(own), "revoked": {}},
         },
     }
     # Objects of its own for every host, as they come from real hosts.
@@ -133,11 +137,7 @@ def measure(hosts: int) -> None:
         controller = Controller(Path(root), hosts)
         names = [f"h{number}" for number in range(hosts)]
         peers = {
-            key_of(name): {
-                "name": name,
-                "addresses": [f"10.42.{n // 250}.{n % 250 + 1}"],
-                "endpoint": "192.0.2.1:51820",
-            }
+            key_of(name): RememberedPeer(name, (f"10.42.{n // 250}.{n % 250 + 1}",), "192.0.2.1:51820")
             for n, name in enumerate(names)
         }
         for number, name in enumerate(names):

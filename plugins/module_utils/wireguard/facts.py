@@ -10,6 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from . import kernel, key_file, memory, userspace
@@ -20,18 +21,23 @@ from .model import Device
 def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
     """Return an interface's public side: own key, and the memory of addresses, peers and revoked keys.
 
-    Without an own key given, the remembered one is said.
+    Without an own key given, the remembered one is said. Peers are one text of lines (see `peer_lines`): as data they
+    would make the controller hold, and template, the square of the fleet's size in objects.
     """
     remembered = memory.load(name)
     return {
         "public_key": own_public_key or remembered.public_key or None,
         "addresses": list(remembered.addresses),
-        "peers": {
-            key: {"name": peer.name, "addresses": list(peer.addresses), "endpoint": peer.endpoint}
-            for key, peer in remembered.peers.items()
-        },
+        "peers": peer_lines(remembered.peers),
         "revoked": dict(remembered.revoked),
     }
+
+
+def peer_lines(peers: Mapping[str, memory.RememberedPeer]) -> str:
+    """Return remembered peers as lines of four fields, parted by tabs: public key, name, addresses, endpoint."""
+    return "\n".join(
+        f"{key}\t{peer.name}\t{','.join(peer.addresses)}\t{peer.endpoint}" for key, peer in sorted(peers.items())
+    )
 
 
 def public_key_of(path: str) -> str | None:

@@ -32,13 +32,13 @@ class Underlay(NamedTuple):
 
 @dataclass(frozen=True)
 class Observation:
-    """One host's fact, for one interface. `peers` stays as it came: it is large and seldom needed."""
+    """One host's fact, for one interface. `peers` stays the text that it came as: it is large and seldom needed."""
 
     underlay: Mapping[str, Underlay]
     persistence: str
     public_key: str
     addresses: tuple[Address, ...]
-    peers: Mapping[str, Any]
+    peers: str
     revoked: Mapping[str, str]
 
 
@@ -56,12 +56,13 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
     device = _mapping(_mapping(fact.get("interfaces")).get(interface))
     persistence = fact.get("persistence")
     revoked = _mapping(device.get("revoked"))
+    peers = device.get("peers")
     return Observation(
         underlay=_underlays(_mapping(fact.get("underlay"))),
         persistence=str(persistence) if persistence in PERSISTENCE else "none",
         public_key=_text(device.get("public_key")),
         addresses=_addresses(device.get("addresses")),
-        peers=_mapping(device.get("peers")),
+        peers=peers if isinstance(peers, str) else "",
         revoked={str(key): _text(name) for key, name in revoked.items() if is_public_key(str(key))},
     )
 
@@ -72,13 +73,12 @@ def recollect(observations: Mapping[str, Observation], names: Set[str]) -> dict[
     if not names:
         return {}
     for neighbour in sorted(observations):
-        for key, peer in observations[neighbour].peers.items():
-            name = peer.get("name") if isinstance(peer, dict) else None
-            if isinstance(name, str) and name in found and name != neighbour and is_public_key(str(key)):
-                memory = Recollection(
-                    neighbour, str(key), _addresses(peer.get("addresses")), _text(peer.get("endpoint"))
-                )
-                found[str(name)].append(memory)
+        for line in observations[neighbour].peers.split("\n"):
+            fields = line.split("\t")
+            if len(fields) != 4 or fields[1] not in found or fields[1] == neighbour or not is_public_key(fields[0]):
+                continue
+            key, name, addresses, endpoint = fields
+            found[name].append(Recollection(neighbour, key, _addresses(addresses.split(",")), endpoint))
     return {name: tuple(memories) for name, memories in found.items()}
 
 

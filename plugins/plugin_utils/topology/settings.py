@@ -61,7 +61,7 @@ VARIABLES = (
     "userspace",
 )
 
-# Those that all roles share: where a role's own variable is not set (null), that of this prefix counts.
+# Those that all roles share: where a role's own variable is not set (null or empty text), that of this prefix counts.
 SHARED_PREFIX = "overlay_"
 SHARED = ("persistence", "revoked", "userspace")
 

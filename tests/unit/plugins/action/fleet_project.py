@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
 
 PLUGINS = Path(__file__).parents[4] / "plugins"
 ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
@@ -86,10 +88,7 @@ def key_of(name: str) -> str:
 
 def fact_of(name: str, number: int, remembers: Mapping[str, str] | None = None, **device: Any) -> dict[str, Any]:
     """Return what a host would report; `remembers` maps names of peers to addresses."""
-    peers = {
-        key_of(peer): {"name": peer, "addresses": [address], "endpoint": ""}
-        for peer, address in (remembers or {}).items()
-    }
+    peers = peer_lines({key_of(peer): RememberedPeer(peer, (address,)) for peer, address in (remembers or {}).items()})
     state = {"public_key": key_of(name), "addresses": [], "peers": peers, "revoked": {}, **device}
     underlay = {"ipv4": {"address": f"198.51.100.{number}", "interface": "eth0", "mtu": 1500}, "ipv6": None}
     return {"underlay": underlay, "persistence": "wg_quick", "interfaces": {"wg0": state}}

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import Outcome, plan_mesh
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
@@ -21,10 +23,9 @@ def key_of(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-def remembered(name: str, address: str = "", endpoint: str = "", key: str = "") -> dict[str, Any]:
-    """Return an entry for a fact's peers."""
-    entry = {"name": name, "addresses": [address] if address else [], "endpoint": endpoint}
-    return {key or key_of(name): entry}
+def remembered(name: str, address: str = "", endpoint: str = "", key: str = "") -> str:
+    """Return a line of a fact's peers."""
+    return peer_lines({key or key_of(name): RememberedPeer(name, (address,) if address else (), endpoint)})
 
 
 def fact_of(
@@ -35,7 +36,7 @@ def fact_of(
     def link(address: str) -> dict[str, Any] | None:
         return {"address": address, "interface": "eth0", "mtu": mtu} if address else None
 
-    state = {"public_key": key_of(name), "addresses": [], "peers": {}, "revoked": {}, **device}
+    state = {"public_key": key_of(name), "addresses": [], "peers": "", "revoked": {}, **device}
     return {
         "boot_id": "b",
         "underlay": {"ipv4": link(ipv4), "ipv6": link(ipv6)},

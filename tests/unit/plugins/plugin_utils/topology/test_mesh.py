@@ -8,6 +8,8 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from hypothesis import given
@@ -32,10 +34,12 @@ def remembering(plan: FleetPlan, name: str) -> dict[str, Any]:
     """Return what a host's fact says after the plan was applied to it."""
     return {
         "addresses": list(plan.hosts[name].addresses),
-        "peers": {
-            peer["public_key"]: {"name": other, "addresses": peer["addresses"], "endpoint": peer["endpoint"] or ""}
-            for other, peer in peers(plan, name).items()
-        },
+        "peers": peer_lines(
+            {
+                peer["public_key"]: RememberedPeer(other, tuple(peer["addresses"]), peer["endpoint"] or "")
+                for other, peer in peers(plan, name).items()
+            }
+        ),
     }
 
 
@@ -156,7 +160,7 @@ def test_revoked_hosts_and_all_keys_they_ever_had() -> None:
     plan = planned(
         host("h1", {"revoked": ["h2", "gone"]}),
         host("h2"),
-        host("h3", peers={**remembered("h2", key=key_of("older")), **remembered("gone")}),
+        host("h3", peers="\n".join((remembered("h2", key=key_of("older")), remembered("gone")))),
         host("h4", revoked={key_of("long ago"): "h0"}),
     )
     assert set(plan.hosts) == {"h1", "h3", "h4"}
@@ -174,7 +178,7 @@ def test_a_revoked_host_is_not_believed() -> None:
     liar = host(
         "h2",
         revoked={key_of("h3"): "h3"},
-        peers={**remembered("h1", key=key_of("evil")), **remembered("h9", key=key_of("evil"))},
+        peers="\n".join((remembered("h1", key=key_of("evil")), remembered("h9", key=key_of("evil")))),
     )
     plan = planned(silent("h1"), liar, host("h3", {"revoked": "h2"}, peers=remembered("h1")))
     assert plan.hosts["h1"].public_key == key_of("h1")

@@ -33,7 +33,7 @@ def test_what_a_host_says() -> None:
         {},
         {"interfaces": None, "underlay": []},
         {"interfaces": {"wg0": "x"}, "underlay": {"ipv4": "x", "ipv6": {"address": "192.0.2.1"}}, "persistence": 7},
-        {"interfaces": {"wg0": {"public_key": None, "addresses": "10.0.0.1", "peers": [], "revoked": "no"}}},
+        {"interfaces": {"wg0": {"public_key": None, "addresses": "10.0.0.1", "peers": ["h2"], "revoked": "no"}}},
     ],
 )
 def test_what_has_no_proper_shape_is_nothing(fact: dict[str, Any]) -> None:
@@ -51,13 +51,14 @@ def test_mtu(mtu: object, expected: int | None) -> None:
 
 
 def test_what_neighbours_remember() -> None:
-    peers: dict[str, Any] = {
-        **remembered("h2", "10.42.0.2", "192.0.2.2:1"),
-        **remembered("h3"),
-        "no key": {"name": "h2"},
-        key_of("a"): {"name": ["h2"]},
-        key_of("b"): "h2",
-    }
+    lines = (
+        remembered("h2", "10.42.0.2", "192.0.2.2:1"),
+        remembered("h3"),
+        "no key\th2\t10.42.0.2\t",
+        f"{key_of('a')}\th2",
+        "",
+    )
+    peers = "\n".join(lines)
     observations = {name: observe(fact_of(name, peers=peers), "wg0") for name in ("h1", "h2")}
     found = recollect(observations, {"h2", "h9"})
     assert [(memory.neighbour, memory.public_key, memory.endpoint) for memory in found["h2"]] == [

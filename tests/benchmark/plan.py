@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CPU time of planning a mesh on the controller: `plan.py [hosts ...]`, by default 100 and 1000.
@@ -97,6 +96,20 @@ def fact_of(number: int, peers: dict[str, RememberedPeer], remembered: set[str])
     return result
 
 
+def fleet_memory(hosts: int) -> dict[str, RememberedPeer]:
+    """Return all members as one who knows them all remembers them."""
+    return {
+        key_of(f"h{n}"): RememberedPeer(f"h{n}", (f"10.42.{n // 250}.{n % 250 + 1}",), "192.0.2.1:51820")
+        for n in range(hosts)
+    }
+
+
+def read_all(controller: Controller) -> list[HostInput]:
+    """Return what the planner is told about all hosts."""
+    fleet, reader = FleetVariables(controller.task, ""), HostReader(controller.templar, "mesh_")
+    return [reader.read(name, host) for name, host in fleet.by_host()]
+
+
 def timed(label: str, work: Callable[[], T], hosts: int = 0) -> T:
     started = time.process_time()
     result = work()
@@ -136,10 +149,7 @@ def measure(hosts: int) -> None:
     with tempfile.TemporaryDirectory() as root:
         controller = Controller(Path(root), hosts)
         names = [f"h{number}" for number in range(hosts)]
-        peers = {
-            key_of(name): RememberedPeer(name, (f"10.42.{n // 250}.{n % 250 + 1}",), "192.0.2.1:51820")
-            for n, name in enumerate(names)
-        }
+        peers = fleet_memory(hosts)
         for number, name in enumerate(names):
             controller.remember(name, fact_of(number, peers, set()))
         print(" no host remembers its peers, as in a first run")
@@ -160,14 +170,9 @@ def measure(hosts: int) -> None:
 
 def measure_planning(controller: Controller, hosts: int) -> FleetPlan:
     fleet = FleetVariables(controller.task, "")
-    reader = HostReader(controller.templar, "mesh_")
-
-    def read_all() -> list[HostInput]:
-        return [reader.read(name, host) for name, host in fleet.by_host()]
-
     with collector_paused():
         timed("variables of all hosts, untemplated (ansible-core)", lambda: sum(1 for _host in fleet.by_host()), hosts)
-        inputs = timed("the same, and templated", read_all, hosts)
+        inputs = timed("the same, and templated", lambda: read_all(controller), hosts)
         outcome = timed("planned", lambda: plan_mesh(inputs), hosts)
         one_down = [inputs[0]._replace(fact=None), *inputs[1:]]
         timed("planned, with one host that was not heard from", lambda: plan_mesh(one_down), hosts)

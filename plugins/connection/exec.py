@@ -120,7 +120,7 @@ class Connection(ConnectionBase):
         if not os.path.exists(local):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
         with open(local, "rb") as source:
-            code, _, stderr = self._run(f"cat > {shlex.quote(out_path)}", source)
+            code, _stdout, stderr = self._run(f"cat > {shlex.quote(out_path)}", source)
         if code:
             raise AnsibleError(f"failed to transfer file to {out_path}: {to_native(stderr).strip()}")
 
@@ -133,7 +133,7 @@ class Connection(ConnectionBase):
         complete = False
         try:
             with open(local, "wb") as target:
-                code, _, stderr = self._run(f"cat < {shlex.quote(in_path)}", b"", stdout=target)
+                code, _stdout, stderr = self._run(f"cat < {shlex.quote(in_path)}", b"", stdout=target)
             complete = code == 0
         finally:
             if not complete and os.path.lexists(local):

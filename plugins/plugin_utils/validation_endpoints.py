@@ -30,7 +30,6 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member
     Member,
     tunnel_kind,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import Endpoints
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import is_loopback
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_prefixes import static_groups
 
@@ -42,7 +41,7 @@ def violations(fleet: Fleet) -> Iterator[Problem]:
     tunnels = _Tunnels(fleet)
     for member in fleet.resolved:
         yield from _family(fleet, member)
-        for text in _texts(member.endpoints):
+        for text in member.endpoints.texts:
             yield from _looped(tunnels, member.name, fleet.prefix + "endpoint", text)
     for statics, hosts in static_groups(fleet):
         for peer in statics:
@@ -104,10 +103,6 @@ def _tunnelled(fleet: Fleet) -> Iterator[tuple[Prefix, str]]:
                     yield prefix, f"behind {peer.name or peer.public_key!r}"
 
 
-def _texts(endpoints: Endpoints) -> tuple[str, ...]:
-    return tuple(text for text in (endpoints.ipv4, endpoints.ipv6, endpoints.name) if text)
-
-
 def _looped(tunnels: _Tunnels, name: str, variable: str, text: str) -> Iterator[Problem]:
     around = tunnels.around(parse_endpoint(text).host)
     if around:
@@ -143,7 +138,7 @@ def _overrides(fleet: Fleet, tunnels: _Tunnels) -> Iterator[Problem]:
 def _duplicates(fleet: Fleet) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for member in fleet.resolved:
-        for text in _texts(member.endpoints):
+        for text in member.endpoints.texts:
             other = first.setdefault(text, member.name)
             if other != member.name:
                 cure = f"set {fleet.prefix}endpoint or {fleet.prefix}port for one of them"

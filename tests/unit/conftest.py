@@ -7,4 +7,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("wirewright", deadline=None)
+settings.load_profile("wirewright")
+
 sys.path.insert(0, str(Path(__file__).parents[2] / ".cache" / "collections"))

@@ -74,7 +74,7 @@ def offered(
     if settings.endpoint_family in BOTH:
         hosts = {kind: host for kind, host in hosts.items() if kind in (settings.endpoint_family, NAME)}
     if not hosts and observation is None:
-        return _remembered(memories)
+        return recalled(memories)
     return Endpoints(**{kind: str(Endpoint(host, settings.port)) for kind, host in hosts.items()})
 
 
@@ -87,7 +87,7 @@ def _reachable(text: str) -> str:
     return "" if is_loopback(host) else host
 
 
-def _remembered(memories: Iterable[Recollection]) -> Endpoints:
+def recalled(memories: Iterable[Recollection]) -> Endpoints:
     """Return what most neighbours remember, by family; they may differ, since endpoints roam."""
     counts: Counter[tuple[str, str]] = Counter()
     for memory in memories:

@@ -67,7 +67,7 @@ class Fleet:
 
 def tunnel_kind(one: Reach, other: Reach) -> str:
     """Return what carries the tunnel between members of two classes: "ipv4", "ipv6", "name", or "" for neither end."""
-    return _uses(one, other) or _uses(other, one)
+    return _uses(one, other) or _uses(other, one)  # pylint: disable=arguments-out-of-order  # both ways
 
 
 def _uses(one: Reach, other: Reach) -> str:

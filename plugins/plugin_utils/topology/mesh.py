@@ -10,6 +10,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoi
     kind_of,
     offered,
     override_endpoint,
+    recalled,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.identity import (
     identify,
@@ -34,6 +36,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
     Device,
+    Endpoints,
     FleetPlan,
     HostInput,
     HostPlan,
@@ -106,7 +109,9 @@ def plan_mesh(hosts: Iterable[HostInput], prefix: str = "mesh_") -> Outcome:
         )
         for name in names
     ]
-    fleet = Fleet(members, prefix, revocation.keys, revocation.said_by, revocation.names)
+    fleet = Fleet(
+        _without_stale_endpoints(members, memories), prefix, revocation.keys, revocation.said_by, revocation.names
+    )
     mtus = _mtus(fleet)
     problems.extend(violations(fleet, mtus))
     warnings.extend(advice(fleet, mtus))
@@ -196,6 +201,24 @@ def _member(
         families(settings, endpoints, observation),
         not host.unresolved,
     )
+
+
+def _without_stale_endpoints(members: Sequence[Member], memories: Mapping[str, Sequence[Recollection]]) -> list[Member]:
+    """Forget a remembered endpoint of a silent member that somebody else has: addresses are given out again.
+
+    Its peers keep the endpoint that they hold.
+    """
+    uses = Counter(text for member in members for text in member.endpoints.texts)
+
+    def is_stale(member: Member) -> bool:
+        texts = member.endpoints.texts
+        return (
+            member.observation is None
+            and any(uses[text] > 1 for text in texts)
+            and (member.settings.endpoint == AUTO and member.endpoints == recalled(memories.get(member.name, ())))
+        )
+
+    return [replace(member, endpoints=Endpoints()) if is_stale(member) else member for member in members]
 
 
 def _outer_families(member: Member, kinds: Iterable[str]) -> set[str]:

@@ -44,6 +44,11 @@ class Endpoints:
     def __bool__(self) -> bool:
         return bool(self.ipv4 or self.ipv6 or self.name)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those that there are."""
+        return tuple(text for text in (self.ipv4, self.ipv6, self.name) if text)
+
 
 @dataclass(frozen=True)
 class StaticPeer:

@@ -61,6 +61,6 @@ def test_to_plain(value: object, expected: object) -> None:
 def test_what_ansible_tags() -> None:
     datatag = pytest.importorskip("ansible.template")
     tagged = datatag.trust_as_template("{{ x }}")
-    assert type(tagged) is not str
+    assert type(tagged) is not str  # pylint: disable=unidiomatic-typecheck  # a subclass is what is not wanted
     found = to_plain({tagged: [tagged]})
     assert types(found) == {str: [str]}

@@ -78,6 +78,20 @@ def test_what_most_neighbours_remember_of_a_host_that_is_down() -> None:
     assert planned(nowhere, *known).hosts["h9"].endpoints == Endpoints()
 
 
+def test_an_address_that_went_to_another_host_is_no_endpoint_of_one_that_is_down() -> None:
+    known = host("h1", ipv4="192.0.2.9", peers=remembered("h8", "10.42.0.8", "192.0.2.9:51820"))
+    plan = planned(silent("h8"), known, host("h2", ipv4="192.0.2.2"))
+    assert plan.hosts["h8"].endpoints == Endpoints()
+    assert plan.hosts["h1"].endpoints == Endpoints("192.0.2.9:51820")
+    assert peers(plan, "h2")["h8"]["endpoint"] is None, "whoever holds an endpoint keeps it"
+
+
+def test_an_address_that_two_silent_hosts_had_belongs_to_neither() -> None:
+    memories = [remembered(name, f"10.42.0.{name[1]}", "192.0.2.9:51820") for name in ("h8", "h9")]
+    plan = planned(silent("h8"), silent("h9"), host("h1", peers="\n".join(memories)))
+    assert {plan.hosts[name].endpoints for name in ("h8", "h9")} == {Endpoints()}
+
+
 @pytest.mark.parametrize(
     ("families", "endpoints", "expected"),
     [

@@ -28,6 +28,12 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "playbooks/files/lab.py"
 CALLBACKS = Path(__file__).parent / "callback_plugins"
 
+FORWARD_NOTHING = """
+for file in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; do
+    if [ -e $file ] && [ "$(cat $file)" != 0 ]; then echo 0 >$file; fi
+done
+"""
+
 _serial = itertools.count(1)
 
 
@@ -98,7 +104,10 @@ class Lab:
                 addresses = [f"192.0.2.{number}/24", f"2001:db8:1::{number}/64"]
             self.hosts[name] = {"addresses": addresses, "mtu": mtu}
         wanted = {"lab": self.name, "hosts": {name: self.hosts[name] for name in hosts}}
-        return self._program("up", stdin=json.dumps(wanted))
+        done = self._program("up", stdin=json.dumps(wanted))
+        for name in done["created"]:  # a new network namespace has what the machine has set, forwarding for one
+            self.run(name, ["sh", "-c", FORWARD_NOTHING])
+        return done
 
     def down(self, *hosts: str) -> dict[str, Any]:
         """Remove these hosts, or the whole lab."""
@@ -115,7 +124,7 @@ class Lab:
     def run(self, host: str, argv: Iterable[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in a host; a failure raises unless `check=False`."""
         defaults = {"check": True, "capture_output": True, "text": True, "timeout": 60}
-        return subprocess.run([*self.enter(host), *argv], **{**defaults, **options})
+        return subprocess.run([*self.enter(host), *argv], **{**defaults, **options})  # pylint: disable=subprocess-run-check  # in the defaults
 
     def inventory(
         self, per_host: Mapping[str, Mapping[str, Any]] | None = None, group: str = "vpn", **variables: Any
@@ -135,9 +144,17 @@ class Lab:
         return path
 
     def playbook(
-        self, play: str | Path, *args: str, env: Mapping[str, str] | None = None, timeout: float = 600
+        self,
+        play: str | Path,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        under: Iterable[str] = (),
+        timeout: float = 600,
     ) -> Play:
-        """Run a playbook, given as a path in the checkout or as text, with the inventory written last."""
+        """Run a playbook, given as a path in the checkout or as text, with the inventory written last.
+
+        ``under`` is a command to run it under, such as strace, which may go on when the playbook has ended.
+        """
         path = Path(play) if "\n" not in str(play) else self.path / "play.yml"
         if path.parent == self.path and "\n" in str(play):
             path.write_text(str(play))
@@ -146,10 +163,10 @@ class Lab:
             self.inventory()
         results = self.path / "results.jsonl"
         results.unlink(missing_ok=True)
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(path), *args],
-            cwd=ROOT,
-            env={
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(path), *args]
+        options: dict[str, Any] = {
+            "cwd": ROOT,
+            "env": {
                 **os.environ,
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_NOCOLOR": "1",
@@ -158,12 +175,17 @@ class Lab:
                 "WIREWRIGHT_RESULTS": str(results),
                 **(env or {}),
             },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
+            "stdin": subprocess.DEVNULL,
+            "text": True,
+            "timeout": timeout,
+        }
+        if under:  # a pipe would end with the last process that holds it
+            outputs = [self.path / "stdout", self.path / "stderr"]
+            with open(outputs[0], "w") as stdout, open(outputs[1], "w") as stderr:
+                rc = subprocess.run([*under, *command], stdout=stdout, stderr=stderr, check=False, **options).returncode
+            done = subprocess.CompletedProcess(command, rc, *(output.read_text() for output in outputs))
+        else:
+            done = subprocess.run(command, capture_output=True, check=False, **options)
         lines = results.read_text().splitlines() if results.exists() else []
         events = [json.loads(line) for line in lines]
         recap: dict[str, dict[str, int]] = next((one["hosts"] for one in events if one["event"] == "recap"), {})

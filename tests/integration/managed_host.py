@@ -108,6 +108,23 @@ class ManagedHost:
         importlib.import_module(MODULES + name)
         return self.call(run_module, name, arguments, check_mode)
 
+    def traced_module(
+        self, name: str, calls: str, /, *, umask: str = "022", **arguments: Any
+    ) -> tuple[ModuleResult, str]:
+        """Run a module in a Python of its own, and return with its result what strace saw of these system calls."""
+        trace = "/run/module.trace"
+        program = (
+            "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from managed_host import run_module; "
+            "result = run_module(sys.argv[2], json.load(sys.stdin), False); print(result.rc); print(result.output)"
+        )
+        strace = ["strace", "-f", "-y", "-v", "-s", "65536", "-o", trace, "-e", f"trace={calls}"]
+        python = [sys.executable, "-c", program, json.dumps(sys.path), name]
+        script = f'umask {umask}; exec "$@"'
+        rc, _newline, output = self.run(
+            "sh", "-c", script, "sh", *strace, *python, input=json.dumps(arguments)
+        ).partition("\n")
+        return ModuleResult(int(rc), output, json.loads(output)), self.run("cat", trace)
+
     def apply(self, *, preshared_keys: Mapping[str, str] | None = None, **interface: Any) -> ModuleResult:
         """Run overlay_apply with one interface, wg0 by default."""
         wanted = {"name": "wg0", **interface}

@@ -87,7 +87,7 @@ def _portable(error: BaseException) -> BaseException | None:
 def _read_all(descriptor: int, timeout: float) -> bytes:
     parts: list[bytes] = []
     while True:
-        ready, _, _ = select.select([descriptor], [], [], timeout)
+        ready, _writable, _failed = select.select([descriptor], [], [], timeout)
         if not ready:
             raise TimeoutError(f"no answer from the child within {timeout:.0f} s")
         part = os.read(descriptor, 1 << 20)

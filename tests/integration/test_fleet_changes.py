@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import pytest
 from lab_hosts import Lab
@@ -105,10 +106,33 @@ def test_damage_by_hand_is_repaired(damage: list[str], mesh_of_two: Lab) -> None
     assert state(lab) == whole
 
 
+class SharedMesh:
+    """A mesh that tests take turns in, made anew where one did not leave it as it was."""
+
+    def __init__(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.lab: Lab | None = None
+        self.whole: list[object] = []
+
+    def get(self) -> Lab:
+        if self.lab is None or state(self.lab) != self.whole:
+            self.stack.close()
+            site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
+            self.lab = self.stack.enter_context(mesh("h1", "h2", per_host=site))
+            self.whole = state(self.lab)
+        return self.lab
+
+
+@pytest.fixture(scope="module")
+def shared_mesh() -> Iterator[SharedMesh]:
+    shared = SharedMesh()
+    with shared.stack:
+        yield shared
+
+
 @pytest.fixture
-def mesh_of_two() -> Iterable[Lab]:
-    with mesh("h1", "h2", per_host={"h2": {"mesh_networks": ["10.77.0.0/24"]}}) as lab:
-        yield lab
+def mesh_of_two(shared_mesh: SharedMesh) -> Lab:
+    return shared_mesh.get()
 
 
 def state(lab: Lab) -> list[object]:

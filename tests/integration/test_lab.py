@@ -88,7 +88,7 @@ def test_hosts_have_own_files_names_and_sysfs(lab: Lab) -> None:
         lab.run("h1", ["touch", marker])
         assert not Path(marker).exists()
         assert lab.run("h2", ["test", "-e", marker], check=False).returncode == 1
-        machine, inside = (["stat", "-c", "%a %u %g", directory] for _ in range(2))
+        machine, inside = (["stat", "-c", "%a %u %g", directory] for _place in range(2))
         if directory != "/run":
             seen = lab.run("h1", inside).stdout
             assert seen == subprocess.run(machine, capture_output=True, text=True, check=True).stdout

@@ -66,4 +66,7 @@ def _public_keys(host: ManagedHost) -> set[str]:
 
 
 def _steady(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in VOLATILE}
+    bridge = entry.get("linkinfo", {}).get("info_kind") == "bridge"  # its details are running timers
+    return {
+        name: value for name, value in entry.items() if name not in VOLATILE and not (bridge and name == "linkinfo")
+    }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..fib import routes
-from ..host import addresses, files, links, rtnetlink, sysctls
+from ..host import addresses, files, links, ports, rtnetlink, sysctls
 from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
 from ..reconcile import Operation
@@ -50,7 +50,7 @@ def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Out
     """Make the interfaces what they shall be, or in check mode say what that would take.
 
     Every interface is read, planned and checked before the first is touched. Raises RefusedPlan, InvalidDesired,
-    BadKeyFile, ForeignFile, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
+    BadKeyFile, ForeignFile, PortTaken, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
     pyroute2's error where the kernel refuses.
     """
     with routes.open_connection() as fib:
@@ -59,7 +59,7 @@ def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Out
         for item in wanted:
             current = read(fib, item)
             outcome = _plan_one(current, item, keys[item.name])
-            _refuse_taken(fib, outcome.plan)
+            _refuse_taken(fib, outcome)
             outcomes.append(outcome)
         if check_mode or not any(outcome.plan for outcome in outcomes):
             return outcomes
@@ -78,7 +78,15 @@ def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
     return private_key
 
 
-def _refuse_taken(fib: Connection, found: Plan) -> None:
+def _refuse_taken(fib: Connection, outcome: Outcome) -> None:
+    found = outcome.plan
+    rises = any(o.before and not o.before.up and o.after and o.after.up for o in found.link)
+    port = found.settings.listen_port
+    if port is None and rises and found.device_before and not userspace.is_running(found.name):
+        # wireguard-go keeps its port while its interface is down; the kernel does not.
+        port = found.device_before.settings.listen_port
+    if port and outcome.wanted.up is not False:
+        ports.refuse_taken(found.name, port)
     routes.refuse_taken(fib, found.routes)
     for operation in found.files:
         files.refuse_foreign(operation.before)

@@ -18,6 +18,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..fib.routes import RouteTaken
 from ..host.files import ForeignFile
+from ..host.ports import PortTaken
 from ..host.rtnetlink import error_types
 from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
@@ -27,7 +28,7 @@ from .apply import NotConverged, Outcome, converge
 from .desired import InvalidDesired, WantedInterface
 from .plan import RefusedPlan
 
-_REFUSALS = (RefusedPlan, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
+_REFUSALS = (RefusedPlan, PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
 
 
 def run(module: AnsibleModule, wanted: Callable[[], Sequence[WantedInterface]]) -> list[Outcome]:

@@ -65,8 +65,11 @@ def converge_key(path: str, *, present: bool, regenerate: bool, check_mode: bool
     after_mode = f"{key_file.FILE_MODE:04o}"
     if check_mode:
         return KeyChange(before, (_WILL_BE_MADE, after_mode))
-    made = key_file.replace(path) if mode is not None else key_file.ensure(path)[0]
-    return KeyChange(before, (_public_text(made), after_mode))
+    if mode is not None:
+        return KeyChange(before, (_public_text(key_file.replace(path)), after_mode))
+    private_key, made = key_file.ensure(path)
+    after = (_public_text(private_key), after_mode)
+    return KeyChange(None if made else after, after)  # another run may have been quicker
 
 
 def _public_text(private_key: bytes | None) -> str:

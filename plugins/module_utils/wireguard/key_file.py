@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -29,10 +30,18 @@ def read(path: str) -> bytes | None:
     Raises BadKeyFile where the file holds something else.
     """
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            text = file.read(4096)
+        # A pipe in this place would keep a blocking open waiting for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BadKeyFile(f"{path} holds no WireGuard private key: it is no regular file")
+        text = os.read(descriptor, 4096).decode("ascii", errors="replace")
+    finally:
+        os.close(descriptor)
+    if text[:1].isspace():
+        raise BadKeyFile(f"{path} holds no WireGuard private key: it begins with white space, which wg does not read")
     try:
         return decode_key(text)
     except ValueError as exc:
@@ -82,12 +91,13 @@ def replace(path: str) -> bytes:
 
 def _write_new(path: str) -> tuple[bytes, str]:
     """Write a new key beside its place; returns the key and the path of the file, which only its owner can read."""
-    os.makedirs(os.path.dirname(path), mode=DIRECTORY_MODE, exist_ok=True)
+    _make_directories(os.path.dirname(path))
     private_key = generate_private_key()
     temporary = f"{path}.{os.getpid()}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, FILE_MODE)  # a umask may have taken the owner's own rights
             file.write(encode_key(private_key) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -95,6 +105,15 @@ def _write_new(path: str) -> tuple[bytes, str]:
         os.unlink(temporary)
         raise
     return private_key, temporary
+
+
+def _make_directories(path: str) -> None:
+    """Make a directory and those above it that are missing; os.makedirs leaves the latter to the umask."""
+    if not path or os.path.isdir(path):
+        return
+    _make_directories(os.path.dirname(path))
+    with contextlib.suppress(FileExistsError):  # another process was quicker
+        os.mkdir(path, DIRECTORY_MODE)
 
 
 def ensure(path: str) -> tuple[bytes, bool]:

@@ -52,6 +52,7 @@ def _change_then_again(
     host: ManagedHost, module: str, step: str, arguments: Arguments, before: dict[str, Any]
 ) -> dict[str, Any]:
     """Take four steps, and return what the host holds then."""
+    secrets = secrets_of(host)  # those that the step removes must not be told either
     foretold = host.module(module, check_mode=True, **arguments)
     assert observe(host) == before, f"{step}: check mode changed the host"
     done = host.module(module, **arguments)
@@ -69,7 +70,7 @@ def _change_then_again(
     assert again.diff["before"] == again.diff["after"], f"{step} again: a diff without a change"
     assert observe(host) == after, f"{step} again: changed the host and did not say so"
 
-    secrets = secrets_of(host) | set(_preshared_keys(arguments))
+    secrets |= secrets_of(host) | set(_preshared_keys(arguments))
     assert_no_secret((foretold, done, foretold_again, again), secrets)
     return after
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from . import image, machine
 CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_TESTS = ["tests/kernel", "tests/integration"]
 DEFAULT_MARKS = "kernel or both"
+GUEST_REPORT = "report.xml"
 PASSED_ON = ("ANSIBLE_", "COVERAGE_", "HYPOTHESIS_", "PYTEST_", "PYTHON", "WIREWRIGHT_")
 
 # What the tests need of the kernel, tried in a network namespace that ends with the command.
@@ -57,6 +59,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
         help="tcg emulates and works everywhere; kvm is much quicker where it works (%(default)s)",
     )
     parser.add_argument("--vm-out", metavar="DIR", default=default("OUT", ""), help="keep what the guest puts in /out")
+    parser.add_argument("--junit", metavar="FILE", default="", help="write pytest's report here, wherever it ran")
     parser.add_argument(
         "--vm-shell",
         metavar="COMMAND",
@@ -73,6 +76,7 @@ def pytest_command(arguments: list[str]) -> list[str]:
         raise machine.Failed(f"no Python at {python}: make the project's venv first, or set WIREWRIGHT_PYTHON")
     command = [python, "-m", "pytest", "--backend=kernel", "-p", "vm.tier", "-p", "no:cacheprovider"]
     command += ["-p", "no:hypothesispytest"]  # 10 s to load in the guest; @given does without
+    command += ["-p", "no:xdist"]  # seconds too, and one guest is one worker
     named = any((CHECKOUT / argument.split("::")[0]).exists() for argument in arguments if argument[:1] != "-")
     return command + ([] if named else [*DEFAULT_TESTS, "-m", DEFAULT_MARKS]) + arguments
 
@@ -116,13 +120,22 @@ def main() -> int:
     command = [] if in_shell else pytest_command(arguments)
     if not in_shell and not options.vm and own_kernel_will_do():
         print("kernel tier: on this machine's own kernel", file=sys.stderr, flush=True)
+        command += [f"--junitxml={Path(options.junit).absolute()}"] if options.junit else []
         return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
     files = image.build(want_virtiofs=options.vm_fs != "9p")
     if command:
         compile_bytecode(command[0])
-    job = guest_job(options.vm_shell if in_shell else shlex.join(command))
-    return machine.run(files, job, options, checkout=CHECKOUT, interactive=in_shell and not options.vm_shell)
+    with tempfile.TemporaryDirectory() as directory:
+        options.vm_out = options.vm_out or directory
+        if options.junit:
+            command.append(f"--junitxml=/out/{GUEST_REPORT}")
+        job = guest_job(options.vm_shell if in_shell else shlex.join(command))
+        code = machine.run(files, job, options, checkout=CHECKOUT, interactive=in_shell and not options.vm_shell)
+        written = Path(options.vm_out) / GUEST_REPORT
+        if options.junit and written.exists():
+            shutil.copy(written, options.junit)
+    return code
 
 
 def stop(number: int, frame: types.FrameType | None) -> None:

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""States of an interface that are to come back at boot, and what of them is compared: the answers of `wg` and `ip`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from managed_host import ManagedHost, key, wait_until
+
+A, B = key("peer a"), key("peer b")
+ALPHA = {
+    "name": "alpha",
+    "public_key": A,
+    "allowed_ips": ["10.42.0.2/32", "fd42::2/128"],
+    "endpoint": "198.51.100.2:51820",
+    "persistent_keepalive": 25,
+}
+BETA = {
+    "name": "beta",
+    "public_key": B,
+    "allowed_ips": ["10.42.0.3/32", "10.77.0.0/16", "fd77::/48"],
+    "endpoint": "[2001:db8:ffff::3]:51820",
+}
+FIRST: dict[str, Any] = {
+    "userspace": True,
+    "listen_port": 51820,
+    "fwmark": 0xCA6C,
+    "mtu": 1400,
+    "addresses": ["10.42.0.1/24", "fd42::1/64"],
+    "purge": True,
+    "peers": [ALPHA, BETA],
+    "sysctls": {"net.ipv4.ip_forward": 1},
+}
+SECRETS = {A: key("psk 1")}
+
+# What changes after the interface was made; everything at once comes last.
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "port": {"listen_port": 51999},
+    "fwmark cleared": {"fwmark": 0},
+    "addresses": {"addresses": ["10.43.0.1/24", "10.43.0.9/32", "fd43::1/64"]},
+    "mtu": {"mtu": 1300},
+    "allowed ips": {"peers": [{**ALPHA, "allowed_ips": ["10.78.0.0/16"]}, {**BETA, "allowed_ips": ["fd77::/64"]}]},
+    "keepalive": {"peers": [{**ALPHA, "persistent_keepalive": 0}, {**BETA, "persistent_keepalive": 9}]},
+    "peer removed": {"peers": [BETA]},
+    "routes switched off": {"routes": False},
+    "everything": {
+        "listen_port": 51999,
+        "fwmark": 5,
+        "mtu": 1280,
+        "addresses": ["10.43.0.1/24", "fd43::1/64"],
+        "peers": [{**ALPHA, "allowed_ips": ["10.78.0.0/16"]}, {**BETA, "persistent_keepalive": 9}],
+    },
+}
+
+
+def apply(host: ManagedHost, method: str, **changes: Any) -> bool:
+    """Apply a state with the files of a boot method; returns whether anything changed."""
+    return host.apply(**{**FIRST, **changes}, persistence=method, preshared_keys=SECRETS).changed
+
+
+def running(host: ManagedHost) -> dict[str, Any]:
+    """Return wg0 as `wg` and `ip` tell of it, without counters and interface numbers."""
+    parts = host.run("wg", "showconf", "wg0").split("\n\n")
+    (link,) = (one for one in json.loads(host.run("ip", "-d", "-j", "link")) if one["ifname"] == "wg0")
+    routes = [
+        line
+        for family in ("-4", "-6")
+        for line in host.run("ip", "-N", family, "route", "show", "table", "all").splitlines()
+        if "wg0" in line and "fe80:" not in line and "ff00::/8" not in line
+    ]
+    return {
+        "device": "\n".join(sorted(parts[0].splitlines())),
+        "peers": sorted(sorted(sorted(re.split(r"[,\s]+", line)) for line in part.splitlines()) for part in parts[1:]),
+        "addresses": host.addresses(),
+        "routes": sorted(line.strip() for line in routes),
+        "mtu": link["mtu"],
+        "alias": link.get("ifalias"),
+        "up": "UP" in link["flags"],
+    }
+
+
+def take_away(host: ManagedHost) -> None:
+    """Remove the interface as a reboot would, with all that the kernel holds of it; files stay."""
+    host.shell("ip link del wg0; echo 0 >/proc/sys/net/ipv4/ip_forward")
+    wait_until(lambda: not host.daemons(), "wireguard-go has ended")

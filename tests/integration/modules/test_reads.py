@@ -1,0 +1,181 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""wg_info and overlay_facts tell what `wg`, `ip` and the files tell, change nothing, and keep secrets back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from managed_host import ManagedHost, ModuleResult, key
+from mesh_lab import ping
+from twelve_steps import Case, assert_no_secret, take_twelve_steps
+from witness import observe, secrets_of
+
+KEY_FILE = "/etc/wireguard/wg0.key"
+FACTS: dict[str, Any] = {"interface": "wg0", "userspace": True}
+PEERS = [
+    {"name": "alpha", "public_key": key("a"), "allowed_ips": ["10.42.0.2/32", "fd42::2/128"], "addresses": ["10.42.0.2"],
+     "endpoint": "198.51.100.2:51820", "persistent_keepalive": 25},
+    {"name": "beta", "public_key": key("b"), "allowed_ips": [], "endpoint": "[2001:db8:ffff::3]:1"},
+    {"public_key": key("c"), "allowed_ips": ["10.77.0.0/16"]},
+]  # fmt: skip
+FIRST = {"listen_port": 51820, "fwmark": 0xCA6C, "mtu": 1400, "addresses": ["10.42.0.1/24", "fd42::1/64"]}
+
+
+def have_interfaces(host: ManagedHost) -> None:
+    for name, more in (("wg0", {**FIRST, "peers": PEERS}), ("wg1", {"listen_port": 51999})):
+        host.make_key(name)
+        made = host.apply(name=name, userspace=True, preshared_keys={key("a"): key("psk")}, **more)
+        assert made.changed
+
+
+def read(host: ManagedHost, module: str, **arguments: Any) -> ModuleResult:
+    """Run a module that reads, in check mode and not: both say the same, change nothing, and tell no secret."""
+    before = observe(host)
+    found = [host.module(module, check_mode=check_mode, **arguments) for check_mode in (True, False)]
+    assert not any(result.changed for result in found)
+    assert observe(host) == before
+    assert found[0].data == found[1].data
+    secrets = secrets_of(host)
+    assert_no_secret(found, secrets | {key("psk")})
+    return found[1]
+
+
+def as_shown(host: ManagedHost) -> list[dict[str, Any]]:
+    """Return all interfaces as `wg show all dump` tells of them."""
+    interfaces: dict[str, dict[str, Any]] = {}
+    for line in host.run("wg", "show", "all", "dump").splitlines():
+        fields = line.split("\t")
+        if len(fields) == 5:
+            name, _private_key, public_key, port, mark = fields
+            mark_number = 0 if mark == "off" else int(mark, 0)
+            shown = {"name": name, "public_key": public_key, "listen_port": int(port), "fwmark": mark_number}
+            interfaces[name] = {**shown, "peers": {}}
+            continue
+        name, public_key, preshared_key, endpoint, allowed_ips, handshake, rx_bytes, tx_bytes, keepalive = fields
+        interfaces[name]["peers"][public_key] = {
+            "preshared_key": preshared_key != "(none)",
+            "endpoint": endpoint.replace("(none)", ""),
+            "allowed_ips": set(allowed_ips.replace("(none)", "").split(",")) - {""},
+            "latest_handshake": int(handshake),
+            "rx_bytes": int(rx_bytes),
+            "tx_bytes": int(tx_bytes),
+            "persistent_keepalive": int(keepalive.replace("off", "0")),
+        }
+    return [interfaces[name] for name in sorted(interfaces)]
+
+
+def as_told(result: ModuleResult) -> list[dict[str, Any]]:
+    """Return what wg_info said in the same form; the names of peers are left out."""
+    told = []
+    for interface in result.data["interfaces"]:
+        peers = {}
+        for peer in interface["peers"]:
+            facts = {name: value for name, value in peer.items() if name not in ("name", "public_key")}
+            peers[peer["public_key"]] = {**facts, "allowed_ips": set(peer["allowed_ips"])}
+        told.append({**interface, "peers": peers})
+    return told
+
+
+@pytest.mark.both
+def test_wg_info_tells_what_wg_show_tells(host: ManagedHost) -> None:
+    have_interfaces(host)
+    # Nobody answers these peers; a keepalive that cannot be sent would still move counters.
+    host.shell("ip link set wg0 down; ip link set wg1 down")
+    everything = read(host, "wg_info")
+    assert as_told(everything) == as_shown(host)
+    assert [len(interface["peers"]) for interface in everything.data["interfaces"]] == [3, 0]
+    assert as_told(read(host, "wg_info", interface="wg1")) == as_shown(host)[1:]
+    names = {peer["public_key"]: peer["name"] for peer in everything.data["interfaces"][0]["peers"]}
+    assert names == {key("a"): "alpha", key("b"): "beta", key("c"): ""}
+
+
+@pytest.mark.both
+def test_wg_info_counts_handshakes_and_bytes_as_wg_does(host: ManagedHost, other_host: ManagedHost) -> None:
+    own = {}
+    for each in (host, other_host):
+        each.make_key()
+        own[each.name] = each.shell("wg pubkey </etc/wireguard/wg0.key").strip()
+    for each, peer, number in ((host, other_host, 1), (other_host, host, 2)):
+        entry = {"public_key": own[peer.name], "allowed_ips": [f"10.42.0.{3 - number}/32"]}
+        entry["endpoint"] = f"192.0.2.{13 - number}:51820"
+        wanted = {"userspace": True, "listen_port": 51820, "addresses": [f"10.42.0.{number}/24"], "peers": [entry]}
+        assert each.apply(**wanted).changed
+    assert ping(host.lab, "h1", "10.42.0.2")
+    told = as_told(host.module("wg_info", interface="wg0"))
+    assert told == as_shown(host)
+    (peer_told,) = told[0]["peers"].values()
+    assert peer_told["latest_handshake"] > 0 and peer_told["rx_bytes"] > 0 and peer_told["tx_bytes"] > 0
+
+
+def test_wg_info_of_nothing_is_an_empty_list(host: ManagedHost) -> None:
+    assert read(host, "wg_info").data["interfaces"] == []
+    assert read(host, "wg_info", interface="wg0").data["interfaces"] == []
+
+
+def test_wg_info_leaves_out_what_is_no_wireguard(host: ManagedHost) -> None:
+    host.make_key()
+    host.shell("ip link add wg5 type bridge")
+    assert host.apply(userspace=True).changed
+    assert [interface["name"] for interface in read(host, "wg_info").data["interfaces"]] == ["wg0"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [f"rm {KEY_FILE}", f"chmod 644 {KEY_FILE}"],
+    ids=["removed", "readable by all"],
+)
+def test_overlay_facts_make_a_key_in_twelve_steps(host: ManagedHost, damage: str) -> None:
+    take_twelve_steps(host, Case("overlay_facts", FACTS, FACTS, None, meddle=damage))
+
+
+def facts_of(result: ModuleResult) -> dict[str, Any]:
+    return dict(result.data["ansible_facts"]["wirewright_overlay"])
+
+
+def underlay(host: ManagedHost, family: str, address: str) -> dict[str, Any] | None:
+    """Return interface, source address and MTU towards an address, as `ip` says."""
+    shown = json.loads(host.run("ip", family, "-j", "route", "get", address, check=False) or "[]")
+    if not shown:
+        return None
+    link = host.link(shown[0]["dev"])
+    assert link is not None
+    return {"interface": shown[0]["dev"], "address": shown[0]["prefsrc"], "mtu": link["mtu"]}
+
+
+@pytest.mark.both
+def test_overlay_facts_tell_what_the_host_is(host: ManagedHost, backend: str) -> None:
+    have_interfaces(host)
+    facts = facts_of(read(host, "overlay_facts", **FACTS))
+    assert facts["boot_id"] == host.run("cat", "/proc/sys/kernel/random/boot_id").strip()
+    assert facts["kernel_wireguard"] is (backend == "kernel")
+    assert facts["persistence"] == "none", "no systemd runs in a lab host"
+    assert facts["missing"] == []
+    assert facts["underlay"] == {
+        "ipv4": underlay(host, "-4", "192.0.2.1"),
+        "ipv6": underlay(host, "-6", "2001:db8:1::1") if facts["underlay"]["ipv6"] else None,
+    }
+    assert facts["underlay"]["ipv4"]["interface"] == "eth0"
+    interfaces = facts["interfaces"]
+    assert sorted(interfaces) == ["wg0", "wg1"]
+    assert interfaces["wg0"]["public_key"] == host.run("wg", "show", "wg0", "public-key").strip()
+    assert interfaces["wg0"]["addresses"] == FIRST["addresses"]
+    remembered = [line.split("\t") for line in interfaces["wg0"]["peers"].splitlines()]
+    assert [key("a"), "alpha", "10.42.0.2", "198.51.100.2:51820"] in remembered
+    assert sorted(line[0] for line in remembered) == sorted(host.run("wg", "show", "wg0", "peers").split())
+
+
+def test_overlay_facts_of_a_virgin_host_without_a_key_change_nothing(host: ManagedHost) -> None:
+    facts = facts_of(read(host, "overlay_facts", **FACTS, create_key=False))
+    assert facts["interfaces"]["wg0"]["public_key"] is None
+    assert host.shell("ls -A /etc/wireguard 2>/dev/null || :") == ""
+
+
+def test_overlay_facts_refuse_a_broken_key_without_quoting_it(host: ManagedHost) -> None:
+    host.write(KEY_FILE, key("canary")[:-2])
+    refused = host.module("overlay_facts", **FACTS)
+    assert KEY_FILE in refused.failure
+    assert key("canary")[:-3] not in refused.output

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What wg-quick makes of the files we wrote is what was running when we wrote them."""
+
+from __future__ import annotations
+
+import pytest
+from boot_states import ALPHA, CHANGES, apply, running, take_away
+from managed_host import ManagedHost, wait_until
+
+# As the unit of wg-quick does, apart from the streams: a wireguard-go would keep those open.
+BOOT = "sysctl -q -p /etc/sysctl.d/90-wirewright-wg0.conf; wg-quick up wg0 </dev/null >/run/wg-quick.log 2>&1"
+
+
+def boot(host: ManagedHost) -> None:
+    take_away(host)
+    host.shell(f"{{ {BOOT}; }} || {{ cat /run/wg-quick.log; exit 1; }}")
+
+
+@pytest.mark.parametrize(
+    "change", [pytest.param(name, marks=pytest.mark.both if name == "everything" else ()) for name in CHANGES]
+)
+def test_wg_quick_boots_what_runs(host: ManagedHost, change: str) -> None:
+    host.make_key()
+    assert apply(host, "wg_quick")
+    if CHANGES[change]:
+        assert apply(host, "wg_quick", **CHANGES[change])
+    before = running(host)
+    boot(host)
+    assert running(host) == before
+    assert host.run("cat", "/proc/sys/net/ipv4/ip_forward") == "1\n"
+    assert not apply(host, "wg_quick", **CHANGES[change]), "and the next run has nothing to do"
+
+
+def test_wg_quick_boots_with_a_peer_whose_name_does_not_resolve(host: ManagedHost) -> None:
+    host.make_key()
+    late = {"peers": [{**ALPHA, "endpoint": "late.test:51820"}]}
+    host.shell("cp /etc/hosts /run/hosts; echo 192.0.2.78 late.test >>/etc/hosts")
+    try:
+        assert apply(host, "wg_quick", **late)
+        before = running(host)
+        boot(host)
+        # The name is looked up beside the boot, which does not wait for it.
+        wait_until(lambda: running(host) == before, "the endpoint is there")
+        host.shell("cat /run/hosts >/etc/hosts")
+        boot(host)
+        assert running(host)["addresses"] == before["addresses"], "without its peer's address it boots all the same"
+    finally:
+        host.shell("cat /run/hosts >/etc/hosts")
+
+
+def test_wg_quick_file_has_no_private_key_and_is_closed(host: ManagedHost) -> None:
+    path = host.make_key()
+    assert apply(host, "wg_quick")
+    private_key = host.run("cat", path).strip()
+    assert private_key not in host.run("cat", "/etc/wireguard/wg0.conf")
+    assert host.run("stat", "-c", "%a %U:%G", "/etc/wireguard/wg0.conf") == "600 root:root\n"

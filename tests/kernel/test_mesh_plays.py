@@ -1,0 +1,56 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole plays on kernel WireGuard. A play is slow in an emulated machine, so one lab goes through a mesh's life."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lab_hosts import Lab
+from mesh_lab import NETWORK, Capture, PeerState, assert_full_mesh, assert_ok, mesh, peers, public_key
+
+WIREGUARD = "udp port 51820"
+# Neighbour discovery of the underlay, without which nothing could be sent at all.
+NEIGHBOURS = "arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or (ip6 and ip6[6] = 0 and ip6[40] = 58)"
+
+
+def kinds(lab: Lab) -> set[str]:
+    """Return the kinds of wg0 on all hosts, as `ip` says."""
+    shown = [json.loads(lab.run(host, ["ip", "-d", "-j", "link", "show", "dev", "wg0"]).stdout) for host in lab.hosts]
+    return {link["linkinfo"]["info_kind"] for (link,) in shown}
+
+
+def sessions_went_on(before: dict[str, PeerState], after: dict[str, PeerState]) -> bool:
+    """Tell whether no session was reset: one that was would have lost its handshake and begun to count anew."""
+    return all(
+        after[key].latest_handshake >= peer.latest_handshake > 0 and after[key].rx_bytes >= peer.rx_bytes > 0
+        for key, peer in before.items()
+    )
+
+
+@pytest.mark.plays
+def test_mesh_is_made_kept_and_left_by_plays(tmp_path: Path) -> None:
+    with mesh("h1", "h2", "h3", overlay_userspace=False) as lab:
+        assert kinds(lab) == {"wireguard"}
+        with Capture(lab, tmp_path / "underlay.pcap") as capture:
+            assert_full_mesh(lab)
+        assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 6
+        assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
+
+        before = {host: peers(lab, host) for host in lab.hosts}
+        third = public_key(lab, "h3")
+        assert assert_ok(lab.playbook("site.yml")).changed == 0
+        assert all(sessions_went_on(state, peers(lab, host)) for host, state in before.items())
+
+        # h3 leaves; only h1 is told yet.
+        leaving = lab.hosts.pop("h3")
+        lab.inventory(mesh_network=NETWORK, overlay_userspace=False)
+        play = assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+        assert play.recap["h1"]["changed"] == 1 and "h2" not in play.recap
+        left = {key: peer for key, peer in before["h1"].items() if key != third}
+        assert peers(lab, "h1").keys() == left.keys() and sessions_went_on(left, peers(lab, "h1"))
+        assert peers(lab, "h2").keys() == before["h2"].keys()
+        lab.hosts["h3"] = leaving

@@ -3,9 +3,10 @@
 
 LAB = python3 playbooks/files/lab.py
 HOST = h1
+TEST =
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-shell demo-clean test venv lint unit integration kernel benchmark clean
+.PHONY: help demo demo-shell demo-clean test venv lint unit integration kernel gates molecule benchmark clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "    make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,23 +20,29 @@ demo-shell: ## Open a shell in a lab host: make demo-shell HOST=h1
 demo-clean: ## Remove the demo's hosts with all their processes and files.
 	@$(LAB) down
 
-test: ## Set up and run everything: lint, unit, integration and kernel tests.
+test: ## Set up and run everything: lint, unit tests, gates, integration, kernel and Molecule tests.
 	@.ci/test
 
 venv: ## Install packages, make .venv and the collection links.
 	@.ci/setup
 
 lint: ## Run every linter.
-	@.ci/test lint
+	@.ci/test lint -- $(TEST)
 
-unit: ## Run the tests that need neither root nor network.
-	@.ci/test unit
+unit: ## Run the tests that need neither root nor network: make unit TEST='tests/unit/test_docs.py -k links'
+	@.ci/test unit -- $(TEST)
 
 integration: ## Run the tests against lab hosts, as root.
-	@.ci/test integration
+	@.ci/test integration -- $(TEST)
 
 kernel: ## Run the tests on real kernel WireGuard, in a virtual machine where this kernel has none.
-	@.ci/test kernel
+	@.ci/test kernel -- $(TEST)
+
+gates: ## Run what the Ansible community expects of a release: sanity, build, import, old and new versions.
+	@.ci/test gates -- $(TEST)
+
+molecule: ## Run the Molecule scenarios in containers.
+	@.ci/test molecule -- $(TEST)
 
 benchmark: venv ## Measure against wg and ip, on this machine.
 	@for part in tests/benchmark/[a-z]*.py; do echo "== $$part"; .venv/bin/python $$part || exit 1; done

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build a lab of hosts out of Linux namespaces, look at it, and take it away without a trace.

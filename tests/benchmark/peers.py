@@ -43,7 +43,7 @@ def main() -> None:
 
 def measure(count: int, rounds: int) -> None:
     """Print the table."""
-    start_up = best([child(sys.executable, "-c", "pass") for _ in range(rounds)])
+    start_up = best([child(sys.executable, "-c", "pass") for _round in range(rounds)])
     imports = import_times(rounds, start_up)
     sys.path.insert(0, str(ROOT / ".cache/collections"))
     from importlib import import_module
@@ -63,7 +63,7 @@ def measure(count: int, rounds: int) -> None:
         kind = "kernel" if "wireguard" in output("ip", "-details", "link", "show", INTERFACE) else "wireguard-go"
         ours: dict[str, list[tuple[float, float]]] = {"apply": [], "no change": [], "one change": []}
         theirs: dict[str, list[tuple[float, float]]] = {"setconf": [], "show dump": [], "syncconf": []}
-        for _ in range(rounds):
+        for _round in range(rounds):
             run(empty)
             ours["apply"].append(timed(lambda: run(document), resource.RUSAGE_SELF))
             ours["no change"].append(timed(lambda: run(document), resource.RUSAGE_SELF))
@@ -141,7 +141,7 @@ def import_times(rounds: int, start_up: tuple[float, float]) -> dict[str, tuple[
     before = start_up
     for name, statement in steps.items():
         script += "; " + statement
-        after = best([child(sys.executable, "-c", script) for _ in range(rounds)])
+        after = best([child(sys.executable, "-c", script) for _round in range(rounds)])
         found[name] = (after[0] - before[0], after[1] - before[1])
         before = after
     return found
@@ -165,7 +165,7 @@ def timed(work: Callable[[], object], who: int) -> tuple[float, float]:
 
 
 def best(samples: list[tuple[float, float]]) -> tuple[float, float]:
-    return min(wall for wall, _ in samples), min(cpu for _, cpu in samples)
+    return min(wall for wall, _cpu in samples), min(cpu for _wall, cpu in samples)
 
 
 def output(*argv: str) -> str:

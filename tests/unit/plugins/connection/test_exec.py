@@ -168,7 +168,7 @@ def test_timeout_ends_the_whole_tree(connect: Connect, tmp_path: Path) -> None:
 def test_no_process_and_no_descriptor_stays(connect: Connect) -> None:
     connection = connect("env")
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(3):
+    for _time in range(3):
         connection.exec_command("true")
     assert len(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):

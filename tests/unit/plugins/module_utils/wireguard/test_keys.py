@@ -182,6 +182,6 @@ def test_clamping_does_not_change_the_public_key(private: bytes) -> None:
 
 
 def test_generated_keys_are_clamped_and_new() -> None:
-    made = {generate_private_key() for _ in range(50)}
+    made = {generate_private_key() for _time in range(50)}
     assert len(made) == 50
     assert all(clamp(private) == private for private in made)

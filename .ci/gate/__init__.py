@@ -1,0 +1,28 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gates between a change and a release: what `.ci/gates` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gate import checks, plays
+from gate.session import Session
+
+# Cheap ones first.
+GATES: dict[str, Callable[[Session], None]] = {
+    "licences": checks.licences,
+    "changelog": checks.changelog,
+    "documentation": checks.documentation,
+    "build": checks.build,
+    "importer": checks.importer,
+    "units-oldest-python": checks.units_oldest,
+    "units-newest-python": checks.units_newest,
+    "site-core-2.19": plays.site_with_core("2.19", (3, 11), (3, 13)),
+    "site-core-2.21": plays.site_with_core("2.21", (3, 12), (3, 14)),
+    "site-core-newest": plays.site_with_newest_core,
+    "importing-project": plays.importing_project,
+    "pyroute2-versions": plays.pyroute2_versions,
+    "sanity-oldest-core": checks.sanity_oldest,
+    "sanity-newest-core": checks.sanity_newest,
+}

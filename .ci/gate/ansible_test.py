@@ -1,0 +1,53 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-test, in a home of its own: its virtual environments are kept there, and pip comes from the registry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gate import copies
+from gate.pythons import interpreters
+from gate.session import CACHE, Session
+
+HOME = CACHE / "home"
+
+# Which version of pip ansible-test wants, it knows alone; it would fetch a script that installs it from a web server.
+ASK_FOR_PIP = """
+from types import SimpleNamespace
+from ansible_test._internal.python_requirements import get_venv_packages
+print(get_venv_packages(SimpleNamespace(version="3.11"))["pip"])
+"""
+GET_PIP = '''\
+"""Install pip into a virtual environment that has none: Python's own first, and with that the one that is wanted."""
+
+import subprocess
+import sys
+
+wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
+subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *wanted])
+'''
+
+
+def run(session: Session, programs: Path, *arguments: str) -> None:
+    """Run ansible-test of these programs on a copy of the checkout."""
+    _prepare_home(session, programs)
+    places = dict.fromkeys(str(path.parent) for path in interpreters().values())
+    # Interpreters before anything of their names that only starts another one.
+    path = ":".join([str(programs), *places, os.environ["PATH"]])
+    session.run(programs / "ansible-test", *arguments, cwd=copies.checkout(), env={"HOME": str(HOME), "PATH": path})
+
+
+def _prepare_home(session: Session, programs: Path) -> None:
+    version = session.run(programs / "python", "-c", ASK_FOR_PIP).strip()
+    script = HOME / f".ansible/test/cache/get_pip_{version.replace('.', '_')}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(GET_PIP)
+    # ansible-test passes no PIP_* on; what pip is to know has to be in files of the home.
+    for name in (".config/pip", ".pip", ".cache/pip"):
+        link, target = HOME / name, Path.home() / name
+        if target.is_dir() and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab_hosts import Lab
-from mesh_lab import NETWORK, Capture, PeerState, assert_full_mesh, assert_ok, mesh, peers, public_key
+from mesh_lab import Capture, PeerState, assert_full_mesh, assert_ok, mesh, peers
 
 WIREGUARD = "udp port 51820"
 # Neighbour discovery of the underlay, without which nothing could be sent at all.
@@ -32,25 +32,15 @@ def sessions_went_on(before: dict[str, PeerState], after: dict[str, PeerState]) 
 
 
 @pytest.mark.plays
-def test_mesh_is_made_kept_and_left_by_plays(tmp_path: Path) -> None:
-    with mesh("h1", "h2", "h3", overlay_userspace=False) as lab:
+def test_mesh_is_made_and_kept_by_plays(tmp_path: Path) -> None:
+    # Two hosts: every host and task takes seconds here, and the namespaces have the larger meshes.
+    with mesh("h1", "h2", overlay_userspace=False) as lab:
         assert kinds(lab) == {"wireguard"}
         with Capture(lab, tmp_path / "underlay.pcap") as capture:
             assert_full_mesh(lab)
-        assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 6
+        assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 2
         assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
 
         before = {host: peers(lab, host) for host in lab.hosts}
-        third = public_key(lab, "h3")
         assert assert_ok(lab.playbook("site.yml")).changed == 0
         assert all(sessions_went_on(state, peers(lab, host)) for host, state in before.items())
-
-        # h3 leaves; only h1 is told yet.
-        leaving = lab.hosts.pop("h3")
-        lab.inventory(mesh_network=NETWORK, overlay_userspace=False)
-        play = assert_ok(lab.playbook("site.yml", "--limit", "h1"))
-        assert play.recap["h1"]["changed"] == 1 and "h2" not in play.recap
-        left = {key: peer for key, peer in before["h1"].items() if key != third}
-        assert peers(lab, "h1").keys() == left.keys() and sessions_went_on(left, peers(lab, "h1"))
-        assert peers(lab, "h2").keys() == before["h2"].keys()
-        lab.hosts["h3"] = leaving

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator, Sequence
 
 from . import messages as nl
 
@@ -23,6 +24,9 @@ _RECEIVE_BYTES = 1 << 17
 _RECEIVE_QUEUE_BYTES = 1 << 21
 _TIMEOUT_SECONDS = 30.0
 _DUMP_ATTEMPTS = 10
+# Requests to a datagram. Were all of them refused, the answers fit the receive queue that any user may have (212,992
+# bytes, of which the kernel counts about 800 for each).
+_BATCH = 200
 
 
 class DumpInterrupted(OSError):
@@ -69,6 +73,62 @@ class Connection:
                         raise refused
                     return replies
                 replies.append(message.payload)
+
+    def one_datagram(self, requests: Sequence[tuple[int, bytes, int]]) -> list[nl.NetlinkError | None]:
+        """Send requests (kind, payload, flags) in one datagram, and return what was refused, request by request.
+
+        The kernel takes them in order and goes on after one that it refuses. What a family does under a lock of its
+        own for a whole datagram, as XFRM does, lets nobody else in between.
+        """
+        first = self._sequence + 1
+        self._sequence += len(requests)
+        datagram = [
+            nl.request(kind, flags | nl.NLM_F_ACK, first + place, payload) + bytes(-len(payload) & 3)
+            for place, (kind, payload, flags) in enumerate(requests)
+        ]
+        self._socket.sendall(b"".join(datagram))
+        refused: list[nl.NetlinkError | None] = []
+        while len(refused) < len(requests):
+            # Answers come in the order of the requests.
+            for message in self._receive(first + len(refused)):
+                if message.type == nl.NLMSG_ERROR:
+                    refused.append(nl.error(message))
+        return refused
+
+    def batch(self, kind: int, flags: int, payloads: Sequence[bytes]) -> dict[int, nl.NetlinkError]:
+        """Send one request for each payload, many to a datagram; return the refusals by the payload's position.
+
+        A refusal does not keep the kernel from the requests behind it, in the same datagram. No datagram is sent
+        behind one in which something was refused.
+        """
+        refusals: dict[int, nl.NetlinkError] = {}
+        for start in range(0, len(payloads), _BATCH):
+            part = payloads[start : start + _BATCH]
+            first = self._sequence + 1
+            self._sequence += len(part)
+            datagram = bytearray()
+            for position, payload in enumerate(part):
+                # Refusals come in any case; one acknowledgement at the end says that all of it was looked at.
+                last = nl.NLM_F_ACK if position == len(part) - 1 else 0
+                datagram += nl.request(kind, flags | last, first + position, payload)
+            self._socket.sendall(bytes(datagram))
+            refusals.update((start + position, refused) for position, refused in self._refusals(first, len(part)))
+            if refusals:
+                break
+        return refusals
+
+    def _refusals(self, first: int, count: int) -> Iterator[tuple[int, nl.NetlinkError]]:
+        while True:
+            datagram = self._receive_datagram()
+            for message in nl.messages(datagram):
+                position = message.sequence - first
+                if message.type != nl.NLMSG_ERROR or not 0 <= position < count:
+                    continue
+                refused = nl.error(message)
+                if refused:
+                    yield position, refused
+                if position == count - 1:
+                    return
 
     def dump(self, kind: int, payload: bytes) -> list[bytes]:
         """Return the payloads of one whole, uninterrupted dump.
@@ -117,10 +177,13 @@ class Connection:
 
     def _receive(self, sequence: int) -> list[nl.Message]:
         """Return the messages of the next datagram that answer a request; leftovers of an earlier one are dropped."""
+        return [message for message in nl.messages(self._receive_datagram()) if message.sequence == sequence]
+
+    def _receive_datagram(self) -> bytes:
         datagram, _ancillary, flags, _peer = self._socket.recvmsg(_RECEIVE_BYTES)
         if flags & socket.MSG_TRUNC:
             raise nl.MalformedMessage(f"a netlink datagram was larger than {_RECEIVE_BYTES} bytes")
-        return [message for message in nl.messages(datagram) if message.sequence == sequence]
+        return datagram
 
 
 def _open(family: int, strict: bool) -> socket.socket:

@@ -151,7 +151,7 @@ def test_an_overrun_dump_is_asked_for_again_on_another_socket(connect: Connect, 
 
 
 def test_dumps_that_always_overrun_are_an_error(connect: Connect) -> None:
-    links = [ScriptedSocket(lambda s: [OSError(errno.ENOBUFS, "full")]) for _ in range(11)]
+    links = [ScriptedSocket(lambda s: [OSError(errno.ENOBUFS, "full")]) for _time in range(11)]
     with pytest.raises(DumpInterrupted):
         connect(*links).dump(KIND, b"")
     assert [link.closed for link in links] == [True] * 10 + [False]

@@ -141,7 +141,9 @@ def test_everything_wrong_is_said_at_once() -> None:
         if set(fields) <= {"fwmark", "addresses", "persistence", "inventory_name", "sysctls"} - set(bad):
             bad.update(fields)
             expected += 1
-    bad["peers"] = [{**PEER, "public_key": key_text(10 + i), **fields} for i, (fields, _message) in enumerate(BAD_PEER_FIELDS)]
+    bad["peers"] = [
+        {**PEER, "public_key": key_text(10 + i), **fields} for i, (fields, _message) in enumerate(BAD_PEER_FIELDS)
+    ]
     for i, peer in enumerate(bad["peers"]):
         if "allowed_ips" not in BAD_PEER_FIELDS[i][0]:
             peer["allowed_ips"] = [f"10.43.{i}.0/24"]

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The connection a change comes by, and whether the host's answers would take another way after the change.
+
+Rules are asked and tables are searched as the kernel does it for a packet that the host itself sends. What cannot be
+known is taken so: the packets have no firewall mark, no type of service, and belong to root, as sshd's do.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..netlink import messages as nl
+from ..netlink import route as route_codec
+from ..netlink import rule as rule_codec
+from ..netlink.connection import Connection
+from ..netlink.route import TableRoute
+from ..netlink.rule import Range, Rule
+from ..prefix import Prefix
+from .refusal import Refused
+from .tables import name_of
+
+Tables = Callable[[int], Sequence[TableRoute]]
+
+_TCP = 6
+_MAPPED = bytes(10) + b"\xff\xff"
+_NO_WAY = {
+    rule_codec.FR_ACT_BLACKHOLE: "blackhole",
+    rule_codec.FR_ACT_UNREACHABLE: "unreachable",
+    rule_codec.FR_ACT_PROHIBIT: "prohibit",
+}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the host sends to its controller: packets of one TCP connection."""
+
+    family: int
+    source: bytes
+    destination: bytes
+    source_port: int = 22
+    destination_port: int = 0
+    interface: str | None = None
+
+    @property
+    def to(self) -> str:
+        """The controller's address."""
+        return socket.inet_ntop(self.family, self.destination)
+
+
+def parse_ssh_connection(text: str) -> Flow | None:
+    """Return the flow that SSH_CONNECTION tells of: client address and port, server address and port (ssh(1))."""
+    words = text.split()
+    if len(words) != 4 or not words[1].isdecimal() or not words[3].isdecimal():
+        return None
+    (client, _percent, scope), server = words[0].partition("%"), words[2].partition("%")[0]
+    family = socket.AF_INET6 if ":" in client else socket.AF_INET
+    try:
+        destination, source = socket.inet_pton(family, client), socket.inet_pton(family, server)
+    except (OSError, ValueError):
+        return None
+    if destination.startswith(_MAPPED) and source.startswith(_MAPPED):
+        family, destination, source = socket.AF_INET, destination[12:], source[12:]
+    return Flow(int(family), source, destination, int(words[3]), int(words[1]), scope or None)
+
+
+def find(connection: Connection, environment: Mapping[str, str] | None = None) -> Flow | None:
+    """Return the SSH connection this process was started by; None where there is none, or not in this namespace.
+
+    sudo takes SSH_CONNECTION out of the environment, so the processes that started this one are asked as well.
+    """
+    for text in _told(os.environ if environment is None else environment):
+        flow = parse_ssh_connection(text)
+        if flow is not None and _is_local(connection, flow):
+            return flow
+    return None
+
+
+def _told(environment: Mapping[str, str]) -> Iterable[str]:
+    if "SSH_CONNECTION" in environment:
+        yield environment["SSH_CONNECTION"]
+        return
+    pid = os.getppid()
+    while pid > 0:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                variables = file.read().split(b"\0")
+            with open(f"/proc/{pid}/status") as status:
+                parent = re.search(r"^PPid:\s*(\d+)", status.read(), re.MULTILINE)
+        except OSError:
+            return
+        told = next((entry[15:] for entry in variables if entry.startswith(b"SSH_CONNECTION=")), None)
+        if told is not None:
+            yield told.decode(errors="replace")
+            return
+        pid = int(parent.group(1)) if parent else 0
+
+
+def _is_local(connection: Connection, flow: Flow) -> bool:
+    try:
+        replies = connection.request(route_codec.RTM_GETROUTE, route_codec.encode_lookup(flow.family, flow.source))
+    except nl.NetlinkError as exc:
+        if exc.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP):
+            return False
+        raise
+    return any(route_codec.decode_lookup(reply).type == route_codec.RTN_LOCAL for reply in replies)
+
+
+def matches(rule: Rule, flow: Flow) -> bool:
+    """Return whether the kernel follows a rule for the flow (fib_rules.c, fib_rule_match)."""
+    if rule.family != flow.family:
+        return False
+    hit = (
+        not rule.rest
+        and _in(rule.source, flow.source)
+        and _in(rule.destination, flow.destination)
+        and rule.input_interface in (None, "lo")  # that is where packets of the host itself come from
+        and rule.output_interface in (None, flow.interface)
+        and not rule.fwmark & rule.fwmask
+        and _between(rule.uid_range, 0)
+        and rule.ip_protocol in (0, _TCP)
+        and _between(rule.source_ports, flow.source_port)
+        and _between(rule.destination_ports, flow.destination_port)
+    )
+    return hit != rule.invert
+
+
+def _in(network: Prefix | None, address: bytes) -> bool:
+    if network is None:
+        return True
+    return network.contains(Prefix(network.family, address, len(address) * 8))
+
+
+def _between(limits: Range | None, number: int) -> bool:
+    return limits is None or limits[0] <= number <= limits[1]
+
+
+def way(flow: Flow, rules: Iterable[Rule], tables: Tables) -> str:
+    """Return which way the flow takes, in words that differ where ways do."""
+    asked = sorted((rule for rule in rules if rule.family == flow.family), key=lambda rule: rule.priority)
+    position = 0
+    while position < len(asked):
+        rule = asked[position]
+        position += 1
+        if not matches(rule, flow):
+            continue
+        if rule.action == rule_codec.FR_ACT_GOTO:
+            # One without a rule at its target is passed over.
+            position = next((at for at, to in enumerate(asked) if to.priority == rule.goto), position)
+        elif rule.action in _NO_WAY:
+            return _NO_WAY[rule.action]
+        elif rule.action == rule_codec.FR_ACT_TO_TBL:
+            found = _search(tables(rule.table), flow)
+            if found is None or found.type == route_codec.RTN_THROW:
+                continue
+            suppressed = rule.suppress_prefixlength
+            leads_on = found.type in (route_codec.RTN_UNICAST, route_codec.RTN_LOCAL)
+            if suppressed is not None and leads_on and found.destination.length <= suppressed:
+                continue
+            return _say(found)
+    return "no route"
+
+
+def _search(routes: Iterable[TableRoute], flow: Flow) -> TableRoute | None:
+    index = 0
+    if flow.interface is not None:
+        try:
+            index = socket.if_nametoindex(flow.interface)
+        except OSError:
+            index = 0
+    candidates = [
+        route
+        for route in routes
+        if not route.dead
+        and not route.tos
+        and _in(route.destination, flow.destination)
+        and _in(route.from_network, flow.source)
+        and (not index or not route.hops or any(hop.interface_index == index for hop in route.hops))
+    ]
+    if not candidates:
+        return None
+    return min(candidates, key=_specific)
+
+
+def _specific(route: TableRoute) -> tuple[int, int, int]:
+    return (-route.destination.length, -(route.from_network.length if route.from_network else 0), route.metric)
+
+
+def _say(route: TableRoute) -> str:
+    if route.type == route_codec.RTN_LOCAL:
+        return "to itself"
+    words = []
+    for hop in route.hops:
+        family = socket.AF_INET6 if len(hop.via) == 16 else socket.AF_INET
+        gateway = f"via {socket.inet_ntop(family, hop.via)} " if hop.via else ""
+        words.append(f"{gateway}dev {name_of(hop.interface_index)}")
+    names = {route_codec.RTN_BLACKHOLE: "blackhole", route_codec.RTN_UNREACHABLE: "unreachable"}
+    names[route_codec.RTN_PROHIBIT] = "prohibit"
+    return " and ".join(words) or names.get(route.type, f"a route of type {route.type}")
+
+
+def refuse_change(flow: Flow, before: tuple[Iterable[Rule], Tables], after: tuple[Iterable[Rule], Tables]) -> None:
+    """Raise Refused where the flow would take another way after a change."""
+    old, new = way(flow, *before), way(flow, *after)
+    if old != new:
+        raise Refused(
+            f"the connection by which this change comes would be sent elsewhere: packets to {flow.to} go {old} now, "
+            f"and would go {new} then; exempt them with a rule before it (to: {flow.to}, table: main), "
+            "or set allow_management_change if that is meant"
+        )

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Routes of a table: which are ours, what has to change, and how thousands of changes go out in a few datagrams.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from ..netlink import messages as nl
+from ..netlink import route as codec
+from ..netlink.connection import Connection
+from ..netlink.route import Hop, RouteKey, TableRoute
+from ..reconcile import CREATE, DELETE, Operation, reconcile
+from .refusal import Refused
+from .routes import PROTOCOL
+
+FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))
+TYPES = {
+    "unicast": codec.RTN_UNICAST,
+    "local": codec.RTN_LOCAL,
+    "blackhole": codec.RTN_BLACKHOLE,
+    "unreachable": codec.RTN_UNREACHABLE,
+    "prohibit": codec.RTN_PROHIBIT,
+    "throw": codec.RTN_THROW,
+}
+SCOPES = {"global": codec.RT_SCOPE_UNIVERSE, "site": 200, "link": codec.RT_SCOPE_LINK, "host": codec.RT_SCOPE_HOST}
+_TYPE_NAMES = {number: name for name, number in TYPES.items()}
+_SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
+_NAMED = 10  # how many routes a message names
+
+
+def read(connection: Connection, table: int, families: Iterable[int] = FAMILIES) -> list[TableRoute]:
+    """Return all routes of a table, in the kernel's order."""
+    found = []
+    for family in families:
+        try:
+            payloads = connection.dump(codec.RTM_GETROUTE, codec.encode_table_dump(family, table))
+        except nl.NetlinkError as exc:
+            if exc.errno == errno.ENOENT:  # a table without a single route does not exist
+                continue
+            raise
+        for payload in payloads:
+            route = codec.decode_table_route(payload)
+            # Kernels before 4.20 ignore the filter, those without IPv6 the family.
+            if route is not None and route.table == table and route.destination.family == family:
+                found.append(route)
+    return found
+
+
+def plan(
+    current: Sequence[TableRoute],
+    wanted: Sequence[TableRoute],
+    absent: Collection[RouteKey] = (),
+    *,
+    purge: bool = False,
+) -> list[Operation[TableRoute]]:
+    """Return the operations, in the order in which the kernel can carry them out.
+
+    Raises Refused where a wanted route's place is taken by one that does not carry our protocol.
+    """
+    ours: dict[RouteKey, TableRoute] = {}
+    again: dict[RouteKey, list[TableRoute]] = {}
+    foreign: dict[RouteKey, TableRoute] = {}
+    for route in current:
+        key = route.key()
+        if route.protocol != PROTOCOL:
+            foreign.setdefault(key, route)
+        elif ours.setdefault(key, route) is not route:
+            again.setdefault(key, []).append(route)  # `ip route append` can do that
+    operations = reconcile(ours.values(), wanted, absent=absent, purge=_any if purge else None, settle=settle)
+    taken = [foreign[op.key()] for op in operations if op.action != DELETE and op.key() in foreign]
+    if taken:
+        raise Refused("; ".join(_taken(route) for route in taken[:_NAMED]) + _more(len(taken)))
+    made = sorted((op for op in operations if op.action != DELETE), key=_order)
+    removed = sorted((op for op in operations if op.action == DELETE), key=_order, reverse=True)
+    for operation in operations:
+        removed += [Operation(route, None) for route in again.get(operation.key(), ()) if operation.action != CREATE]
+    return made + removed
+
+
+def _any(_route: TableRoute) -> bool:
+    return True
+
+
+def _taken(route: TableRoute) -> str:
+    return (
+        f"this place is taken by a route of another protocol ({route.protocol}), {describe(route)}; "
+        "delete it, or take another metric"
+    )
+
+
+def _more(count: int) -> str:
+    return f"; and {count - _NAMED} more" if count > _NAMED else ""
+
+
+def _order(operation: Operation[TableRoute]) -> tuple[bool, int, RouteKey]:
+    """Sort routes that gateways are reached by before those that have gateways."""
+    route = operation.after if operation.after is not None else operation.before
+    if route is None:
+        raise ValueError("an operation has a state before or a state after")
+    return (any(hop.via for hop in route.hops), -route.destination.length, route.key())
+
+
+def settle(before: TableRoute | None, wanted: TableRoute) -> TableRoute:
+    """Return the wanted route with what it leaves to the kernel as the kernel has it.
+
+    That is the interface of a hop with a gateway alone, and the order of next hops.
+    """
+    if before is None or before == wanted or not wanted.hops:
+        return wanted
+    hops = wanted.hops
+    if not all(hop.interface_index for hop in hops):
+        chosen = {hop._replace(interface_index=0): hop for hop in before.hops}
+        hops = tuple(hop if hop.interface_index else chosen.get(hop, hop) for hop in hops)
+    return replace(wanted, hops=before.hops if sorted(hops) == sorted(before.hops) else hops)
+
+
+_FLAGS = {
+    "create": (codec.RTM_NEWROUTE, nl.NLM_F_CREATE | nl.NLM_F_EXCL),
+    "update": (codec.RTM_NEWROUTE, nl.NLM_F_CREATE | nl.NLM_F_REPLACE),
+    "delete": (codec.RTM_DELROUTE, 0),
+}
+
+
+def apply(connection: Connection, operations: Sequence[Operation[TableRoute]]) -> int:
+    """Carry a plan out and return how many requests that took. Raises NetlinkError, which names the routes."""
+    requests = 0
+    for action, run in groupby(operations, key=lambda operation: operation.action):
+        part = list(run)
+        kind, flags = _FLAGS[action]
+        refusals = connection.batch(kind, flags, [codec.encode_table_route(_subject(op)) for op in part])
+        # One that is to go and went away with its interface, or by another hand, is gone.
+        refusals = {at: no for at, no in refusals.items() if not (action == DELETE and no.errno == errno.ESRCH)}
+        if refusals:
+            named = "; ".join(
+                f"{describe(_subject(part[at]))}: {refusals[at].explanation or refusals[at].strerror}"
+                for at in sorted(refusals)[:_NAMED]
+            )
+            first = refusals[min(refusals)]
+            done = f" (beside {requests} changes that were made before)" if requests else ""
+            raise nl.NetlinkError(first.errno or 0, f"{named}{_more(len(refusals))}{done}")
+        requests += len(part)
+    return requests
+
+
+def _subject(operation: Operation[TableRoute]) -> TableRoute:
+    if operation.after is not None:
+        return operation.after
+    if operation.before is None:
+        raise ValueError("an operation has a state before or a state after")
+    return replace(operation.before, rest=())
+
+
+def name_of(index: int) -> str:
+    """Return an interface's name, or its number where it is gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return f"if{index}"
+
+
+def describe(route: TableRoute, names: Callable[[int], str] = name_of) -> str:
+    """Return the route in the words of `ip route`."""
+    destination = str(route.destination) if route.destination.length else "default"
+    if not route.destination.length and route.destination.family == socket.AF_INET6:
+        destination = "default (ipv6)"
+    words = [] if route.type == codec.RTN_UNICAST else [_TYPE_NAMES.get(route.type, f"type {route.type}")]
+    words.append(destination)
+    if route.from_network:
+        words += ["from", str(route.from_network)]
+    if route.tos:
+        words += ["tos", f"{route.tos:#x}"]
+    if len(route.hops) == 1:
+        words += _describe_hop(route, route.hops[0], names)
+    words += ["table", str(route.table)]
+    if route.scope != codec.RT_SCOPE_UNIVERSE:
+        words += ["scope", _SCOPE_NAMES.get(route.scope, str(route.scope))]
+    if route.source:
+        words += ["src", socket.inet_ntop(route.destination.family, route.source)]
+    if route.metric:
+        words += ["metric", str(route.metric)]
+    if route.mtu:
+        words += ["mtu", str(route.mtu)]
+    if len(route.hops) > 1:
+        for hop in route.hops:
+            words += ["nexthop", *_describe_hop(route, hop, names), "weight", str(hop.weight)]
+    if route.rest:
+        words.append("(and more)")
+    return " ".join(words)
+
+
+def _describe_hop(route: TableRoute, hop: Hop, names: Callable[[int], str]) -> list[str]:
+    words = []
+    if hop.via:
+        family = socket.AF_INET6 if len(hop.via) == 16 else socket.AF_INET
+        words += ["via", *(["inet6"] if family != route.destination.family else []), socket.inet_ntop(family, hop.via)]
+    if hop.interface_index:
+        words += ["dev", names(hop.interface_index)]
+    if hop.onlink:
+        words.append("onlink")
+    return words

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a host remembers of counter-mode keys it has used: a fingerprint of each, and the boot of its use.
+
+A state that is made starts counting at one. With AES-GCM, CCM, CTR and ChaCha20-Poly1305 the count is the nonce, so a
+key that comes back for another state, or after a reboot, would repeat nonces (RFC 4106, RFC 8221 section 3).
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+
+from .algorithms import nonce_rfc
+from .values import State
+
+PATH = "/var/lib/wirewright.overlay/xfrm_key_uses.json"
+_LABEL = b"wirewright.overlay xfrm key use\0"
+_MOST = 20000
+_SAYS = "wirewright.overlay: fingerprints of keys that were used here, so that none is used twice"
+
+
+class UnreadableUses(ValueError):
+    """The file is there and is none of ours."""
+
+
+def use_of(key: bytes) -> str:
+    """Return the fingerprint of a key by which its use is remembered; longer than the one that is shown."""
+    return hashlib.sha256(_LABEL + key).hexdigest()
+
+
+def read(path: str = PATH) -> dict[str, str]:
+    """Return the boot id by the fingerprint of each remembered key. Raises UnreadableUses."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        uses = document["uses"]
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, KeyError, OSError) as exc:
+        raise UnreadableUses(f"{path} cannot be read ({type(exc).__name__}); move it out of the way") from None
+    if not isinstance(uses, dict) or not all(isinstance(boot, str) for boot in uses.values()):
+        raise UnreadableUses(f"{path} is not a memory of key uses; move it out of the way")
+    return uses
+
+
+def with_uses(known: Mapping[str, str], states: Iterable[State], boot_id: str) -> dict[str, str]:
+    """Return the memory after some states were made; the oldest entries go where it becomes too long."""
+    uses = dict(known)
+    for state in states:
+        for key in nonce_keys(state).values():
+            uses.pop(use_of(key), None)
+            uses[use_of(key)] = boot_id
+    return dict(list(uses.items())[-_MOST:])
+
+
+def write(uses: Mapping[str, str], path: str = PATH) -> None:
+    """Put the memory in its place in one step, readable by root only."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"about": _SAYS, "uses": dict(uses)}, file, indent=0)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def nonce_keys(state: State) -> dict[str, bytes]:
+    """Return the keys of a state's counter-mode algorithms, by the option they stand in."""
+    return {
+        option: algorithm.key
+        for option, algorithm in state.algorithms.items()
+        if algorithm.key and nonce_rfc(option, algorithm.name)
+    }

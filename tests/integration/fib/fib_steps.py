@@ -1,0 +1,38 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Twelve steps for rules and routes, seen with `ip`: create, again, modify, again, delete, again, each first in check
+mode, which must foretell the real run and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fib_host import TABLE, routes, rules
+from managed_host import ManagedHost
+
+Arguments = Mapping[str, Any]
+
+
+def observe(host: ManagedHost) -> dict[str, Any]:
+    """Return all rules, and the routes of the tests' table and of main."""
+    return {"rules": rules(host), "routes": routes(host, TABLE), "main": routes(host, 254)}
+
+
+def take_twelve_steps(host: ManagedHost, module: str, create: Arguments, modify: Arguments, delete: Arguments) -> None:
+    """Go through a module's life. Every assertion names the step."""
+    for step, arguments in (("create", create), ("modify", modify), ("delete", delete)):
+        before = observe(host)
+        foretold = host.module(module, check_mode=True, **arguments)
+        assert foretold.changed, f"{step}, check mode: {foretold.output}"
+        assert observe(host) == before, f"{step}: check mode changed the host"
+        done = host.module(module, **arguments)
+        after = observe(host)
+        assert done.changed and after != before, f"{step}: {done.output}"
+        assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
+        assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
+        for again in (host.module(module, check_mode=True, **arguments), host.module(module, **arguments)):
+            assert not again.changed, f"{step} again: {again.output}"
+            assert again.diff == {"before": [], "after": []} and again.data["requests"] == 0, f"{step} again"
+        assert observe(host) == after, f"{step} again: changed the host and did not say so"

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every state made by us is listed by `ip xfrm` as if iproute2 had made it, and recognised if iproute2 made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import (
+    Outcome,
+    converge_states,
+)
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states
+from ipsec_host import Hosts
+from variants import STATES
+
+
+def make_states(options: dict[str, Any], memory: str) -> list[Outcome]:
+    """Make a state, and make it again."""
+    wanted = parse_states({"states": [options], "allow_nonce_reuse": True})
+    return [converge_states(wanted, check_mode=False, boot_id=lambda: "boot", memory=memory) for _round in range(2)]
+
+
+def remove_state(options: dict[str, Any], memory: str) -> Outcome:
+    gone = {name: value for name, value in options.items() if name in ("dst", "proto", "spi", "mark", "reqid")}
+    wanted = parse_states({"states": [{**gone, "state": "absent"}]})
+    return converge_states(wanted, check_mode=False, boot_id=lambda: "boot", memory=memory)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_state_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
+    ours, theirs = hosts
+    variant = STATES[name]
+    theirs.xfrm(f"state add {variant.words}")
+    made, again = ours.quick(make_states, variant.options, ours.memory)
+    assert made.counts == {"created": 1, "updated": 0, "replaced": 0, "deleted": 0} and made.requests == 1
+    assert not again.operations, again.diff
+    assert ours.states() == theirs.states() != ""
+    assert ours.limits("state") == theirs.limits("state") != []
+    recognised, _again = theirs.quick(make_states, variant.options, theirs.memory)
+    assert not recognised.operations and recognised.requests == 0, recognised.diff
+    assert ours.quick(remove_state, variant.options, ours.memory).counts["deleted"] == 1
+    assert ours.states() == ""
+
+
+def test_there_are_enough_states_of_both_families() -> None:
+    six = [name for name, variant in STATES.items() if ":" in variant.words]
+    assert len(STATES) >= 40 and len(six) >= 5

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans of states: whatever is planned a kernel takes in that order, and leads to what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import Operation
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_uses, states
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.states import (
+    AbsentState,
+    RefusedStates,
+    WantedStates,
+    plan,
+)
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from . import xfrm_values as strategies
+
+worlds = st.lists(strategies.near_states(), max_size=6, unique_by=v.State.key)
+ALLOWED = {"takeover": True, "allow_nonce_reuse": True}
+STATE = v.State(
+    v.Address(2, b"\xc0\0\2\1"), v.ESP, 1, reqid=7100, aead=v.Algorithm("rfc4106(gcm(aes))", b"k" * 20, 128)
+)
+
+
+class Kernel:
+    """The kernel's table, as far as it matters here: who is in whose way, and what UPDSA ignores."""
+
+    def __init__(self, held: Iterable[v.State]) -> None:
+        self.held = {state.key(): state for state in held}
+
+    def carry_out(self, operations: Iterable[Operation[v.State]]) -> None:
+        for operation in operations:
+            before, after = operation.before, operation.after
+            if after is None:
+                del self.held[operation.key()]
+            elif before is not None and states.changes_in_place(before, after):
+                self._update(after)
+            else:
+                if before is not None:
+                    del self.held[before.key()]
+                value = after.mark.value & after.mark.mask
+                same = [held for held in self.held.values() if held.key()[:4] == after.key()[:4]]
+                assert not [held for held in same if value & held.mark.mask == held.mark.value], "EEXIST"
+                self.held[after.key()] = after
+
+    def _update(self, sent: v.State) -> None:
+        held = self.held[sent.key()]
+        assert (held.encap is None) == (sent.encap is None), "EINVAL"
+        changed = replace(held, limits=sent.limits, encap=sent.encap)
+        if sent.output_mark.value or sent.output_mark.mask:
+            changed = replace(changed, output_mark=sent.output_mark)
+        if sent.if_id:
+            changed = replace(changed, if_id=sent.if_id)
+        self.held[sent.key()] = changed
+
+
+@given(worlds, worlds, st.booleans())
+def test_plan_leads_to_what_is_wanted(have: list[v.State], want: list[v.State], purge: bool) -> None:
+    wanted = WantedStates(tuple(want), purge=purge, **ALLOWED)
+    try:
+        operations = plan(have, wanted)
+    except RefusedStates:
+        assume(False)
+    kernel = Kernel(have)
+    kernel.carry_out(operations)
+    for state in want:
+        assert kernel.held[state.key()] == state
+    left = set(kernel.held) - {state.key() for state in want}
+    ours = {state.key() for state in have if state.reqid in wanted.ours}
+    assert not purge or not left & ours
+    assert left >= {state.key() for state in have} - {state.key() for state in want} - (ours if purge else set())
+    assert plan(kernel.held.values(), wanted) == []
+
+
+@given(worlds, worlds, st.randoms())
+def test_order_of_the_input_makes_no_difference(have: list[v.State], want: list[v.State], random: object) -> None:
+    def planned(one: list[v.State], two: list[v.State]) -> object:
+        try:
+            return plan(one, WantedStates(tuple(two), purge=True, **ALLOWED))
+        except RefusedStates as exc:
+            return sorted(exc.errors)
+
+    shuffled = [list(have), list(want)]
+    for each in shuffled:
+        random.shuffle(each)  # type: ignore[attr-defined]
+    assert planned(have, want) == planned(*shuffled)
+
+
+@given(worlds, worlds, st.booleans())
+def test_foreign_states_are_never_touched(have: list[v.State], want: list[v.State], purge: bool) -> None:
+    """With another reqid than the wanted one and none of ours, a state stays, or everything is refused."""
+    try:
+        operations = plan(have, WantedStates(tuple(want), purge=purge, allow_nonce_reuse=True))
+    except RefusedStates:
+        return
+    for operation in operations:
+        if operation.before is not None and operation.before.reqid == 1:
+            assert operation.after is not None and operation.after.reqid == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "in_place"),
+    [
+        ({"limits": v.Limits(packet_hard=1)}, True),
+        ({"output_mark": v.Mark(1, 1)}, True),
+        ({"if_id": 1}, True),
+        ({"reqid": 7101}, False),
+        ({"replay_window": 32}, False),
+        ({"flags": 4}, False),
+        ({"mode": v.TRANSPORT}, False),
+        ({"source": v.Address(2, b"\xc0\0\2\2")}, False),
+        ({"encap": v.Encap(2, 4500, 4500)}, False),
+        ({"aead": v.Algorithm("rfc4106(gcm(aes))", b"l" * 20, 128)}, False),
+    ],
+)
+def test_what_the_kernel_changes_in_place(change: dict[str, object], in_place: bool) -> None:
+    after = replace(STATE, **change)  # type: ignore[arg-type]
+    assert states.changes_in_place(STATE, after) is in_place
+    (operation,) = plan([STATE], WantedStates((after,), allow_nonce_reuse=True))
+    assert states.is_replacement(operation) is not in_place
+
+
+def test_what_cannot_be_taken_away_in_place() -> None:
+    marked = replace(STATE, output_mark=v.Mark(1, 1), if_id=1)
+    assert not states.changes_in_place(marked, replace(marked, if_id=0))
+    assert not states.changes_in_place(marked, replace(marked, output_mark=v.NO_MARK))
+    carried = replace(STATE, encap=v.Encap(2, 4500, 4500))
+    assert states.changes_in_place(carried, replace(carried, encap=v.Encap(2, 4501, 4500)))
+    assert not states.changes_in_place(carried, replace(carried, encap=v.Encap(1, 4500, 4500)))
+
+
+def test_replacement_that_keeps_a_counter_mode_key_is_refused() -> None:
+    with pytest.raises(RefusedStates, match="RFC 4106, RFC 8221"):
+        plan([STATE], WantedStates((replace(STATE, reqid=7101),)))
+    assert plan([STATE], WantedStates((replace(STATE, if_id=3),)))
+
+
+def test_key_of_another_boot_is_refused() -> None:
+    uses = key_uses.with_uses({}, [STATE], "boot 1")
+    with pytest.raises(RefusedStates, match="was used on this host before"):
+        plan([], WantedStates((STATE,)), key_uses=uses)
+    assert plan([STATE], WantedStates((STATE,)), key_uses=uses) == []
+
+
+def test_hidden_keys_are_believed() -> None:
+    shown = replace(STATE, aead=v.Algorithm("rfc4106(gcm(aes))", bytes(20), 128))
+    assert plan([shown], WantedStates((STATE,)), keys_hidden=True) == []
+    assert plan([shown], WantedStates((STATE,)))
+
+
+def test_absent_goes_by_reqid() -> None:
+    foreign = replace(STATE, reqid=5)
+    with pytest.raises(RefusedStates, match="name its reqid"):
+        plan([foreign], WantedStates(absent=(AbsentState(STATE.key()),)))
+    assert plan([foreign], WantedStates(absent=(AbsentState(STATE.key(), 5),)))
+    assert plan([STATE], WantedStates(absent=(AbsentState(STATE.key()),)))
+    assert plan([], WantedStates(absent=(AbsentState(STATE.key()),))) == []

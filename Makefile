@@ -6,7 +6,7 @@ HOST = h1
 TEST =
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-shell demo-clean test venv lint unit integration kernel gates molecule benchmark clean
+.PHONY: help demo demo-shell demo-clean test venv lint unit integration kernel gates molecule fresh benchmark clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "    make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ gates: ## Run what the Ansible community expects of a release: sanity, build, im
 
 molecule: ## Run the Molecule scenarios in containers.
 	@.ci/test molecule -- $(TEST)
+
+fresh: ## Run the demo and the tests of some tiers on a new Debian: make fresh TEST='lint unit'
+	@.ci/test fresh -- $(TEST)
 
 benchmark: venv ## Measure against wg and ip, on this machine.
 	@for part in tests/benchmark/[a-z]*.py; do echo "== $$part"; .venv/bin/python $$part || exit 1; done

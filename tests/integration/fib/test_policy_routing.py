@@ -121,7 +121,7 @@ def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(defa
     assert "dev eth0" in ip(h1, "route get 192.0.2.12")
     assert "dev wg0" in ip(h1, "-6 route get 2001:db8:77::1")
     assert ping(lab, "h1", "203.0.113.7")
-    (peer,) = peers(lab, "h1").values()
+    (peer,) = tuple(peers(lab, "h1").values())
     assert peer.rx_bytes and peer.tx_bytes
     assert ping(lab, "h1", "192.0.2.12")
     assert "lookup main suppress_prefixlength 0" in ip(h1, "rule")
@@ -143,7 +143,7 @@ def test_throw_routes_of_calico_encrypt_what_they_name_and_leave_the_rest(throw_
     assert refused.returncode != 0 and "Permission denied" in refused.stderr
     assert ping(lab, "h1", "10.244.2.1")
     assert ping(lab, "h1", "10.244.9.1")
-    (peer,) = peers(lab, "h1").values()
+    (peer,) = tuple(peers(lab, "h1").values())
     assert peer.rx_bytes and peer.tx_bytes
     lab.run("h1", ["ip", "rule", "del", "priority", "99"])
     third = assert_ok(lab.playbook(CALICO))

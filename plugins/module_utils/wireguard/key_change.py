@@ -65,7 +65,8 @@ def converge_key(path: str, *, present: bool, regenerate: bool, check_mode: bool
     after_mode = f"{key_file.FILE_MODE:04o}"
     if check_mode:
         return KeyChange(before, (_WILL_BE_MADE, after_mode))
-    if mode is not None:
+    # Without regenerate there was no file a moment ago: one that is there by now is another run's, and stays.
+    if regenerate and mode is not None:
         return KeyChange(before, (_public_text(key_file.replace(path)), after_mode))
     private_key, made = key_file.ensure(path)
     after = (_public_text(private_key), after_mode)

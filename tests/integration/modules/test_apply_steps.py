@@ -114,20 +114,9 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }  # fmt: skip
-ON_BOTH_BACKENDS = (
-    "everything, with wg-quick",
-    "everything, with networkd",
-    "network moves to another peer",
-    "taken down",
-    "brought up",
-    "preshared key cleared",
-    "peer replaced",
-)
 
 
-@pytest.mark.parametrize(
-    "change", [pytest.param(name, marks=pytest.mark.both if name in ON_BOTH_BACKENDS else ()) for name in CHANGES]
-)
+@pytest.mark.parametrize("change", CHANGES)
 def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = CHANGES[change]
     gone = GONE
@@ -147,7 +136,6 @@ def host(host: ManagedHost) -> ManagedHost:
     return host
 
 
-@pytest.mark.both
 def test_key_goes_with_the_interface_when_that_is_asked_for(host: ManagedHost) -> None:
     gone = {"interfaces": [{"name": "wg0", "state": "absent", "remove_private_key": True}]}
     take_twelve_steps(host, Case("overlay_apply", document(), document(mtu=1300), gone, given=KEYS[:1]))

@@ -86,7 +86,7 @@ def test_port_that_was_taken_while_the_interface_was_down_leaves_it_down(host: M
     assert host.apply(**WANTED).changed
 
 
-@pytest.mark.parametrize("kind", ["bridge", pytest.param("veth", marks=pytest.mark.both)])
+@pytest.mark.parametrize("kind", ["bridge", "veth"])
 def test_interface_of_another_kind_is_refused_and_left(host: ManagedHost, kind: str) -> None:
     host.shell(f"ip link add wg0 type {kind}; ip addr add 10.1.1.1/24 dev wg0; ip link set wg0 up mtu 1444")
     for changes in ({}, {"adopt": True}):
@@ -111,7 +111,6 @@ def have_foreign_device(host: ManagedHost) -> None:
     )
 
 
-@pytest.mark.both
 def test_wireguard_interface_of_somebody_else_is_refused_until_it_is_adopted(host: ManagedHost) -> None:
     have_foreign_device(host)
     assert "was not made by this collection" in refused(host) and "adopt" in refused(host)
@@ -131,7 +130,6 @@ def test_wireguard_interface_of_somebody_else_is_refused_until_it_is_adopted(hos
     assert set(host.run("wg", "show", "wg0", "peers").split()) == {A, B}
 
 
-@pytest.mark.both
 @pytest.mark.parametrize(
     "route",
     ["10.77.0.0/16 via 192.0.2.99", pytest.param("fd77::/48 via 2001:db8:1::99 metric 1024"), "10.77.0.0/16 dev eth0"],
@@ -168,7 +166,6 @@ def test_more_specific_and_wider_routes_of_somebody_else_are_no_conflict(host: M
         assert prefix in host.run("ip", "route", "show", "proto", "99")
 
 
-@pytest.mark.both
 def test_foreign_address_goes_when_addresses_are_listed_and_stays_when_they_are_not(host: ManagedHost) -> None:
     assert host.apply(**WANTED).changed
     host.shell("ip addr add 10.99.0.1/24 dev wg0; ip addr add fd99::1/64 dev wg0; ip addr add fe80::99/64 dev wg0")
@@ -248,12 +245,9 @@ DAMAGES: dict[str, tuple[str, set[str], str]] = {
     "boot file opened to all": ("chmod 644 /etc/wireguard/wg0.conf", {"files"}, ""),
     "parameter changed": ("echo 0 >/proc/sys/net/ipv4/ip_forward", {"sysctls"}, ""),
 }
-ON_BOTH_BACKENDS = ("peer deleted", "allowed ips changed", "mtu changed", "taken down", "deleted", "ipv4 route deleted")
 
 
-@pytest.mark.parametrize(
-    "damage", [pytest.param(name, marks=pytest.mark.both if name in ON_BOTH_BACKENDS else ()) for name in DAMAGES]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_was_done_by_hand_is_undone_and_nothing_else(host: ManagedHost, damage: str) -> None:
     script, sections, reported = DAMAGES[damage]
     wanted = {**WANTED, "persistence": "wg_quick", "sysctls": {"net.ipv4.ip_forward": 1}}

@@ -29,9 +29,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(
-    "damage", [pytest.param(name, marks=pytest.mark.both if name == "readable by all" else ()) for name in DAMAGES]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_key_takes_twelve_steps(host: ManagedHost, damage: str) -> None:
     take_twelve_steps(host, Case("wg_key", KEY, KEY, GONE, meddle=DAMAGES[damage]))
 
@@ -56,7 +54,6 @@ def pubkey(host: ManagedHost, path: str = KEY_FILE) -> str:
     return host.run("sh", "-c", f"wg pubkey <{path}").strip()
 
 
-@pytest.mark.both
 def test_key_is_one_that_wg_takes_and_its_public_half_is_returned(host: ManagedHost) -> None:
     made = host.module("wg_key", **KEY)
     assert made.changed and made.data["path"] == KEY_FILE
@@ -112,7 +109,6 @@ def test_broken_file_is_replaced_when_that_is_asked_for(host: ManagedHost) -> No
     assert "broken" not in made.output
 
 
-@pytest.mark.both
 def test_new_key_takes_the_old_ones_place_and_the_interface_follows_when_it_is_applied(host: ManagedHost) -> None:
     interface = {"name": "wg0", "userspace": True, "private_key_file": KEY_FILE}
     old = host.module("wg_key", **KEY).data["public_key"]
@@ -166,7 +162,6 @@ def run_together(times: int, arguments: dict[str, Any]) -> list[ModuleResult]:
     return found
 
 
-@pytest.mark.both
 def test_twenty_runs_at_once_make_one_key(host: ManagedHost) -> None:
     for _time in range(3):
         host.shell("rm -rf /etc/wireguard/*")

@@ -80,7 +80,6 @@ def as_told(result: ModuleResult) -> list[dict[str, Any]]:
     return told
 
 
-@pytest.mark.both
 def test_wg_info_tells_what_wg_show_tells(host: ManagedHost) -> None:
     have_interfaces(host)
     # Nobody answers these peers; a keepalive that cannot be sent would still move counters.
@@ -93,7 +92,6 @@ def test_wg_info_tells_what_wg_show_tells(host: ManagedHost) -> None:
     assert names == {key("a"): "alpha", key("b"): "beta", key("c"): ""}
 
 
-@pytest.mark.both
 def test_wg_info_counts_handshakes_and_bytes_as_wg_does(host: ManagedHost, other_host: ManagedHost) -> None:
     own = {}
     for each in (host, other_host):
@@ -146,7 +144,6 @@ def underlay(host: ManagedHost, family: str, address: str) -> dict[str, Any] | N
     return {"interface": shown[0]["dev"], "address": shown[0]["prefsrc"], "mtu": link["mtu"]}
 
 
-@pytest.mark.both
 def test_overlay_facts_tell_what_the_host_is(host: ManagedHost, backend: str) -> None:
     have_interfaces(host)
     facts = facts_of(read(host, "overlay_facts", **FACTS))

@@ -66,7 +66,6 @@ def test_policy_takes_twelve_steps(host: IpsecHost, change: str) -> None:
     assert host.policies() == foreign
 
 
-@pytest.mark.both
 def test_many_policies_take_twelve_steps(host: IpsecHost) -> None:
     foreign = host.policies()
     out = {"templates": [TUNNEL]}

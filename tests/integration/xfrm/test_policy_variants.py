@@ -20,11 +20,7 @@ def make_policies(options: dict[str, Any]) -> list[Outcome]:
     return [converge_policies(wanted, check_mode=False) for _round in range(2)]
 
 
-# Python is slow in the virtual machine: some of them run there too.
-CASES = [pytest.param(name, marks=pytest.mark.both if place % 8 == 0 else ()) for place, name in enumerate(POLICIES)]
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", POLICIES)
 def test_policy_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
     ours, theirs = hosts
     variant = POLICIES[name]

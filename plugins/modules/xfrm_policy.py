@@ -207,7 +207,7 @@ options:
     type: list
     elements: str
     default: []
-  allow_management_path_change:
+  allow_management_change:
     description:
       - Whether the connection over which this host is managed may be cut, put into IPsec, or taken out of it.
     type: bool
@@ -268,9 +268,10 @@ errors:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import find
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import Outcome, converge_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import parse_policies
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.management import management_flows
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.management import flows
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import LIMIT_NAMES
 
@@ -313,15 +314,15 @@ def main() -> None:
             "owned_reqids": {"type": "str", "default": "7100-7199"},
             "takeover": {"type": "bool", "default": False},
             "management_addresses": {"type": "list", "elements": "str", "default": []},
-            "allow_management_path_change": {"type": "bool", "default": False},
+            "allow_management_change": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
 
     def converge() -> Outcome:
         wanted = parse_policies(module.params)
-        flows = management_flows(os.environ, module.params["management_addresses"])
-        return converge_policies(wanted, check_mode=module.check_mode, management=flows)
+        management = flows(find(os.environ), module.params["management_addresses"])
+        return converge_policies(wanted, check_mode=module.check_mode, management=management)
 
     run(module, "policies", converge)
 

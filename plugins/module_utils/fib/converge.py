@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,7 @@ def _plan_rules(current: Sequence[Rule], wanted: WantedRules) -> list[Operation[
 
 
 def _guard_rules(connection: Connection, current: Sequence[Rule], operations: Sequence[Operation[Rule]]) -> None:
-    flow = management.find(connection)
+    flow = management.find(connection, os.environ)
     if flow is None:
         return
     gone = {operation.before for operation in operations if operation.before is not None}
@@ -121,7 +122,7 @@ def _plan_routes(current: Sequence[TableRoute], wanted: WantedRoutes) -> list[Op
 def _guard_routes(
     connection: Connection, table: int, current: Sequence[TableRoute], operations: Sequence[Operation[TableRoute]]
 ) -> None:
-    flow = management.find(connection)
+    flow = management.find(connection, os.environ)
     if flow is None:
         return
     address = Prefix(flow.family, flow.destination, len(flow.destination) * 8)

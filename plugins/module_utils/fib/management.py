@@ -13,12 +13,11 @@ This module is private to the collection.
 from __future__ import annotations
 
 import errno
-import os
-import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import ssh_connection
 from ..netlink import messages as nl
 from ..netlink import route as route_codec
 from ..netlink import rule as rule_codec
@@ -26,13 +25,13 @@ from ..netlink.connection import Connection
 from ..netlink.route import TableRoute
 from ..netlink.rule import Range, Rule
 from ..prefix import Prefix
+from ..ssh_connection import SshConnection
 from .refusal import Refused
 from .tables import name_of
 
 Tables = Callable[[int], Sequence[TableRoute]]
 
 _TCP = 6
-_MAPPED = bytes(10) + b"\xff\xff"
 _NO_WAY = {
     rule_codec.FR_ACT_BLACKHOLE: "blackhole",
     rule_codec.FR_ACT_UNREACHABLE: "unreachable",
@@ -57,52 +56,16 @@ class Flow:
         return socket.inet_ntop(self.family, self.destination)
 
 
-def parse_ssh_connection(text: str) -> Flow | None:
-    """Return the flow that SSH_CONNECTION tells of: client address and port, server address and port (ssh(1))."""
-    words = text.split()
-    if len(words) != 4 or not words[1].isdecimal() or not words[3].isdecimal():
-        return None
-    (client, _percent, scope), server = words[0].partition("%"), words[2].partition("%")[0]
-    family = socket.AF_INET6 if ":" in client else socket.AF_INET
-    try:
-        destination, source = socket.inet_pton(family, client), socket.inet_pton(family, server)
-    except (OSError, ValueError):
-        return None
-    if destination.startswith(_MAPPED) and source.startswith(_MAPPED):
-        family, destination, source = socket.AF_INET, destination[12:], source[12:]
-    return Flow(int(family), source, destination, int(words[3]), int(words[1]), scope or None)
+def flow_of(told: SshConnection) -> Flow:
+    """Return what the host sends over an SSH connection."""
+    return Flow(told.family, told.server, told.client, told.server_port, told.client_port, told.scope or None)
 
 
-def find(connection: Connection, environment: Mapping[str, str] | None = None) -> Flow | None:
-    """Return the SSH connection this process was started by; None where there is none, or not in this namespace.
-
-    sudo takes SSH_CONNECTION out of the environment, so the processes that started this one are asked as well.
-    """
-    for text in _told(os.environ if environment is None else environment):
-        flow = parse_ssh_connection(text)
-        if flow is not None and _is_local(connection, flow):
-            return flow
-    return None
-
-
-def _told(environment: Mapping[str, str]) -> Iterable[str]:
-    if "SSH_CONNECTION" in environment:
-        yield environment["SSH_CONNECTION"]
-        return
-    pid = os.getppid()
-    while pid > 0:
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                variables = file.read().split(b"\0")
-            with open(f"/proc/{pid}/status") as status:
-                parent = re.search(r"^PPid:\s*(\d+)", status.read(), re.MULTILINE)
-        except OSError:
-            return
-        told = next((entry[15:] for entry in variables if entry.startswith(b"SSH_CONNECTION=")), None)
-        if told is not None:
-            yield told.decode(errors="replace")
-            return
-        pid = int(parent.group(1)) if parent else 0
+def find(connection: Connection, environment: Mapping[str, str]) -> Flow | None:
+    """Return the SSH connection this process was started by; None where there is none, or not in this namespace."""
+    told = ssh_connection.find(environment)
+    flow = None if told is None else flow_of(told)
+    return flow if flow is not None and _is_local(connection, flow) else None
 
 
 def _is_local(connection: Connection, flow: Flow) -> bool:

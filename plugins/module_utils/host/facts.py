@@ -69,11 +69,6 @@ def _mtu(interface: str) -> int:
     return int(struct.unpack("16si12x", answer)[1])
 
 
-def management_address(environment: dict[str, str]) -> str:
-    """Return the address of the controller as this SSH session sees it, "" outside of one (sshd(8))."""
-    return environment.get("SSH_CONNECTION", "").partition(" ")[0]
-
-
 def missing(kernel_wireguard: bool, userspace: bool) -> list[str]:
     """Return what has to be installed before an overlay can be applied: wireguard-tools, pyroute2, wireguard-go."""
     absent = []

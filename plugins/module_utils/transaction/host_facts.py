@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import ssh_connection
 from ..host import facts as host
 from ..wireguard import kernel, memory
 from ..wireguard.facts import interface_facts
@@ -22,12 +23,15 @@ def gather(interface: str, own_public_key: str | None, userspace: bool, environm
     Raises OSError, and ValueError for a damaged memory.
     """
     kernel_wireguard = kernel.available()
+    told = ssh_connection.find(environment)
+    # A link-local address says nothing of the way to anybody else.
+    towards = told.client_text if told is not None and not told.scope else ""
     names = sorted({*memory.interfaces(), interface})
     return {
         "boot_id": host.boot_id(),
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace),
         "persistence": host.persistence(kernel_wireguard),
-        "underlay": host.underlay(host.management_address(environment)),
+        "underlay": host.underlay(towards),
         "interfaces": {name: interface_facts(name, own_public_key if name == interface else None) for name in names},
     }

@@ -74,7 +74,7 @@ def parse_policies(options: Mapping[str, Any]) -> WantedPolicies:
         bool(options.get("purge")),
         ours,
         bool(options.get("takeover")),
-        bool(options.get("allow_management_path_change")),
+        bool(options.get("allow_management_change")),
     )
 
 

@@ -9,15 +9,14 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..prefix import Prefix, parse_prefix
+from ..ssh_connection import SshConnection
 from .values import BLOCK, DIR_IN, DIR_OUT, DIRECTIONS, Policy, Port, name_of
 
 _TCP = 6
-_MOST_ANCESTORS = 32
 
 
 class Flow(NamedTuple):
@@ -36,49 +35,19 @@ class Flow(NamedTuple):
         return f"management {way} {host} ({name_of(DIRECTIONS, self.direction)})"
 
 
-def ssh_connection(environment: Mapping[str, str]) -> str:
-    """Return SSH_CONNECTION (sshd(8)) of this process or of the nearest of its ancestors, "" where none has it.
-
-    sudo and su take it out of the environment of what they run, but those they came from still have it.
-    """
-    found = environment.get("SSH_CONNECTION", "")
-    process = os.getppid()
-    for _generation in range(_MOST_ANCESTORS):
-        if found or process <= 1:
-            break
-        try:
-            with open(f"/proc/{process}/environ", "rb") as file:
-                entries = file.read().split(b"\0")
-            with open(f"/proc/{process}/stat", "rb") as file:
-                # The command in parentheses may hold anything; the parent stands second behind it.
-                process = int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
-        found = next((entry[15:].decode(errors="replace") for entry in entries if entry[:15] == b"SSH_CONNECTION="), "")
-    return found
-
-
-def management_flows(environment: Mapping[str, str], addresses: Iterable[str] = ()) -> list[Flow]:
-    """Return the flows that must not be cut: those of this SSH session and with further addresses.
-
-    Raises ValueError for an address that is none.
-    """
-    return flows(ssh_connection(environment), addresses)
-
-
-def flows(connection: str, addresses: Iterable[str] = ()) -> list[Flow]:
-    """Return the flows of an SSH connection ("client port server port"), and those with further addresses.
+def flows(connection: SshConnection | None, addresses: Iterable[str] = ()) -> list[Flow]:
+    """Return the flows that must not be cut: those of an SSH connection, and those with further addresses.
 
     Raises ValueError for an address that is none.
     """
     found = []
-    parts = connection.split()
-    if len(parts) == 4:
-        client, server = (parse_prefix(parts[place].partition("%")[0]) for place in (0, 2))
-        client_port, server_port = int(parts[1]), int(parts[3])
+    if connection is not None:
+        bits = len(connection.client) * 8
+        client = Prefix(connection.family, connection.client, bits)
+        server = Prefix(connection.family, connection.server, bits)
         found += [
-            Flow(DIR_OUT, server, client, server_port, client_port),
-            Flow(DIR_IN, client, server, client_port, server_port),
+            Flow(DIR_OUT, server, client, connection.server_port, connection.client_port),
+            Flow(DIR_IN, client, server, connection.client_port, connection.server_port),
         ]
     for address in addresses:
         other = parse_prefix(address)

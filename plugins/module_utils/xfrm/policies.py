@@ -36,14 +36,14 @@ class AbsentPolicy:
 
 @dataclass(frozen=True)
 class WantedPolicies:
-    """Policies as asked for. ``takeover`` and ``allow_management_path_change`` lift the refusals of that meaning."""
+    """Policies as asked for. ``takeover`` and ``allow_management_change`` lift the refusals of that meaning."""
 
     policies: tuple[Policy, ...] = ()
     absent: tuple[AbsentPolicy, ...] = ()
     purge: bool = False
     ours: Reqids = OURS
     takeover: bool = False
-    allow_management_path_change: bool = False
+    allow_management_change: bool = False
 
 
 def label(key: PolicyKey) -> str:
@@ -85,11 +85,11 @@ def plan(
         purge=(lambda policy: is_ours(policy, wanted.ours)) if wanted.purge else None,
     )
     errors = [] if wanted.takeover else _foreign(operations, wanted)
-    if not wanted.allow_management_path_change:
+    if not wanted.allow_management_change:
         after = list(replay(have, operations).values())
         errors += [
             f"{flow}: this connection would be {_fate(winner)}; let a policy of a lower priority number allow it, "
-            "without templates, or set allow_management_path_change: true"
+            "without templates, or set allow_management_change: true"
             for flow, winner in cut_by(have, after, management)
         ]
     if errors:

@@ -170,12 +170,12 @@ def test_policy_that_cuts_the_management_connection_is_refused(host: IpsecHost, 
     before = host.observe()
     block = {"policies": [{"dir": direction, "src": "0.0.0.0/0", "action": "block"}]}
     refused = host.module("xfrm_policy", **block, management_addresses=["198.51.100.9"])
-    assert "198.51.100.9" in refused.failure and "allow_management_path_change" in refused.failure
+    assert "198.51.100.9" in refused.failure and "allow_management_change" in refused.failure
     encrypted = {"policies": [{"dir": direction, "src": "0.0.0.0/0", "templates": [{"mode": "transport"}]}]}
     assert "198.51.100.9" in host.module("xfrm_policy", **encrypted, management_addresses=["198.51.100.9"]).failure
     assert host.observe() == before
     assert host.module(
-        "xfrm_policy", **block, management_addresses=["198.51.100.9"], allow_management_path_change=True
+        "xfrm_policy", **block, management_addresses=["198.51.100.9"], allow_management_change=True
     ).changed
 
 
@@ -188,7 +188,7 @@ def test_bypass_lets_the_management_connection_live(host: IpsecHost) -> None:
     options = {"management_addresses": ["198.51.100.9"]}
     assert host.module("xfrm_policy", policies=bypass + block, **options).changed
     gone = [{**entry, "state": "absent"} for entry in bypass]
-    assert "allow_management_path_change" in host.module("xfrm_policy", policies=gone, **options).failure
+    assert "allow_management_change" in host.module("xfrm_policy", policies=gone, **options).failure
     # Without anything that it would be for, the guard keeps out of the way.
     assert not host.module("xfrm_policy", policies=bypass + block, **options).changed
 

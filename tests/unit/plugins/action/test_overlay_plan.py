@@ -59,8 +59,9 @@ def test_task_and_play_variables_are_templated_for_each_host(project: Project) -
     assert (run.interface(H1)["listen_port"], run.peers(H1)[H2]["endpoint"]) == (6001, "198.51.100.2:6002")
 
 
-def test_variables_that_all_roles_share(project: Project) -> None:
-    shared = {"overlay_revoked": [H3], "overlay_persistence": "networkd", "mesh_persistence": None}
+@pytest.mark.parametrize("unset", [None, ""])
+def test_variables_that_all_roles_share(project: Project, unset: object) -> None:
+    shared = {"overlay_revoked": [H3], "overlay_persistence": "networkd", "mesh_persistence": unset}
     project.hosts({H1: {}, H2: {"mesh_persistence": "none"}, H3: {}}, **shared)
     run = project.run()
     assert run.code == 0, run.output

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection a change comes by: how it is found, and which way its packets go by rules and tables."""
+"""The connection a change comes by: which way its packets go by rules and tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib import management as room
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.management import (
     Flow,
+    flow_of,
     matches,
-    parse_ssh_connection,
     refuse_change,
     way,
 )
@@ -21,6 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import 
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.rule import Rule
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import SshConnection
 
 IPV4 = int(socket.AF_INET)
 FLOW = Flow(IPV4, bytes((192, 0, 2, 11)), bytes((203, 0, 113, 9)), 22, 50000)
@@ -46,31 +47,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "name_of", lambda index: f"if{index}")
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("203.0.113.9 50000 192.0.2.11 22", FLOW),
-        ("::ffff:203.0.113.9 50000 ::ffff:192.0.2.11 22", FLOW),
-        (
-            "fe80::9%eth0 50000 fe80::1%eth0 22",
-            Flow(
-                int(socket.AF_INET6),
-                socket.inet_pton(socket.AF_INET6, "fe80::1"),
-                socket.inet_pton(socket.AF_INET6, "fe80::9"),
-                22,
-                50000,
-                "eth0",
-            ),
-        ),
-        ("", None),
-        ("203.0.113.9 50000", None),
-        ("203.0.113.9 fifty 192.0.2.11 22", None),
-        ("host 50000 192.0.2.11 22", None),
-        ("UNKNOWN 65535 UNKNOWN 65535", None),
-    ],
-)
-def test_ssh_connection(text: str, found: Flow | None) -> None:
-    assert parse_ssh_connection(text) == found
+def test_flow_goes_from_the_host_to_its_controller() -> None:
+    told = SshConnection(IPV4, FLOW.destination, 50000, FLOW.source, 22)
+    assert flow_of(told) == FLOW
+    assert flow_of(told._replace(scope="eth0")).interface == "eth0"
 
 
 @pytest.mark.parametrize(
@@ -142,10 +122,6 @@ def test_a_change_of_the_way_is_refused_with_the_remedy() -> None:
     refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=72)], tables))
     with pytest.raises(Refused, match=r"203\.0\.113\.9 go dev if2 now, and would go dev if7 then.*to: 203\.0\.113\.9"):
         refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=71)], tables))
-
-
-def test_connection_is_looked_for_in_the_environment_first() -> None:
-    assert list(room._told({"SSH_CONNECTION": "a b c d"})) == ["a b c d"]
 
 
 class _Connection:

@@ -45,6 +45,22 @@ def test_a_missing_key_is_made(path: str) -> None:
     assert key_file.mode_of(path) == 0o600
 
 
+def test_a_key_that_another_run_makes_between_two_looks_stays(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_look = key_file.read
+
+    def slower(asked: str) -> bytes | None:
+        seen = first_look(asked)
+        monkeypatch.setattr(key_file, "read", first_look)
+        key_file.create(asked)
+        return seen
+
+    monkeypatch.setattr(key_file, "read", slower)
+    change = converge_key(path, present=True, regenerate=False, check_mode=False)
+    kept = first_look(path)
+    assert kept is not None and change.public_key == encode_key(public_key(kept))
+    assert change.before == change.after, "this run made nothing"
+
+
 def test_a_key_that_is_there_stays(path: str) -> None:
     key_file.create(path)
     change = both(path)

@@ -176,8 +176,8 @@ requests:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.converge import converge_routes
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_options import parse
+from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 
 
 def main() -> None:

@@ -268,11 +268,12 @@ errors:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import find
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import Outcome, converge_policies
+from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import parse_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.management import flows
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import LIMIT_NAMES
 
 TEMPLATE = {

@@ -445,9 +445,9 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.facts import boot_id
+from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import LIMIT_NAMES
 
 KEYED = {

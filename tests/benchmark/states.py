@@ -31,6 +31,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / ".cache/collections"))
 
+from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome  # noqa: E402
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import converge as xfrm  # noqa: E402
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import (  # noqa: E402
     parse_policies,
@@ -63,7 +64,7 @@ def measure(kind: str, count: int, rounds: int) -> None:
         changed = [{**entry} for entry in entries]
         changed[count // 2]["limits"] = {"packet_hard": 123456}
 
-        def ours(objects: list[dict[str, Any]], **options: Any) -> xfrm.Outcome:
+        def ours(objects: list[dict[str, Any]], **options: Any) -> Outcome:
             if kind == "policy":
                 return xfrm.converge_policies(parse_policies({"policies": objects, **options}), check_mode=False)
             asked = parse_states({"states": objects, **options})

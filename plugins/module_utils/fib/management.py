@@ -25,11 +25,12 @@ from ..netlink.connection import Connection
 from ..netlink.route import TableRoute
 from ..netlink.rule import Range, Rule
 from ..prefix import Prefix
+from ..refusal import Refused
 from ..ssh_connection import SshConnection
-from .refusal import Refused
 from .tables import name_of
 
 Tables = Callable[[int], Sequence[TableRoute]]
+Names = Callable[[int], str]
 
 _TCP = 6
 _NO_WAY = {
@@ -107,8 +108,8 @@ def _between(limits: Range | None, number: int) -> bool:
     return limits is None or limits[0] <= number <= limits[1]
 
 
-def way(flow: Flow, rules: Iterable[Rule], tables: Tables) -> str:
-    """Return which way the flow takes, in words that differ where ways do."""
+def way(flow: Flow, rules: Iterable[Rule], tables: Tables, names: Names = name_of) -> str:
+    """Return which way the flow takes, in words that differ where ways do; ``names`` tells interfaces by index."""
     asked = sorted((rule for rule in rules if rule.family == flow.family), key=lambda rule: rule.priority)
     position = 0
     while position < len(asked):
@@ -129,7 +130,7 @@ def way(flow: Flow, rules: Iterable[Rule], tables: Tables) -> str:
             leads_on = found.type in (route_codec.RTN_UNICAST, route_codec.RTN_LOCAL)
             if suppressed is not None and leads_on and found.destination.length <= suppressed:
                 continue
-            return _say(found)
+            return _say(found, names)
     return "no route"
 
 
@@ -158,22 +159,24 @@ def _specific(route: TableRoute) -> tuple[int, int, int]:
     return (-route.destination.length, -(route.from_network.length if route.from_network else 0), route.metric)
 
 
-def _say(route: TableRoute) -> str:
+def _say(route: TableRoute, names: Names) -> str:
     if route.type == route_codec.RTN_LOCAL:
         return "to itself"
     words = []
     for hop in route.hops:
         family = socket.AF_INET6 if len(hop.via) == 16 else socket.AF_INET
         gateway = f"via {socket.inet_ntop(family, hop.via)} " if hop.via else ""
-        words.append(f"{gateway}dev {name_of(hop.interface_index)}")
-    names = {route_codec.RTN_BLACKHOLE: "blackhole", route_codec.RTN_UNREACHABLE: "unreachable"}
-    names[route_codec.RTN_PROHIBIT] = "prohibit"
-    return " and ".join(words) or names.get(route.type, f"a route of type {route.type}")
+        words.append(f"{gateway}dev {names(hop.interface_index)}")
+    types = {route_codec.RTN_BLACKHOLE: "blackhole", route_codec.RTN_UNREACHABLE: "unreachable"}
+    types[route_codec.RTN_PROHIBIT] = "prohibit"
+    return " and ".join(words) or types.get(route.type, f"a route of type {route.type}")
 
 
-def refuse_change(flow: Flow, before: tuple[Iterable[Rule], Tables], after: tuple[Iterable[Rule], Tables]) -> None:
+def refuse_change(
+    flow: Flow, before: tuple[Iterable[Rule], Tables], after: tuple[Iterable[Rule], Tables], names: Names = name_of
+) -> None:
     """Raise Refused where the flow would take another way after a change."""
-    old, new = way(flow, *before), way(flow, *after)
+    old, new = way(flow, *before, names), way(flow, *after, names)
     if old != new:
         raise Refused(
             f"the connection by which this change comes would be sent elsewhere: packets to {flow.to} go {old} now, "

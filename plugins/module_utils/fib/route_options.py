@@ -17,8 +17,8 @@ from typing import Any
 from ..netlink import route as codec
 from ..netlink.route import Hop, RouteKey, TableRoute
 from ..prefix import Prefix, parse_prefix
+from ..refusal import InvalidOptions
 from . import names
-from .refusal import InvalidOptions
 from .routes import PROTOCOL
 from .tables import FAMILIES, SCOPES, TYPES
 

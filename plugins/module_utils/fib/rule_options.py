@@ -18,8 +18,8 @@ from typing import Any
 from ..netlink import rule as codec
 from ..netlink.rule import Range, Rule
 from ..prefix import Prefix, parse_prefix
+from ..refusal import InvalidOptions
 from . import names
-from .refusal import InvalidOptions
 from .rule_text import ACTIONS, IP_PROTOCOLS
 from .rules import Ownership, slot
 

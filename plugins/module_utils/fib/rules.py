@@ -19,7 +19,7 @@ from ..netlink import rule as codec
 from ..netlink.connection import Connection
 from ..netlink.rule import Rule
 from ..reconcile import DELETE, Operation, reconcile
-from .refusal import Refused
+from ..refusal import Refused
 from .rule_text import describe
 
 FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))

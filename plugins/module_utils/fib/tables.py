@@ -20,7 +20,7 @@ from ..netlink import route as codec
 from ..netlink.connection import Connection
 from ..netlink.route import Hop, RouteKey, TableRoute
 from ..reconcile import CREATE, DELETE, Operation, reconcile
-from .refusal import Refused
+from ..refusal import Refused
 from .routes import PROTOCOL
 
 FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))

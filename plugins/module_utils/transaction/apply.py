@@ -19,6 +19,7 @@ from ..host import addresses, files, links, ports, rtnetlink, sysctls
 from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
 from ..reconcile import Operation
+from ..refusal import InvalidOptions, NotConverged
 from ..wireguard import key_file, userspace
 from ..wireguard import memory as memories
 from ..wireguard.backend import backend_for
@@ -26,14 +27,10 @@ from ..wireguard.endpoint import Endpoint, resolve
 from ..wireguard.kernel import NotWireGuard
 from ..wireguard.model import Device, Settings, change_of
 from . import boot_files
-from .desired import InvalidDesired, WantedInterface
+from .desired import WantedInterface
 from .plan import Current, Plan, names_to_resolve, plan
 
 SYSTEMD_MARK = "/run/systemd/system"
-
-
-class NotConverged(RuntimeError):
-    """The kernel took every request and still holds something else than was asked for."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Outcome:
 def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Outcome]:
     """Make the interfaces what they shall be, or in check mode say what that would take.
 
-    Every interface is read, planned and checked before the first is touched. Raises RefusedPlan, InvalidDesired,
+    Every interface is read, planned and checked before the first is touched. Raises Refused, InvalidOptions,
     BadKeyFile, ForeignFile, PortTaken, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
     pyroute2's error where the kernel refuses.
     """
@@ -72,7 +69,7 @@ def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
         return None
     private_key = key_file.read(wanted.private_key_file)
     if private_key is None and not check_mode:
-        raise InvalidDesired(
+        raise InvalidOptions(
             [f"{wanted.name}: there is no private key in {wanted.private_key_file}: make one with wg_key first"]
         )
     return private_key

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from ..host.sysctls import Sysctl, parse_name
 from ..prefix import Address, Prefix, parse_address, parse_prefix
+from ..refusal import InvalidOptions
 from ..wireguard.endpoint import Endpoint, parse_endpoint
 from ..wireguard.keys import ZERO, decode_key, decode_public_key
 from ..wireguard.model import Peer
@@ -31,14 +32,6 @@ _RESERVED_NAMES = ("all", "default")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 T = TypeVar("T")
-
-
-class InvalidDesired(ValueError):
-    """What was asked for cannot be; ``errors`` has one line for each reason."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True)
@@ -117,9 +110,9 @@ class _Errors:
         return {}
 
     def refuse(self) -> None:
-        """Raise InvalidDesired where anything was noted."""
+        """Raise InvalidOptions where anything was noted."""
         if self.lines:
-            raise InvalidDesired(self.lines)
+            raise InvalidOptions(self.lines)
 
 
 def interface_name(text: str) -> str:
@@ -343,7 +336,7 @@ def _check_mtu(wanted: WantedInterface, where: str, errors: _Errors) -> None:
 def parse_document(
     interfaces: Sequence[Mapping[str, Any]], preshared_keys: Mapping[str, Mapping[str, str]]
 ) -> tuple[WantedInterface, ...]:
-    """Return the interfaces of an overlay_apply document. Raises InvalidDesired with everything that is wrong."""
+    """Return the interfaces of an overlay_apply document. Raises InvalidOptions with everything that is wrong."""
     errors = _Errors()
     wanted: dict[str, WantedInterface] = {}
     for position, raw in enumerate(interfaces):
@@ -363,21 +356,21 @@ def parse_document(
 
 
 def parse_module_interface(params: Mapping[str, Any]) -> WantedInterface:
-    """Return the interface that wg_interface's options describe. Raises InvalidDesired."""
+    """Return the interface that wg_interface's options describe. Raises InvalidOptions."""
     errors = _Errors()
     fields = ("name", "state", "private_key_file", "listen_port", "fwmark", "mtu", "addresses", "up", "userspace")
     raw = {key: params[key] for key in fields}
     found = parse_interface({**raw, "routes": False}, {}, "wg_interface", errors)
     errors.refuse()
     if found is None:
-        raise InvalidDesired(["name: missing"])
+        raise InvalidOptions(["name: missing"])
     return WantedInterface(**{**found.__dict__, "owns": False, "remembers": False})
 
 
 def parse_module_peers(name: str, raws: Sequence[Mapping[str, Any]], purge: bool) -> WantedInterface:
     """Return the interface whose peers wg_peer's options describe, with everything else left alone.
 
-    Raises InvalidDesired.
+    Raises InvalidOptions.
     """
     errors = _Errors()
     checked = errors.attempt("interface", interface_name, name)

@@ -20,22 +20,22 @@ from ..fib.routes import RouteTaken
 from ..host.files import ForeignFile
 from ..host.ports import PortTaken
 from ..host.rtnetlink import error_types
+from ..refusal import InvalidOptions, NotConverged, Refused
 from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
 from ..wireguard.memory import UnreadableMemory
 from . import difference
-from .apply import NotConverged, Outcome, converge
-from .desired import InvalidDesired, WantedInterface
-from .plan import RefusedPlan
+from .apply import Outcome, converge
+from .desired import WantedInterface
 
-_REFUSALS = (RefusedPlan, PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
+_REFUSALS = (Refused, PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
 
 
 def run(module: AnsibleModule, wanted: Callable[[], Sequence[WantedInterface]]) -> list[Outcome]:
     """Return the outcomes of converging on what is wanted; leaves through fail_json where that cannot be."""
     try:
         return converge(wanted(), check_mode=module.check_mode)
-    except InvalidDesired as exc:
+    except InvalidOptions as exc:
         _fail(module, "nothing was changed: " + "; ".join(exc.errors), errors=list(exc.errors))
     except _REFUSALS as exc:
         _fail(module, str(exc))

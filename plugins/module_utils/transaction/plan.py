@@ -23,6 +23,7 @@ from ..host.links import OWNER_ALIAS, TUN, WIREGUARD, Link
 from ..host.sysctls import Sysctl
 from ..prefix import Prefix
 from ..reconcile import DELETE, Operation, reconcile, replay, summary
+from ..refusal import Refused
 from ..wireguard import memory as memories
 from ..wireguard.endpoint import Endpoint
 from ..wireguard.keys import ZERO, encode_key, public_key
@@ -33,10 +34,6 @@ from .desired import WantedInterface, WantedPeer
 
 # Losing more than this many peers at once, and more than this share of all, is taken for a mistake.
 _MASS_REMOVAL_COUNT, _MASS_REMOVAL_SHARE = 3, 0.3
-
-
-class RefusedPlan(ValueError):
-    """What was asked for would do harm, or is not ours to do; nothing was touched."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def plan(
 
     ``private_key`` is what the wanted key file holds, None where no key is managed. ``resolved`` says which address a
     name in an endpoint stands for, None for one that does not resolve: its peer is then made without an endpoint.
-    Raises RefusedPlan, and DuplicateKey for what validation did not see.
+    Raises Refused, and DuplicateKey for what validation did not see.
     """
     if not wanted.present:
         return _removal(current, wanted)
@@ -160,14 +157,14 @@ def _refuse_foreign_link(current: Current, wanted: WantedInterface) -> None:
     link = current.link
     if link is None:
         if not wanted.creates:
-            raise RefusedPlan(f"there is no interface {wanted.name}: make it with wg_interface first")
+            raise Refused(f"there is no interface {wanted.name}: make it with wg_interface first")
         return
     if current.device is None:
-        raise RefusedPlan(
+        raise Refused(
             f"{wanted.name} exists and is no WireGuard interface (kind {link.kind or 'unknown'}): choose another name"
         )
     if wanted.owns and not link.is_ours and not wanted.adopt:
-        raise RefusedPlan(
+        raise Refused(
             f"WireGuard interface {wanted.name} exists and was not made by this collection: "
             "choose another name, or set adopt to true to take it over with its peers"
         )
@@ -195,7 +192,7 @@ def _plan_peers(
     if wanted.peers is None:
         return []
     if any(peer.peer.public_key == own_key for peer in wanted.peers):
-        raise RefusedPlan(
+        raise Refused(
             f"{wanted.name}: one of the peers has this host's own public key: two machines share one private key. "
             "Was one cloned from the other? Remove the key file on one of them, and a new key is made"
         )
@@ -273,7 +270,7 @@ def _refuse_mass_removal(
             lost.append(remembered.name or key)
     if len(lost) >= _MASS_REMOVAL_COUNT and len(lost) > present * _MASS_REMOVAL_SHARE:
         named = ", ".join(sorted(lost)[:5]) + (", ..." if len(lost) > 5 else "")
-        raise RefusedPlan(
+        raise Refused(
             f"{wanted.name}: {len(lost)} of {present} peers would be removed ({named}): "
             "if that is meant, set allow_mass_removal to true"
         )
@@ -348,9 +345,9 @@ def _plan_files(
 
 def _removal(current: Current, wanted: WantedInterface) -> Plan:
     if current.link is not None and current.device is None:
-        raise RefusedPlan(f"{wanted.name} is no WireGuard interface (kind {current.link.kind or 'unknown'})")
+        raise Refused(f"{wanted.name} is no WireGuard interface (kind {current.link.kind or 'unknown'})")
     if current.link is not None and wanted.owns and not current.link.is_ours:
-        raise RefusedPlan(f"WireGuard interface {wanted.name} was not made by this collection")
+        raise Refused(f"WireGuard interface {wanted.name} was not made by this collection")
     link = (Operation(current.link, None),) if current.link else ()
     files: list[Operation[BootFile]] = []
     if wanted.remembers:

@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Read, plan, apply, read back: states and policies become what is wanted.
+"""States and policies as stages: read, planned, carried out and read again, where plans meet the kernel.
 
 This module is private to the collection.
 """
@@ -10,68 +10,68 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from ..reconcile import Operation, count
+from ..netlink.connection import Connection
+from ..reconcile import Operation
+from ..refusal import Refused
+from ..stage import Outcome, Stage, carry_out, counts, halves
 from . import kernel, key_uses, policies, states
 from .algorithms import nonce_rfc
 from .description import describe_policy, describe_state, diff, differing_fields
 from .management import Flow
 from .policies import WantedPolicies
-from .states import RefusedStates, WantedStates
+from .states import WantedStates
 from .values import Policy, State
 
 
-class NotConverged(RuntimeError):
-    """After everything was written, the kernel holds something else than what was wanted."""
+def converge_states(wanted: WantedStates, *, check_mode: bool, boot_id: Callable[[], str], memory: str = "") -> Outcome:
+    """Make the states what they shall be, or in check mode say what that would take.
 
-    def __init__(self, kind: str, differences: Iterable[str]) -> None:
-        super().__init__(
-            f"the kernel took every message, but does not hold what was wanted: {kind} "
-            + "; ".join(differences)
-            + ". It ignores what it does not know; leave that option out, or use a newer kernel"
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was done, or in check mode would be: operations, messages sent, warnings."""
-
-    operations: Sequence[Operation[Any]]
-    counts: dict[str, int]
-    diff: dict[str, dict[str, Any]]
-    requests: int = 0
-    warnings: tuple[str, ...] = field(default=())
-
-
-def converge_states(
-    wanted: WantedStates, *, check_mode: bool, boot_id: Callable[[], str], memory: str = key_uses.PATH
-) -> Outcome:
-    """Make the wanted states; see states.plan() for what is refused. Raises NotConverged, KernelRefused, OtherTaken."""
+    Raises Refused (nothing was touched), NotConverged, KernelRefused, OtherTaken.
+    """
     with kernel.open_connection() as connection:
-        hidden = kernel.keys_hidden()
-        uses = key_uses.read(memory)
-        operations = states.plan(kernel.read_states(connection), wanted, key_uses=uses, keys_hidden=hidden)
-        requests = 0
-        if operations and not check_mode:
-            after = key_uses.with_uses(uses, states.made_states(operations), boot_id())
-            # Before the keys are: a use that is not remembered could be repeated.
-            if after != uses:
-                key_uses.write(after, memory)
-            requests = kernel.apply_states(connection, operations)
-            try:
-                left = states.plan(kernel.read_states(connection), _calmly(wanted), keys_hidden=hidden)
-            except RefusedStates as exc:  # what was made is gone, and something else in its place
-                raise NotConverged("state", exc.errors) from None
-            if left:
-                raise NotConverged("state", _named(left, states.label))
-    return Outcome(
+        stage = states_stage(connection, wanted, boot_id, memory)
+        return carry_out([stage], check_mode=check_mode)[0]
+
+
+def converge_policies(wanted: WantedPolicies, *, check_mode: bool, management: Sequence[Flow] = ()) -> Outcome:
+    """Make the policies what they shall be; ``management`` must not be cut. Raises as converge_states() does."""
+    with kernel.open_connection() as connection:
+        stage = policies_stage(connection, wanted, management)
+        return carry_out([stage], check_mode=check_mode)[0]
+
+
+def states_stage(connection: Connection, wanted: WantedStates, boot_id: Callable[[], str], memory: str = "") -> Stage:
+    """Return the plan for states; see states.plan() for what is refused. ``memory`` is for key_uses, "" its own."""
+    memory = memory or key_uses.PATH
+    hidden = kernel.keys_hidden()
+    uses = key_uses.read(memory)
+    operations = states.plan(kernel.read_states(connection), wanted, key_uses=uses, keys_hidden=hidden)
+    made, removed = halves(operations)
+
+    def make() -> int:
+        after = key_uses.with_uses(uses, states.made_states(operations), boot_id())
+        # Before the keys are: a use that is not remembered could be repeated.
+        if after != uses:
+            key_uses.write(after, memory)
+        return kernel.apply_states(connection, made)
+
+    def left() -> list[str]:
+        try:
+            again = states.plan(kernel.read_states(connection), _calmly(wanted), keys_hidden=hidden)
+        except Refused as exc:  # what was made is gone, and something else in its place
+            return list(exc.errors)
+        return _named("state", again, states.label)
+
+    return Stage(
         operations,
-        states.summary_counts(operations),
-        diff(operations, states.label, describe_state),
-        requests,
-        tuple(_state_warnings(operations, wanted, hidden)),
+        diff=lambda: diff(operations, states.label, describe_state),
+        make=make,
+        remove=lambda: kernel.apply_states(connection, removed),
+        left=left,
+        counts=states.summary_counts(operations),
+        warnings=tuple(_state_warnings(operations, wanted, hidden)),
     )
 
 
@@ -80,26 +80,23 @@ def _calmly(wanted: WantedStates) -> WantedStates:
     return WantedStates(wanted.states, wanted.absent, wanted.purge, wanted.ours, True, True)
 
 
-def converge_policies(wanted: WantedPolicies, *, check_mode: bool, management: Sequence[Flow] = ()) -> Outcome:
-    """Make the wanted policies; see policies.plan() for what is refused. Raises as converge_states() does."""
-    with kernel.open_connection() as connection:
-        operations = policies.plan(kernel.read_policies(connection), wanted, management=management)
-        requests = 0
-        if operations and not check_mode:
-            requests = kernel.apply_policies(connection, operations)
-            left = policies.plan(
-                kernel.read_policies(connection),
-                WantedPolicies(wanted.policies, wanted.absent, wanted.purge, wanted.ours, True, True),
-            )
-            if left:
-                raise NotConverged("policy", _named(left, policies.label))
-    made, changed, removed = count(operations).values()
-    counts = {"created": made, "updated": changed, "deleted": removed}
-    return Outcome(operations, counts, diff(operations, policies.label, describe_policy), requests)
+def policies_stage(connection: Connection, wanted: WantedPolicies, management: Sequence[Flow] = ()) -> Stage:
+    """Return the plan for policies; see policies.plan() for what is refused."""
+    operations = policies.plan(kernel.read_policies(connection), wanted, management=management)
+    made, removed = halves(operations)
+    calmly = WantedPolicies(wanted.policies, wanted.absent, wanted.purge, wanted.ours, True, True)
+    return Stage(
+        operations,
+        diff=lambda: diff(operations, policies.label, describe_policy),
+        make=lambda: kernel.apply_policies(connection, made),
+        remove=lambda: kernel.apply_policies(connection, removed),
+        left=lambda: _named("policy", policies.plan(kernel.read_policies(connection), calmly), policies.label),
+        counts=counts(operations),
+    )
 
 
-def _named(left: Iterable[Operation[Any]], label: Callable[[Any], str]) -> list[str]:
-    return [f"{label(operation.key())} {differing_fields(operation)}" for operation in left]
+def _named(kind: str, left: Iterable[Operation[Any]], label: Callable[[Any], str]) -> list[str]:
+    return [f"{kind} {label(operation.key())} {differing_fields(operation)}" for operation in left]
 
 
 def _state_warnings(operations: Iterable[Operation[State]], wanted: WantedStates, hidden: bool) -> list[str]:

@@ -14,10 +14,11 @@ from typing import Any
 
 from ..netlink.xfrm_policy import MAX_TEMPLATES
 from ..prefix import parse_prefix
+from ..refusal import InvalidOptions
 from . import reader
 from .ownership import DEFAULT_REQID, parse_reqids
 from .policies import AbsentPolicy, WantedPolicies, label
-from .reader import InvalidOptions, Reader
+from .reader import Reader
 from .values import (
     ACTIONS,
     ALL_BITS,

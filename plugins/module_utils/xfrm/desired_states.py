@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..refusal import InvalidOptions
 from . import reader
 from .algorithms import canonical, check, default_tag_bits, kind_of, nonce_rfc
 from .key_material import HEX, parse_key, read_key_file
 from .key_uses import nonce_keys
 from .ownership import DEFAULT_REQID, parse_reqids
-from .reader import InvalidOptions, Reader
+from .reader import Reader
 from .states import AbsentState, WantedStates, label
 from .values import (
     AH,

@@ -13,17 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..reconcile import Operation, reconcile, replay
+from ..refusal import Refused
 from .management import Flow, cut_by
 from .ownership import OURS, Reqids
 from .values import DIRECTIONS, NO_MARK, Policy, PolicyKey, name_of
-
-
-class RefusedPolicies(ValueError):
-    """What is wanted cannot be, or must not; ``errors`` has one line for each reason."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ def plan(
 ) -> list[Operation[Policy]]:
     """Return the operations after which the wanted policies are there.
 
-    ``management`` names the packets of the connection that must not be cut. Raises RefusedPolicies with everything
+    ``management`` names the packets of the connection that must not be cut. Raises Refused with everything
     that stands against it, DuplicateKey.
     """
     # Those with security contexts may share a key; they are nothing that can be asked for.
@@ -93,7 +86,7 @@ def plan(
             for flow, winner in cut_by(have, after, management)
         ]
     if errors:
-        raise RefusedPolicies(errors)
+        raise Refused(*errors)
     return operations
 
 

@@ -10,7 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..prefix import parse_prefix
@@ -34,14 +34,6 @@ T = TypeVar("T")
 _COUNTED = ("byte_soft", "byte_hard", "packet_soft", "packet_hard")
 _TIMED = ("time_soft", "time_hard", "time_use_soft", "time_use_hard")
 LIMIT_NAMES = _COUNTED + _TIMED
-
-
-class InvalidOptions(ValueError):
-    """What was asked for cannot be; ``errors`` has one line for each reason."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = tuple(errors)
 
 
 class Reader:

@@ -14,18 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..reconcile import CREATE, DELETE, Operation, reconcile
+from ..refusal import Refused
 from .algorithms import nonce_rfc
 from .key_uses import nonce_keys, use_of
 from .ownership import OURS, Reqids
 from .values import NO_MARK, PROTOCOLS, Address, State, StateKey, name_of
-
-
-class RefusedStates(ValueError):
-    """What is wanted cannot be, or must not; ``errors`` has one line for each reason."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,7 @@ def plan(
     """Return the operations after which the wanted states are there, in an order in which the kernel takes them.
 
     ``key_uses`` is the host's memory of counter-mode keys, ``keys_hidden`` says that the kernel shows zeros for keys.
-    Raises RefusedStates with everything that stands against it, DuplicateKey.
+    Raises Refused with everything that stands against it, DuplicateKey.
     """
     # What has no SPI, or marks that can never match, may share a key; neither is anything that can be asked for.
     have = list({state.key(): state for state in current if state.protocol in PROTOCOLS.values()}.values())
@@ -94,7 +87,7 @@ def plan(
     ordered, blocked = _ordered(have, operations)
     errors += blocked
     if errors:
-        raise RefusedStates(errors)
+        raise Refused(*errors)
     return ordered
 
 

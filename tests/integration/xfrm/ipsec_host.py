@@ -126,10 +126,9 @@ class IpsecHost:
 
 
 def _run_remembering(memory: str, name: str, arguments: Mapping[str, Any], check_mode: bool) -> ModuleResult:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import converge, key_uses
+    from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_uses
 
     key_uses.PATH = memory
-    converge.converge_states.__kwdefaults__["memory"] = memory
     os.environ.pop("SSH_CONNECTION", None)
     return run_module(name, arguments, check_mode)
 

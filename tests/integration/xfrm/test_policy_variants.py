@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import Outcome, converge_policies
+from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import parse_policies
 from ipsec_host import Hosts
 from variants import POLICIES
@@ -26,12 +27,12 @@ def test_policy_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
     variant = POLICIES[name]
     theirs.xfrm(f"policy add {variant.words}")
     made, again = ours.quick(make_policies, variant.options)
-    assert made.counts == {"created": 1, "updated": 0, "deleted": 0} and made.requests == 1
-    assert not again.operations, again.diff
+    assert made.stage.counts == {"created": 1, "updated": 0, "deleted": 0} and made.requests == 1
+    assert not again.changed, again.stage.diff()
     assert ours.policies() == theirs.policies() != ""
     assert ours.limits("policy") == theirs.limits("policy") != []
     recognised, _again = theirs.quick(make_policies, variant.options)
-    assert not recognised.operations and recognised.requests == 0, recognised.diff
+    assert not recognised.changed and recognised.requests == 0, recognised.stage.diff()
 
 
 def test_there_are_enough_policies_of_both_families() -> None:

@@ -9,10 +9,8 @@ import os
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import (
-    Outcome,
-    converge_states,
-)
+from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states
 from ipsec_host import Hosts
 from variants import STATES
@@ -42,13 +40,13 @@ def test_state_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
     variant = STATES[name]
     theirs.xfrm(f"state add {variant.words}")
     made, again = ours.quick(make_states, variant.options, ours.memory)
-    assert made.counts == {"created": 1, "updated": 0, "replaced": 0, "deleted": 0} and made.requests == 1
-    assert not again.operations, again.diff
+    assert made.stage.counts == {"created": 1, "updated": 0, "replaced": 0, "deleted": 0} and made.requests == 1
+    assert not again.changed, again.stage.diff()
     assert ours.states() == theirs.states() != ""
     assert ours.limits("state") == theirs.limits("state") != []
     recognised, _again = theirs.quick(make_states, variant.options, theirs.memory)
-    assert not recognised.operations and recognised.requests == 0, recognised.diff
-    assert ours.quick(remove_state, variant.options, ours.memory).counts["deleted"] == 1
+    assert not recognised.changed and recognised.requests == 0, recognised.stage.diff()
+    assert ours.quick(remove_state, variant.options, ours.memory).stage.counts["deleted"] == 1
     assert ours.states() == ""
 
 

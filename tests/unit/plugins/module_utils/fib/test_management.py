@@ -16,11 +16,11 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.fib.management 
     refuse_change,
     way,
 )
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.rule import Rule
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import SshConnection
 
 IPV4 = int(socket.AF_INET)
@@ -42,9 +42,8 @@ TABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "name_of", lambda index: f"if{index}")
+def names(index: int) -> str:
+    return f"if{index}"
 
 
 def test_flow_goes_from_the_host_to_its_controller() -> None:
@@ -108,7 +107,7 @@ def test_rule_matches(options: dict[str, object], hit: bool) -> None:
     ],
 )
 def test_way(rules: list[Rule], taken: str) -> None:
-    assert way(FLOW, [MAIN, *rules], lambda table: TABLES.get(table, [])) == taken
+    assert way(FLOW, [MAIN, *rules], lambda table: TABLES.get(table, []), names) == taken
 
 
 def test_no_rule_is_no_route() -> None:
@@ -119,9 +118,9 @@ def test_a_change_of_the_way_is_refused_with_the_remedy() -> None:
     def tables(table: int) -> list[TableRoute]:
         return TABLES.get(table, [])
 
-    refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=72)], tables))
+    refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=72)], tables), names)
     with pytest.raises(Refused, match=r"203\.0\.113\.9 go dev if2 now, and would go dev if7 then.*to: 203\.0\.113\.9"):
-        refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=71)], tables))
+        refuse_change(FLOW, ([MAIN], tables), ([MAIN, Rule(IPV4, 9, table=71)], tables), names)
 
 
 class _Connection:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.rules import (
     Ownership,
     deletes,
@@ -19,6 +18,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.fib.rules impor
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.rule import Rule
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import Operation
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.refusal import NotConverged, Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes import PROTOCOL
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.tables import apply, describe, plan, read, settle
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
@@ -16,6 +15,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.message
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import NotConverged, Refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,4 +151,4 @@ def test_routes_are_told_in_the_words_of_ip(item: TableRoute, words: str) -> Non
 
 
 def test_what_is_left_to_do_is_told_up_to_ten() -> None:
-    assert str(NotConverged([f"add {number}" for number in range(12)])).endswith("add 9; and 2 more")
+    assert str(NotConverged([f"add {number}" for number in range(12)])).partition(". ")[0].endswith("add 9; and 2 more")

@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.files import HEADER, BootFile
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import boot_files
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.boot_files import BootInterface, BootPeer
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import (
-    InvalidDesired,
     parse_document,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
@@ -253,7 +253,7 @@ def test_nothing_that_is_asked_for_can_add_a_line(persistence: str, name: str, e
     harmless = boot_text("NAME", "host-name:1", persistence)
     try:
         text = boot_text(name, endpoint, persistence)
-    except InvalidDesired:
+    except InvalidOptions:
         return
     assert text == harmless.replace("# NAME", f"# {name}").replace("host-name:1", endpoint.lower())
     assert text.count("\n") == harmless.count("\n")
@@ -262,5 +262,5 @@ def test_nothing_that_is_asked_for_can_add_a_line(persistence: str, name: str, e
 
 @pytest.mark.parametrize("name", ["x\n[Peer]", "x\r[Peer]", "x\x0b", "x\x0c", "x\u2028", "x\x85\n"])
 def test_a_name_of_more_than_one_line_never_gets_here(name: str) -> None:
-    with pytest.raises(InvalidDesired, match="line break or control character"):
+    with pytest.raises(InvalidOptions, match="line break or control character"):
         boot_text(name, "", "wg_quick")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import (
-    InvalidDesired,
     interface_name,
     number,
     parse_document,
@@ -29,7 +29,7 @@ PRESHARED = key_text(100)
 
 def errors_of(interface: dict[str, Any], preshared_keys: Any = None) -> tuple[str, ...]:
     """Return what is wrong with one interface."""
-    with pytest.raises(InvalidDesired) as caught:
+    with pytest.raises(InvalidOptions) as caught:
         parse_document([{"name": "wg0", **interface}], {"wg0": preshared_keys} if preshared_keys else {})
     assert str(caught.value) == "; ".join(caught.value.errors)
     return caught.value.errors
@@ -155,7 +155,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 
 def test_errors_of_all_interfaces_are_said_at_once() -> None:
-    with pytest.raises(InvalidDesired) as caught:
+    with pytest.raises(InvalidOptions) as caught:
         parse_document([{"name": "wg0", "mtu": 1}, "wg1", {}, {"name": "wg0"}, {"name": "wg2", "mtu": 2}], {})  # type: ignore[list-item]
     assert [error.partition(":")[0] for error in caught.value.errors] == [
         "interfaces[0] (wg0).mtu",
@@ -177,9 +177,9 @@ def test_errors_of_all_interfaces_are_said_at_once() -> None:
 def test_names_that_no_interface_can_have_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot name an interface"):
         interface_name(name)
-    with pytest.raises(InvalidDesired):
+    with pytest.raises(InvalidOptions):
         parse_document([{"name": name}], {})
-    with pytest.raises(InvalidDesired):
+    with pytest.raises(InvalidOptions):
         parse_module_peers(name, [], purge=False)
 
 
@@ -255,7 +255,7 @@ SECRETS: list[Callable[[str], object]] = [
     "secret", [PRESHARED[:-1], PRESHARED + "=", "_" + PRESHARED[1:], PRESHARED[:20] + "\n" + PRESHARED[20:]]
 )
 def test_a_mistyped_secret_is_never_in_a_message(parse: Callable[[str], object], secret: str) -> None:
-    with pytest.raises(InvalidDesired) as caught:
+    with pytest.raises(InvalidOptions) as caught:
         parse(secret)
     shown = str(caught.value) + repr(caught.value) + repr(caught.value.__cause__)
     assert PRESHARED[2:18] not in shown
@@ -263,7 +263,7 @@ def test_a_mistyped_secret_is_never_in_a_message(parse: Callable[[str], object],
 
 
 def test_a_bad_preshared_key_is_said_beside_a_bad_public_key() -> None:
-    with pytest.raises(InvalidDesired) as caught:
+    with pytest.raises(InvalidOptions) as caught:
         parse_module_peers("wg0", [{"public_key": "x", "preshared_key": "y"}], purge=False)
     assert [error.partition(":")[0] for error in caught.value.errors] == [
         "peers[0].public_key",
@@ -272,7 +272,7 @@ def test_a_bad_preshared_key_is_said_beside_a_bad_public_key() -> None:
 
 
 def test_preshared_keys_stand_by_interface_and_peer() -> None:
-    with pytest.raises(InvalidDesired, match=r"preshared_keys\.wg0: a mapping is wanted"):
+    with pytest.raises(InvalidOptions, match=r"preshared_keys\.wg0: a mapping is wanted"):
         parse_document([{"name": "wg0"}], {"wg0": [PRESHARED]})  # type: ignore[dict-item]
-    with pytest.raises(InvalidDesired, match=r"\(beta\)\.preshared_key: a value of type int does not fit"):
+    with pytest.raises(InvalidOptions, match=r"\(beta\)\.preshared_key: a value of type int does not fit"):
         parse_document([{"name": "wg0", "peers": [PEER]}], {"wg0": {key_text(1): 5}})  # type: ignore[dict-item]

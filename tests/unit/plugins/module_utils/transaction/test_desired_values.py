@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import (
-    InvalidDesired,
     WantedInterface,
     WantedPeer,
     parse_document,
@@ -121,7 +121,7 @@ def test_the_interface_module_neither_owns_nor_remembers() -> None:
 
 def test_the_interface_module_refuses_what_a_document_would() -> None:
     params = {**OPTIONS, "name": "wg0", "state": "present", "userspace": False, "listen_port": -1, "mtu": 1}
-    with pytest.raises(InvalidDesired) as caught:
+    with pytest.raises(InvalidOptions) as caught:
         parse_module_interface(params)
     assert len(caught.value.errors) == 2
 

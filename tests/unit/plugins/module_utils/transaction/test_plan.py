@@ -13,11 +13,11 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.host.links impo
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import CREATE, DELETE, UPDATE
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.plan import (
     Current,
     Plan,
-    RefusedPlan,
     plan,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import ZERO, clamp, public_key
@@ -161,16 +161,16 @@ def test_a_userspace_interface_is_a_tun_device() -> None:
 
 
 def test_an_interface_of_another_kind_is_refused() -> None:
-    with pytest.raises(RefusedPlan, match=r"is no WireGuard interface \(kind bridge\): choose another name"):
+    with pytest.raises(Refused, match=r"is no WireGuard interface \(kind bridge\): choose another name"):
         again(foreign("bridge"), mesh())
-    with pytest.raises(RefusedPlan, match="kind bridge"):
+    with pytest.raises(Refused, match="kind bridge"):
         again(foreign("bridge", alias=OWNER_ALIAS), mesh(adopt=True))
 
 
 @pytest.mark.parametrize("alias", [None, "", "uplink"])
 def test_another_owners_interface_is_refused_unless_adopted(alias: str | None) -> None:
     host = foreign(alias=alias)
-    with pytest.raises(RefusedPlan, match="was not made by this collection: choose another name, or set adopt"):
+    with pytest.raises(Refused, match="was not made by this collection: choose another name, or set adopt"):
         again(host, mesh())
     made = again(host, mesh(adopt=True))
     assert made.link[0].after is not None
@@ -185,15 +185,15 @@ def test_the_modules_of_one_object_need_no_ownership() -> None:
 
 
 def test_peers_of_a_missing_interface_are_refused_with_the_remedy() -> None:
-    with pytest.raises(RefusedPlan, match="there is no interface wg0: make it with wg_interface first"):
+    with pytest.raises(Refused, match="there is no interface wg0: make it with wg_interface first"):
         plan(Current(), WantedInterface("wg0", peers=(BETA,), creates=False, owns=False), None)
 
 
 def test_a_peer_with_the_own_key_is_refused_with_the_remedy() -> None:
     clone = replace(BETA, peer=replace(BETA.peer, public_key=OWN))
-    with pytest.raises(RefusedPlan, match="two machines share one private key"):
+    with pytest.raises(Refused, match="two machines share one private key"):
         again(Current(), mesh(clone))
-    with pytest.raises(RefusedPlan, match="two machines share one private key"):
+    with pytest.raises(Refused, match="two machines share one private key"):
         plan(converged(mesh()), replace(mesh(clone), private_key_file=None), None)
 
 
@@ -217,7 +217,7 @@ def test_removal_takes_the_link_and_our_files() -> None:
 
 @pytest.mark.parametrize("host", [foreign(), foreign("bridge"), foreign("bridge", alias=OWNER_ALIAS)])
 def test_removal_of_another_owners_interface_is_refused(host: Current) -> None:
-    with pytest.raises(RefusedPlan, match=r"was not made by this collection|is no WireGuard interface"):
+    with pytest.raises(Refused, match=r"was not made by this collection|is no WireGuard interface"):
         plan(host, WantedInterface("wg0", present=False), None)
 
 

@@ -11,12 +11,12 @@ from random import Random
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.boot_files import METHODS
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface, WantedPeer
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.plan import (
     Current,
     Plan,
-    RefusedPlan,
     plan,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
@@ -70,7 +70,7 @@ def test_once_is_enough_from_any_state(first: WantedInterface, second: WantedInt
         host = roamed(host, Endpoint("198.51.100.9", 9))
     try:
         made = planned(host, second)
-    except RefusedPlan:
+    except Refused:
         return
     then = after(host, made)
     assert then.device is not None

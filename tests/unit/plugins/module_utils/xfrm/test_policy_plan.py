@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import parse as parse_ssh
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import management
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.policies import (
     AbsentPolicy,
-    RefusedPolicies,
     WantedPolicies,
     plan,
 )
@@ -59,7 +59,7 @@ def test_plan_leads_to_what_is_wanted(have: list[v.Policy], want: list[v.Policy]
 def test_foreign_policies_are_never_touched(have: list[v.Policy], want: list[v.Policy], purge: bool) -> None:
     try:
         operations = plan(have, WantedPolicies(tuple(want), purge=purge))
-    except RefusedPolicies:
+    except Refused:
         return
     for operation in operations:
         before, after = operation.before, operation.after
@@ -75,7 +75,7 @@ def test_any_policy_is_already_right_where_it_stands(policy: v.Policy) -> None:
 
 def test_absent_goes_by_reqid() -> None:
     foreign = v.Policy(v.DIR_OUT, ANY, templates=(TUNNEL._replace(reqid=5),))
-    with pytest.raises(RefusedPolicies, match="name its reqid"):
+    with pytest.raises(Refused, match="name its reqid"):
         plan([foreign], WantedPolicies(absent=(AbsentPolicy(foreign.key()),)))
     assert plan([foreign], WantedPolicies(absent=(AbsentPolicy(foreign.key(), 5),)))
     bare = replace(foreign, templates=())

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import Operation
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_uses, states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.states import (
     AbsentState,
-    RefusedStates,
     WantedStates,
     plan,
 )
@@ -67,7 +67,7 @@ def test_plan_leads_to_what_is_wanted(have: list[v.State], want: list[v.State], 
     wanted = WantedStates(tuple(want), purge=purge, **ALLOWED)
     try:
         operations = plan(have, wanted)
-    except RefusedStates:
+    except Refused:
         assume(False)
     kernel = Kernel(have)
     kernel.carry_out(operations)
@@ -85,7 +85,7 @@ def test_order_of_the_input_makes_no_difference(have: list[v.State], want: list[
     def planned(one: list[v.State], two: list[v.State]) -> object:
         try:
             return plan(one, WantedStates(tuple(two), purge=True, **ALLOWED))
-        except RefusedStates as exc:
+        except Refused as exc:
             return sorted(exc.errors)
 
     shuffled = [list(have), list(want)]
@@ -99,7 +99,7 @@ def test_foreign_states_are_never_touched(have: list[v.State], want: list[v.Stat
     """With another reqid than the wanted one and none of ours, a state stays, or everything is refused."""
     try:
         operations = plan(have, WantedStates(tuple(want), purge=purge, allow_nonce_reuse=True))
-    except RefusedStates:
+    except Refused:
         return
     for operation in operations:
         if operation.before is not None and operation.before.reqid == 1:
@@ -138,14 +138,14 @@ def test_what_cannot_be_taken_away_in_place() -> None:
 
 
 def test_replacement_that_keeps_a_counter_mode_key_is_refused() -> None:
-    with pytest.raises(RefusedStates, match="RFC 4106, RFC 8221"):
+    with pytest.raises(Refused, match="RFC 4106, RFC 8221"):
         plan([STATE], WantedStates((replace(STATE, reqid=7101),)))
     assert plan([STATE], WantedStates((replace(STATE, if_id=3),)))
 
 
 def test_key_of_another_boot_is_refused() -> None:
     uses = key_uses.with_uses({}, [STATE], "boot 1")
-    with pytest.raises(RefusedStates, match="was used on this host before"):
+    with pytest.raises(Refused, match="was used on this host before"):
         plan([], WantedStates((STATE,)), key_uses=uses)
     assert plan([STATE], WantedStates((STATE,)), key_uses=uses) == []
 
@@ -158,7 +158,7 @@ def test_hidden_keys_are_believed() -> None:
 
 def test_absent_goes_by_reqid() -> None:
     foreign = replace(STATE, reqid=5)
-    with pytest.raises(RefusedStates, match="name its reqid"):
+    with pytest.raises(Refused, match="name its reqid"):
         plan([foreign], WantedStates(absent=(AbsentState(STATE.key()),)))
     assert plan([foreign], WantedStates(absent=(AbsentState(STATE.key(), 5),)))
     assert plan([STATE], WantedStates(absent=(AbsentState(STATE.key()),)))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_material, key_uses
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.ownership import OURS, parse_reqids
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import InvalidOptions
 
 KEY = "c0ffee" * 10 + "beef"
 CBC: dict[str, Any] = {

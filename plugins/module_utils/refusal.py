@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Why rules and routes are not made: what was asked for is wrong, is somebody else's place, or did not come about.
+"""Why something is not made: it was asked for wrongly, it would do harm, or the kernel did not come to hold it.
 
 This module is private to the collection.
 """
@@ -10,6 +10,8 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+_NAMED = 10  # how many reasons a message names where they may be thousands
 
 
 class InvalidOptions(ValueError):
@@ -21,12 +23,19 @@ class InvalidOptions(ValueError):
 
 
 class Refused(ValueError):
-    """What is asked for would touch what is not ours, or cut the connection it comes by; nothing was touched."""
+    """What is asked for would touch what is not ours, or do harm; nothing was touched. ``errors`` has each reason."""
+
+    def __init__(self, *errors: str) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
 
 
 class NotConverged(RuntimeError):
     """The kernel took every request and still holds something else than was asked for."""
 
     def __init__(self, left: Sequence[str]) -> None:
-        shown = "; ".join(left[:10]) + (f"; and {len(left) - 10} more" if len(left) > 10 else "")
-        super().__init__(f"the kernel accepted every change, and these are still needed: {shown}")
+        shown = "; ".join(left[:_NAMED]) + (f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+        super().__init__(
+            f"the kernel accepted every change, and these are still needed: {shown}. It ignores what it does not "
+            "know: leave that option out, or use a newer kernel"
+        )

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How the modules of one kind of object run: converge, then leave with a result or with one clear message.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .netlink.messages import NetlinkError
+from .refusal import InvalidOptions, NotConverged, Refused
+from .stage import Outcome
+
+# The invocation is not echoed: it may hold keys, and thousands of objects.
+SILENT: dict[str, Any] = {"invocation": {"module_args": {}}}
+
+
+def run(module: AnsibleModule, kind: str, converge: Callable[[], Outcome]) -> None:
+    """Converge and leave the module; ``kind`` is the plural by which the result names the counts."""
+    try:
+        outcome = converge()
+    except (InvalidOptions, Refused) as exc:
+        module.fail_json(msg=f"nothing was changed: {exc}", errors=list(exc.errors), **SILENT)
+        return
+    except (NotConverged, ValueError) as exc:  # such as an unreadable memory
+        module.fail_json(msg=str(exc), **SILENT)
+        return
+    except NetlinkError as exc:
+        module.fail_json(msg=f"the kernel refused: {exc}", **SILENT)
+        return
+    except OSError as exc:
+        module.fail_json(msg=f"the system refused: {exc.strerror or exc}", **SILENT)
+        return
+    stage = outcome.stage
+    for warning in stage.warnings:
+        module.warn(warning)
+    result: dict[str, Any] = {"changed": outcome.changed, kind: stage.counts, "requests": outcome.requests}
+    if module._diff:
+        result["diff"] = stage.diff()
+    module.exit_json(**result, **SILENT)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Plans of several kinds of object, carried out in a safe order: what is new from the ground up, then what goes.
+
+States come before the policies that need them and tables before the rules that point at them, so a run makes its
+stages in order, and removes in the reverse order.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .reconcile import CREATE, DELETE, UPDATE, Keyed, Operation, count
+from .refusal import NotConverged
+
+T = TypeVar("T", bound=Keyed)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The plan for one kind of object, and how it is carried out.
+
+    ``make`` carries out what creates and changes, ``remove`` what only deletes; both return how many requests that
+    took. ``left`` reads again and returns what is still to be done, one text for each object. ``diff`` returns the
+    two sides of the plan, as people read it.
+    """
+
+    operations: Sequence[Operation[Any]]
+    diff: Callable[[], dict[str, Any]] = field(repr=False)
+    make: Callable[[], int] = field(repr=False)
+    remove: Callable[[], int] = field(repr=False)
+    left: Callable[[], Sequence[str]] = field(repr=False)
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or in check mode would be, to one kind of object."""
+
+    stage: Stage
+    requests: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.stage.operations)
+
+
+def carry_out(stages: Sequence[Stage], *, check_mode: bool) -> list[Outcome]:
+    """Carry out the stages, and read back what came of it. Raises NotConverged, and OSError where the kernel refuses.
+
+    In check mode, and where nothing is to be done, nothing is.
+    """
+    if check_mode or not any(stage.operations for stage in stages):
+        return [Outcome(stage) for stage in stages]
+    sent = [stage.make() if stage.operations else 0 for stage in stages]
+    for at in reversed(range(len(stages))):
+        if stages[at].operations:
+            sent[at] += stages[at].remove()
+    left = [text for stage in stages for text in stage.left()]
+    if left:
+        raise NotConverged(left)
+    return [Outcome(stage, requests) for stage, requests in zip(stages, sent)]
+
+
+def halves(operations: Sequence[Operation[T]]) -> tuple[Sequence[Operation[T]], Sequence[Operation[T]]]:
+    """Return the operations of a plan up to the last that makes or changes something, and the deletions behind it.
+
+    A deletion that stands before makes room for what follows, and must stay there.
+    """
+    end = len(operations)
+    while end and operations[end - 1].action == DELETE:
+        end -= 1
+    return operations[:end], operations[end:]
+
+
+def counts(operations: Sequence[Operation[Any]]) -> dict[str, int]:
+    """Return how many objects are created, updated and deleted."""
+    found = count(operations)
+    return {"created": found[CREATE], "updated": found[UPDATE], "deleted": found[DELETE]}

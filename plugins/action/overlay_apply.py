@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible.plugins.action import ActionBase
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import whole_number
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import (
     NotInPlan,
     host_document,
@@ -24,9 +25,10 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.docume
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
 
 MODULE = "wirewright.overlay.overlay_apply"
-# What only this action understands; the module never sees them.
-PLAN_FROM = "plan_from"
-PLAN_OPTIONS = (PLAN_FROM, "psk_master", "psk_epoch", "static_preshared_keys")
+# What the plan does not say. Of these only the last is for the module too.
+PLAN_FROM, ALLOW = "plan_from", "allow_management_change"
+PLAN_OPTIONS = (PLAN_FROM, "psk_master", "psk_epoch", "static_preshared_keys", ALLOW)
+STATES, KEYS = "xfrm_states", "xfrm_keys"
 
 
 class ActionModule(ActionBase):
@@ -41,6 +43,9 @@ class ActionModule(ActionBase):
             args = self._planned(args, variables)
         elif "psk_master" in args:
             raise AnsibleActionFail(f"psk_master: the master secret is only for {PLAN_FROM}, and goes to no host")
+        if args.get(STATES) is not None:
+            args[STATES], keys = set_apart(to_plain(args[STATES]))
+            args[KEYS] = {**keys, **(args.get(KEYS) or {})}
         result.update(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
         return result
 
@@ -74,7 +79,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"{name!r} has no key yet, so no preshared key can be derived; run overlay_facts before the plan"
             )
-        return document
+        return {**document, ALLOW: own[ALLOW] or False}
 
 
 def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -> FleetPlan:

@@ -175,52 +175,14 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.arguments import ROUTES
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.converge import converge_routes
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_options import parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "table": {"type": "str", "required": True},
-            "routes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "destination": {"type": "str", "required": True},
-                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                    "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
-                    "type": {
-                        "type": "str",
-                        "choices": ["unicast", "local", "blackhole", "unreachable", "prohibit", "throw"],
-                        "default": "unicast",
-                    },
-                    "via": {"type": "str"},
-                    "dev": {"type": "str"},
-                    "src": {"type": "str"},
-                    "scope": {"type": "str", "choices": ["global", "site", "link", "host"]},
-                    "metric": {"type": "int", "default": 0},
-                    "mtu": {"type": "int"},
-                    "onlink": {"type": "bool", "default": False},
-                    "nexthops": {
-                        "type": "list",
-                        "elements": "dict",
-                        "options": {
-                            "via": {"type": "str"},
-                            "dev": {"type": "str"},
-                            "weight": {"type": "int", "default": 1},
-                            "onlink": {"type": "bool", "default": False},
-                        },
-                    },
-                },
-            },
-            "purge": {"type": "bool", "default": False},
-            "allow_management_change": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ROUTES, supports_check_mode=True)
     allowed = module.params["allow_management_change"]
     run(
         module,

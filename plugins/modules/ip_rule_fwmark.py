@@ -191,51 +191,14 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.arguments import RULES
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.converge import converge_rules
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.rule_options import parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "rules": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "priority": {"type": "int", "required": True},
-                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                    "family": {"type": "str", "choices": ["ipv4", "ipv6", "both"]},
-                    "fwmark": {"type": "str"},
-                    "fwmask": {"type": "str"},
-                    "invert": {"type": "bool", "default": False},
-                    "from": {"type": "str"},
-                    "to": {"type": "str"},
-                    "iif": {"type": "str"},
-                    "oif": {"type": "str"},
-                    "ipproto": {"type": "str"},
-                    "sport": {"type": "str"},
-                    "dport": {"type": "str"},
-                    "uidrange": {"type": "str"},
-                    "action": {
-                        "type": "str",
-                        "choices": ["lookup", "goto", "blackhole", "unreachable", "prohibit"],
-                        "default": "lookup",
-                    },
-                    "table": {"type": "str"},
-                    "goto": {"type": "int"},
-                    "suppress_prefixlength": {"type": "int"},
-                },
-            },
-            "protocol": {"type": "str", "default": "kernel"},
-            "priorities": {"type": "str"},
-            "tables": {"type": "list", "elements": "str"},
-            "purge": {"type": "bool", "default": False},
-            "allow_management_change": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=RULES, supports_check_mode=True)
     allowed = module.params["allow_management_change"]
     run(
         module,

@@ -13,9 +13,13 @@ version_added: 0.1.0
 short_description: Make everything on a host that its overlay needs
 description:
   - Takes whole interfaces, with peers, addresses, routes, kernel parameters and the files for the next boot,
+    and beside them rules, routes of other tables, and IPsec states and policies,
     and makes the host equal to them in one call. Only what differs is changed.
-  - All interfaces are checked and planned before the first is touched. What was written is read back;
+  - Everything is checked and planned before anything is touched. What was written is read back;
     a difference that remains is an error that names it.
+  - What is new is made in this order - interfaces, routes, rules, states, policies - and what goes is removed in the
+    reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
+  - Rules, routes, states and policies are made in the kernel only. To have them again after a reboot, run this again.
   - In a role, an action plugin of the same name takes this host's part of the fleet's plan
     (O(plan_from)) and calls the module with it.
 extends_documentation_fragment:
@@ -52,6 +56,39 @@ options:
       - Preshared keys in base64, by interface name and public key of the peer.
     type: dict
     default: {}
+  ip_routes:
+    description:
+      - Routes, each entry with the options of M(wirewright.overlay.ip_route) for one table.
+        They may lead through interfaces of O(interfaces) that are made by the same call.
+    type: list
+    elements: dict
+    default: []
+  ip_rules:
+    description:
+      - Rules, as the options of M(wirewright.overlay.ip_rule_fwmark).
+    type: dict
+  xfrm_states:
+    description:
+      - IPsec states, as the options of M(wirewright.overlay.xfrm_state). Where an algorithm has C(key_name) in place
+        of C(key), its key stands in O(xfrm_keys) under that name. Keys that are written here nevertheless are moved
+        there on the controller.
+    type: dict
+  xfrm_policies:
+    description:
+      - IPsec policies, as the options of M(wirewright.overlay.xfrm_policy).
+    type: dict
+  xfrm_keys:
+    description:
+      - Keys of IPsec states, by name.
+    type: dict
+    default: {}
+  allow_management_change:
+    description:
+      - Whether the connection by which this host is managed may be sent another way, put into IPsec or cut.
+        Without it a call is refused after which answers to the controller would leave by another interface or gateway.
+      - C(allow_management_change) in one of O(ip_routes) or in O(ip_rules) allows the same.
+    type: bool
+    default: false
   plan_from:
     description:
       - Name of the variable in which the result of M(wirewright.overlay.overlay_plan) was registered.
@@ -102,6 +139,53 @@ EXAMPLES = r"""
     plan_from: mesh_plan
     psk_master: "{{ vault_overlay_master }}"
 
+- name: Send what is marked into a tunnel by a table of its own
+  wirewright.overlay.overlay_apply:
+    interfaces:
+      - name: wg0
+        fwmark: 0x8888
+        addresses: [10.42.0.1/32]
+        routes: false
+        peers:
+          - public_key: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=
+            endpoint: 192.0.2.2:51820
+            allowed_ips: [0.0.0.0/0]
+    ip_routes:
+      - table: 8888
+        purge: true
+        routes:
+          - {destination: default, dev: wg0}
+    ip_rules:
+      priorities: 8880-8889
+      purge: true
+      rules:
+        - {priority: 8880, fwmark: 0x100/0x100, table: 8888}
+
+- name: Make both directions of an IPsec tunnel
+  wirewright.overlay.overlay_apply:
+    xfrm_states:
+      purge: true
+      states:
+        - src: 192.0.2.1
+          dst: 192.0.2.2
+          spi: 0x1001
+          aead: {algorithm: rfc4106(gcm(aes)), key_name: out, icv_bits: 128}
+          key_survives_reboot: false
+        - src: 192.0.2.2
+          dst: 192.0.2.1
+          spi: 0x1002
+          aead: {algorithm: rfc4106(gcm(aes)), key_name: in, icv_bits: 128}
+          key_survives_reboot: false
+    xfrm_keys:
+      out: "{{ key_of_this_boot_out }}"
+      in: "{{ key_of_this_boot_in }}"
+    xfrm_policies:
+      purge: true
+      policies:
+        - {dir: out, src: 10.1.0.0/16, dst: 10.2.0.0/16, templates: [{src: 192.0.2.1, dst: 192.0.2.2}]}
+        - {dir: in, src: 10.2.0.0/16, dst: 10.1.0.0/16, templates: [{src: 192.0.2.2, dst: 192.0.2.1}]}
+        - {dir: fwd, src: 10.2.0.0/16, dst: 10.1.0.0/16, templates: [{src: 192.0.2.2, dst: 192.0.2.1}]}
+
 - name: Remove the interface, its files and its key
   wirewright.overlay.overlay_apply:
     interfaces:
@@ -125,14 +209,42 @@ interfaces:
       public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
       requests: 1
       routes: {created: 1, deleted: 0, updated: 0}
+ip_routes:
+  description: By table, how many routes were created, updated and deleted, and how many requests that took.
+  returned: when O(ip_routes) is given
+  type: dict
+  sample:
+    "8888": {created: 1, deleted: 0, requests: 1, updated: 0}
+ip_rules:
+  description: How many rules were created and deleted, and how many requests that took.
+  returned: when O(ip_rules) is given
+  type: dict
+  sample: {created: 1, deleted: 0, requests: 1, updated: 0}
+xfrm_states:
+  description: How many states were created, updated in place, replaced and deleted, and how many messages that took.
+  returned: when O(xfrm_states) is given
+  type: dict
+  sample: {created: 2, deleted: 0, replaced: 0, requests: 2, updated: 0}
+xfrm_policies:
+  description: How many policies were created, updated and deleted, and how many messages that took.
+  returned: when O(xfrm_policies) is given
+  type: dict
+  sample: {created: 3, deleted: 0, requests: 3, updated: 0}
+errors:
+  description: What is wrong with the options, one text for each reason.
+  returned: when something was refused before anything was changed
+  type: list
+  elements: str
+  sample: ["interfaces[0] (wg0).listen_port: 70000 is not a number from 0 to 65535"]
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_document
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import converge_host
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
     exit_with,
     interface_result,
     run,
+    section_results,
 )
 
 
@@ -141,6 +253,12 @@ def main() -> None:
         argument_spec={
             "interfaces": {"type": "list", "elements": "dict", "default": []},
             "preshared_keys": {"type": "dict", "default": {}, "no_log": True},
+            "ip_routes": {"type": "list", "elements": "dict", "default": []},
+            "ip_rules": {"type": "dict"},
+            "xfrm_states": {"type": "dict"},
+            "xfrm_policies": {"type": "dict"},
+            "xfrm_keys": {"type": "dict", "default": {}, "no_log": True},
+            "allow_management_change": {"type": "bool", "default": False},
             "plan_from": {"type": "str"},
             "psk_master": {"type": "str", "no_log": True},
             "psk_epoch": {"type": "int", "default": 0, "no_log": False},
@@ -149,8 +267,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    outcomes = run(module, lambda: parse_document(params["interfaces"], params["preshared_keys"]))
-    exit_with(module, outcomes, interfaces={outcome.plan.name: interface_result(outcome) for outcome in outcomes})
+    done = run(module, lambda: converge_host(params, check_mode=module.check_mode))
+    interfaces = {outcome.plan.name: interface_result(outcome) for outcome in done.interfaces}
+    exit_with(module, done, interfaces=interfaces, **section_results(done))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,9 @@ addresses:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import converge
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_interface
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import HostOutcome
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
     exit_with,
     interface_result,
@@ -131,9 +133,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    outcomes = run(module, lambda: [parse_module_interface(module.params)])
+    outcomes = run(module, lambda: converge([parse_module_interface(module.params)], check_mode=module.check_mode))
     result = interface_result(outcomes[0])
-    exit_with(module, outcomes, public_key=result["public_key"], addresses=result["addresses"])
+    exit_with(module, HostOutcome(outcomes), public_key=result["public_key"], addresses=result["addresses"])
 
 
 if __name__ == "__main__":

@@ -125,7 +125,9 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import converge
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_peers
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import HostOutcome
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
     exit_with,
     interface_result,
@@ -156,9 +158,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    outcomes = run(module, lambda: [parse_module_peers(params["interface"], params["peers"], params["purge"])])
+    outcomes = run(
+        module,
+        lambda: converge(
+            [parse_module_peers(params["interface"], params["peers"], params["purge"])], check_mode=module.check_mode
+        ),
+    )
     result = interface_result(outcomes[0])
-    exit_with(module, outcomes, peers=result["peers"], requests=result["requests"])
+    exit_with(module, HostOutcome(outcomes), peers=result["peers"], requests=result["requests"])
 
 
 if __name__ == "__main__":

@@ -271,54 +271,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
 from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import find
 from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.arguments import POLICIES
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import parse_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.management import flows
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import LIMIT_NAMES
-
-TEMPLATE = {
-    "src": {"type": "str"},
-    "dst": {"type": "str"},
-    "proto": {"type": "str", "choices": ["esp", "ah", "comp"], "default": "esp"},
-    "mode": {"type": "str", "choices": ["transport", "tunnel", "beet"], "default": "tunnel"},
-    "reqid": {"type": "int"},
-    "spi": {"type": "str"},
-    "level": {"type": "str", "choices": ["required", "use"], "default": "required"},
-}
-POLICY = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "dir": {"type": "str", "choices": ["in", "out", "fwd"], "required": True},
-    "src": {"type": "str"},
-    "dst": {"type": "str"},
-    "proto": {"type": "str"},
-    "sport": {"type": "int"},
-    "dport": {"type": "int"},
-    "type": {"type": "int"},
-    "code": {"type": "int"},
-    "dev": {"type": "str"},
-    "mark": {"type": "str"},
-    "if_id": {"type": "str"},
-    "priority": {"type": "int", "default": 0},
-    "action": {"type": "str", "choices": ["allow", "block"], "default": "allow"},
-    "flags": {"type": "list", "elements": "str", "choices": ["localok", "icmp"], "default": []},
-    "limits": {"type": "dict", "options": {name: {"type": "int"} for name in LIMIT_NAMES}},
-    "reqid": {"type": "int"},
-    "templates": {"type": "list", "elements": "dict", "default": [], "options": TEMPLATE},
-}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "policies": {"type": "list", "elements": "dict", "default": [], "options": POLICY},
-            "purge": {"type": "bool", "default": False},
-            "owned_reqids": {"type": "str", "default": "7100-7199"},
-            "takeover": {"type": "bool", "default": False},
-            "management_addresses": {"type": "list", "elements": "str", "default": []},
-            "allow_management_change": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=POLICIES, supports_check_mode=True)
 
     def converge() -> Outcome:
         wanted = parse_policies(module.params)

@@ -446,91 +446,13 @@ errors:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.facts import boot_id
 from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.arguments import STATES
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import converge_states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.reader import LIMIT_NAMES
-
-KEYED = {
-    "algorithm": {"type": "str", "required": True},
-    "key": {"type": "str", "no_log": True},
-    "key_file": {"type": "path"},
-    "key_format": {"type": "str", "choices": ["hex", "base64"], "default": "hex", "no_log": False},
-}
-SELECTOR = {
-    "src": {"type": "str"},
-    "dst": {"type": "str"},
-    "proto": {"type": "str"},
-    "sport": {"type": "int"},
-    "dport": {"type": "int"},
-    "type": {"type": "int"},
-    "code": {"type": "int"},
-    "dev": {"type": "str"},
-}
-STATE = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "src": {"type": "str"},
-    "dst": {"type": "str", "required": True},
-    "proto": {"type": "str", "choices": ["esp", "ah", "comp"], "default": "esp"},
-    "spi": {"type": "str", "required": True},
-    "mode": {"type": "str", "choices": ["transport", "tunnel", "beet"], "default": "tunnel"},
-    "reqid": {"type": "int"},
-    "aead": {"type": "dict", "options": {**KEYED, "icv_bits": {"type": "int"}}},
-    "auth": {"type": "dict", "options": {**KEYED, "truncation_bits": {"type": "int"}}},
-    "enc": {"type": "dict", "options": KEYED},
-    "comp": {"type": "dict", "options": KEYED},
-    "key_survives_reboot": {"type": "bool", "default": True, "no_log": False},
-    "mark": {"type": "str"},
-    "output_mark": {"type": "str"},
-    "if_id": {"type": "str"},
-    "replay_window": {"type": "int", "default": 0},
-    "esn": {"type": "bool", "default": False},
-    "flags": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["noecn", "decap-dscp", "nopmtudisc", "wildrecv", "icmp", "af-unspec", "align4", "esn"],
-        "default": [],
-    },
-    "extra_flags": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["dont-encap-dscp", "oseq-may-wrap"],
-        "default": [],
-    },
-    "encap": {
-        "type": "dict",
-        "options": {
-            "type": {"type": "str", "choices": ["espinudp", "espinudp-nonike", "espintcp"], "default": "espinudp"},
-            "sport": {"type": "int", "required": True},
-            "dport": {"type": "int", "required": True},
-            "oa": {"type": "str"},
-        },
-    },
-    "sel": {"type": "dict", "options": SELECTOR},
-    "limits": {"type": "dict", "options": {name: {"type": "int"} for name in LIMIT_NAMES}},
-    "tfcpad": {"type": "int", "default": 0},
-    "dir": {"type": "str", "choices": ["in", "out"]},
-    "offload": {
-        "type": "dict",
-        "options": {
-            "type": {"type": "str", "choices": ["crypto", "packet"], "default": "crypto"},
-            "dev": {"type": "str", "required": True},
-            "dir": {"type": "str", "choices": ["in", "out"], "required": True},
-        },
-    },
-}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "states": {"type": "list", "elements": "dict", "default": [], "options": STATE},
-            "purge": {"type": "bool", "default": False},
-            "owned_reqids": {"type": "str", "default": "7100-7199"},
-            "takeover": {"type": "bool", "default": False},
-            "allow_nonce_reuse": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=STATES, supports_check_mode=True)
     run(
         module,
         "states",

@@ -22,7 +22,9 @@ find $places -type f -exec sha256sum {} + 2>/dev/null | sort || :; echo @@
 for name in ipv4/ip_forward ipv4/conf/wg0 ipv6/conf/wg0; do
     grep -s . /proc/sys/net/$name /proc/sys/net/$name/rp_filter /proc/sys/net/$name/forwarding \\
         /proc/sys/net/$name/promote_secondaries 2>/dev/null || :
-done
+done; echo @@
+for family in -4 -6; do ip $family -N -d rule; done; echo @@
+ip xfrm policy 2>/dev/null || :; ip xfrm state 2>/dev/null || :
 """
 SECRETS = "cat /etc/wireguard/*.key 2>/dev/null; wg show all private-key; wg show all preshared-keys"
 
@@ -32,7 +34,7 @@ VOLATILE = ("valid_life_time", "preferred_life_time", "tentative", "operstate", 
 
 def observe(host: ManagedHost) -> dict[str, Any]:
     """Return everything that modules may change on a host, in a form that compares."""
-    wg, links, addresses, routes4, routes6, files, hashes, sysctls = host.shell(SCRIPT).split("@@\n")
+    wg, links, addresses, routes4, routes6, files, hashes, sysctls, rules, xfrm = host.shell(SCRIPT).split("@@\n")
     own = [line.split("\t") for line in wg.splitlines()]
     return {
         # Of a peer's line all but handshake and counters.
@@ -50,6 +52,8 @@ def observe(host: ManagedHost) -> dict[str, Any]:
         "files": files.splitlines(),
         "hashes": hashes.splitlines(),
         "sysctls": sysctls.splitlines(),
+        "rules": rules.splitlines(),
+        "xfrm": xfrm.splitlines(),
     }
 
 

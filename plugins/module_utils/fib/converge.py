@@ -82,6 +82,10 @@ def routes_stage(connection: Connection, wanted: WantedRoutes, names: Callable[[
 
     operations = plan()
     made, removed = halves(operations)
+    for operation in operations:
+        for route in (operation.before, operation.after):
+            for hop in route.hops if route is not None else ():
+                known(hop.interface_index)  # now, as an interface may be gone when somebody asks
     return Stage(
         operations,
         diff=lambda: _diff(operations, describe),

@@ -28,10 +28,11 @@ from .management import Flow
 
 @dataclass(frozen=True)
 class Change:
-    """Operations on rules, and on routes of any tables."""
+    """Operations on rules, on routes of any tables, and the indexes of interfaces that go, with all routes they have."""
 
     rules: Sequence[Operation[Rule]] = ()
     routes: Sequence[Operation[TableRoute]] = ()
+    gone: frozenset[int] = frozenset()
 
 
 def refuse_cut(
@@ -44,8 +45,9 @@ def refuse_cut(
 
     ``names`` tells interfaces by their index.
     """
-    flow = management.find(connection, environment) if change.rules or change.routes else None
-    if flow is None or not (change.rules or _leads(change.routes, flow)):
+    flow = management.find(connection, environment) if change.rules or change.routes or change.gone else None
+    leads = flow is not None and (bool(change.gone) or _leads(change.routes, flow))
+    if flow is None or not (change.rules or leads):
         return
     current = rules.read(connection, (flow.family,))
     gone = {operation.before for operation in change.rules if operation.before is not None}
@@ -53,7 +55,7 @@ def refuse_cut(
     after = [rule for rule in current if rule not in gone] + made
     # A jump may get its target or lose it by any rule at all.
     jumps = any(rule.action == FR_ACT_GOTO for rule in after)
-    if not (jumps or any(management.matches(rule, flow) for rule in (*gone, *made)) or _leads(change.routes, flow)):
+    if not (jumps or any(management.matches(rule, flow) for rule in (*gone, *made)) or leads):
         return
 
     @cache
@@ -64,7 +66,7 @@ def refuse_cut(
     added = [_resolved(connection, operation.after) for operation in change.routes if operation.after is not None]
 
     def then(table: int) -> list[TableRoute]:
-        stays = [route for route in held(table) if route not in removed]
+        stays = [route for route in held(table) if route not in removed and not _leads_through(route, change.gone)]
         return stays + [route for route in added if route.table == table and route.destination.family == flow.family]
 
     management.refuse_change(flow, (current, held), (after, then), names)
@@ -74,6 +76,10 @@ def _leads(routes: Sequence[Operation[TableRoute]], flow: Flow) -> bool:
     """Return whether any of the routes could be that of the flow."""
     address = Prefix(flow.family, flow.destination, len(flow.destination) * 8)
     return any(operation.key()[0].contains(address) for operation in routes)
+
+
+def _leads_through(route: TableRoute, interfaces: frozenset[int]) -> bool:
+    return bool(route.hops) and all(hop.interface_index in interfaces for hop in route.hops)
 
 
 def _resolved(connection: Connection, route: TableRoute) -> TableRoute:

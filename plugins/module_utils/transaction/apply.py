@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..fib import routes
@@ -43,25 +43,50 @@ class Outcome:
     requests: int = 0
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An interface that was read, planned and checked; ``index`` is 0 where it is still to be made."""
+
+    outcome: Outcome
+    index: int
+    private_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def wanted(self) -> WantedInterface:
+        """The interface as asked for."""
+        return self.outcome.wanted
+
+    @property
+    def name(self) -> str:
+        """The interface's name."""
+        return self.outcome.wanted.name
+
+
 def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Outcome]:
     """Make the interfaces what they shall be, or in check mode say what that would take.
 
-    Every interface is read, planned and checked before the first is touched. Raises Refused, InvalidOptions,
-    BadKeyFile, ForeignFile, PortTaken, RouteTaken, UnreadableMemory (nothing was touched), NotConverged, and OSError or
-    pyroute2's error where the kernel refuses.
+    Every interface is read, planned and checked before the first is touched. Raises what prepare() and execute() do.
     """
     with routes.open_connection() as fib:
-        keys = {item.name: _private_key(item, check_mode) for item in wanted}
-        outcomes = []
-        for item in wanted:
-            current = read(fib, item)
-            outcome = _plan_one(current, item, keys[item.name])
-            _refuse_taken(fib, outcome)
-            outcomes.append(outcome)
-        if check_mode or not any(outcome.plan for outcome in outcomes):
-            return outcomes
-        # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
-        return [_execute(fib, outcome, keys[outcome.wanted.name]) for outcome in outcomes]
+        prepared = prepare(fib, wanted, check_mode=check_mode)
+        if check_mode or not any(one.outcome.plan for one in prepared):
+            return [one.outcome for one in prepared]
+        return [execute(fib, one) for one in prepared]
+
+
+def prepare(fib: Connection, wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Prepared]:
+    """Read, plan and check interfaces; nothing is touched.
+
+    Raises Refused, InvalidOptions, BadKeyFile, ForeignFile, PortTaken, RouteTaken, UnreadableMemory, and OSError.
+    """
+    keys = {item.name: _private_key(item, check_mode) for item in wanted}
+    prepared = []
+    for item in wanted:
+        current = read(fib, item)
+        outcome = _plan_one(current, item, keys[item.name])
+        _refuse_taken(fib, outcome)
+        prepared.append(Prepared(outcome, current.link.index if current.link else 0, keys[item.name]))
+    return prepared
 
 
 def _private_key(wanted: WantedInterface, check_mode: bool) -> bytes | None:
@@ -142,9 +167,12 @@ def _read_files(wanted: WantedInterface) -> list[files.BootFile]:
     return [file for file in found if file is not None]
 
 
-def _execute(fib: Connection, outcome: Outcome, private_key: bytes | None) -> Outcome:
-    """Carry a plan out, then read back and plan again: what is left then is an error."""
-    wanted, found = outcome.wanted, outcome.plan
+def execute(fib: Connection, prepared: Prepared) -> Outcome:
+    """Carry a plan out, then read back and plan again: what is left then is an error.
+
+    Raises NotConverged, and OSError or pyroute2's error where the kernel refuses.
+    """
+    wanted, found = prepared.wanted, prepared.outcome.plan
     requests = 0
     if found:
         created = any(operation.before is None for operation in found.link)
@@ -154,13 +182,13 @@ def _execute(fib: Connection, outcome: Outcome, private_key: bytes | None) -> Ou
             if created:
                 _remove_link(fib, wanted.name)
             raise
-    again = _plan_one(read(fib, wanted), wanted, private_key).plan
+    again = _plan_one(read(fib, wanted), wanted, prepared.private_key).plan
     if again:
         raise NotConverged(
             f"{wanted.name}: the kernel accepted every change, and these are still needed: "
             + "; ".join(again.differences())
         )
-    return Outcome(found, wanted, outcome.warnings, requests)
+    return Outcome(found, wanted, prepared.outcome.warnings, requests)
 
 
 def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:

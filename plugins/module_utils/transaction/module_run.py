@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -25,18 +25,20 @@ from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
 from ..wireguard.memory import UnreadableMemory
 from . import difference
-from .apply import Outcome, converge
-from .desired import WantedInterface
+from .apply import Outcome
+from .host_apply import HostOutcome
 
-_REFUSALS = (Refused, PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
+T = TypeVar("T")
+
+_REFUSALS = (PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
 
 
-def run(module: AnsibleModule, wanted: Callable[[], Sequence[WantedInterface]]) -> list[Outcome]:
-    """Return the outcomes of converging on what is wanted; leaves through fail_json where that cannot be."""
+def run(module: AnsibleModule, converge: Callable[[], T]) -> T:
+    """Return what came of converging; leaves through fail_json where that cannot be."""
     try:
-        return converge(wanted(), check_mode=module.check_mode)
-    except InvalidOptions as exc:
-        _fail(module, "nothing was changed: " + "; ".join(exc.errors), errors=list(exc.errors))
+        return converge()
+    except (InvalidOptions, Refused) as exc:
+        _fail(module, f"nothing was changed: {exc}", errors=list(exc.errors))
     except _REFUSALS as exc:
         _fail(module, str(exc))
     except ImportError:
@@ -54,22 +56,37 @@ def _fail(module: AnsibleModule, message: str, **details: Any) -> NoReturn:
     raise SystemExit(1)  # fail_json has left already; this tells type checkers so
 
 
-def exit_with(module: AnsibleModule, outcomes: Sequence[Outcome], **extra: Any) -> None:
+def exit_with(module: AnsibleModule, done: HostOutcome, **extra: Any) -> None:
     """Leave the module with what was done. The invocation is not echoed: it may hold a thousand peers."""
-    for outcome in outcomes:
-        for warning in outcome.warnings:
-            module.warn(warning)
+    warnings = [warning for outcome in done.interfaces for warning in outcome.warnings]
+    for warning in (*warnings, *(warning for one in done.sections.values() for warning in one.stage.warnings)):
+        module.warn(warning)
     result: dict[str, Any] = {
-        "changed": any(outcome.plan for outcome in outcomes),
+        "changed": done.changed,
         "invocation": {"module_args": {}},
         **extra,
     }
     if module._diff:
-        sides = {outcome.plan.name: difference.describe(outcome.plan) for outcome in outcomes if outcome.plan}
+        sides: dict[str, dict[str, Any]] = {
+            outcome.plan.name: difference.describe(outcome.plan) for outcome in done.interfaces if outcome.plan
+        }
+        sides.update({section.label: one.stage.diff() for section, one in done.sections.items() if one.changed})
         result["diff"] = {
             side: {name: described[side] for name, described in sides.items()} for side in ("before", "after")
         }
     module.exit_json(**result)
+
+
+def section_results(done: HostOutcome) -> dict[str, Any]:
+    """Return what was done by kind: counts and requests; of routes, by table."""
+    results: dict[str, Any] = {}
+    for section, one in done.sections.items():
+        said = {**one.stage.counts, "requests": one.requests}
+        if section.table:
+            results.setdefault(section.kind, {})[str(section.table)] = said
+        else:
+            results[section.kind] = said
+    return results
 
 
 def interface_result(outcome: Outcome) -> dict[str, Any]:

@@ -54,6 +54,9 @@ def keys_in(arguments: Any) -> Iterator[bytes]:
     """Yield the keys among a module's arguments."""
     if isinstance(arguments, Mapping):
         for name, value in arguments.items():
+            if name == "xfrm_keys":
+                yield from (bytes.fromhex(key.removeprefix("0x")) for key in value.values())
+                continue
             if name == "key" and value:
                 yield from (
                     (base64.b64decode(value),)

@@ -35,6 +35,13 @@ GCM_STATE: dict[str, Any] = {
     "aead": {"algorithm": GCM, "key": key("canary gcm", 20)},
     "key_survives_reboot": False,
 }
+MAC = CBC["auth"]["key"]
+NAMED: dict[str, Any] = {
+    **{name: CBC[name] for name in ("src", "dst")},
+    "spi": "0x1003",
+    "enc": {"algorithm": "aes", "key_name": "one"},
+    "auth": {"algorithm": "sha256", "key_name": "two"},
+}
 BAD = {**CBC, "spi": "0", "enc": {**CBC["enc"], "algorithm": "des3_ede"}, "mode": "beet"}
 
 
@@ -48,6 +55,8 @@ def test_no_key_leaves_the_module(hosts: Hosts, tmp_path: Path) -> None:
         ("xfrm_state", {"states": [{**CBC, "reqid": 7101}], "purge": True}),
         ("xfrm_info", {"fingerprints": True}),
         ("xfrm_state", {"states": [{**GCM_STATE, "reqid": 7101}]}),
+        ("overlay_apply", {"xfrm_states": {"states": [NAMED]}, "xfrm_keys": {"one": CBC["enc"]["key"], "two": MAC}}),
+        ("overlay_apply", {"xfrm_states": {"states": [{**NAMED, "spi": "0"}]}, "xfrm_keys": {"one": MAC}}),
     ]
     secrets = [*keys_in(CBC), *keys_in(GCM_STATE)]
     texts = [text for secret in secrets for text in forms(secret)]
@@ -58,7 +67,9 @@ def test_no_key_leaves_the_module(hosts: Hosts, tmp_path: Path) -> None:
     given = json.dumps([[host.memory, module, arguments, False] for module, arguments in tasks])
     done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, env={**os.environ})
     results = [json.loads(line) for line in done.stdout.splitlines() if line]
-    assert [bool(result.get("failed")) for result in results] == [False, True, False, False, True], done.stdout
+    assert [bool(result.get("failed")) for result in results] == [False, True, False, False, True, False, True], (
+        done.stdout
+    )
     assert_no_key([ModuleResult(0, done.stdout + done.stderr, {})], secrets)
     lines = [line for line in trace.read_text().splitlines() if "NETLINK:" not in line]
     assert lines and not [line for line in lines for text in texts if text in line]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -28,13 +27,7 @@ def remove_state(options: dict[str, Any], memory: str) -> Outcome:
     return converge_states(wanted, check_mode=False, boot_id=lambda: "boot", memory=memory)
 
 
-# Python is slow in the virtual machine: by default every fifth is tried there.
-ALL = bool(os.environ.get("WIREWRIGHT_ALL_VARIANTS"))
-IN_FULL = pytest.mark.skipif(not ALL, reason="one of many variants: set WIREWRIGHT_ALL_VARIANTS=1 to run them all")
-CASES = [pytest.param(name, marks=() if place % 5 == 0 else IN_FULL) for place, name in enumerate(STATES)]
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", STATES)
 def test_state_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
     ours, theirs = hosts
     variant = STATES[name]

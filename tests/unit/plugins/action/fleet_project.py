@@ -46,6 +46,7 @@ module = AnsibleModule(
     {
         "interfaces": {"type": "list", "elements": "dict"},
         "preshared_keys": {"type": "dict", "no_log": True},
+        "allow_management_change": {"type": "bool"},
     },
     supports_check_mode=True,
 )

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""All that a host's overlay needs, in one run: interfaces, routes, rules, states and policies, in a safe order.
+
+Interfaces come first and go last; tables come before the rules that point at them, and states before the policies
+that need them. A kind that is not asked for is not imported.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..fib import routes
+from ..netlink.connection import Connection
+from ..netlink.route import TableRoute
+from ..reconcile import Operation
+from ..refusal import InvalidOptions
+from ..stage import Outcome as StageOutcome
+from ..stage import Stage, carry_out
+from . import apply
+from .apply import Outcome, Prepared
+from .desired import WantedInterface, parse_document
+from .sections import POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
+
+
+class Section(NamedTuple):
+    """One kind of object beside interfaces; routes have a section for each table."""
+
+    kind: str
+    table: int = 0
+
+    @property
+    def label(self) -> str:
+        """The section's name in a diff; no interface can have it."""
+        return self.kind.replace("_", " ") + (f" of table {self.table}" if self.table else "")
+
+
+@dataclass(frozen=True)
+class HostOutcome:
+    """What a run did, or in check mode would do."""
+
+    interfaces: Sequence[Outcome]
+    sections: Mapping[Section, StageOutcome] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return any(one.plan for one in self.interfaces) or any(one.changed for one in self.sections.values())
+
+
+def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcome:
+    """Make a host what the options of overlay_apply say, or in check mode say what that would take.
+
+    Everything is read, planned and checked before anything is touched. Raises InvalidOptions, Refused and what
+    apply.prepare() raises (nothing was touched), NotConverged, and OSError where the kernel refuses.
+    """
+    wanted, interfaces, sections = _parse(options)
+    with ExitStack() as stack:
+        fib = stack.enter_context(routes.open_connection())
+        prepared = apply.prepare(fib, wanted, check_mode=check_mode)
+        stages = _stages(stack, fib, sections, interfaces)
+        planned = HostOutcome(
+            [one.outcome for one in prepared], {section: StageOutcome(stage) for section, stage in stages.items()}
+        )
+        if planned.changed and not sections.allow_management_change:
+            _refuse_cut(fib, prepared, stages, interfaces)
+        if check_mode or not planned.changed:
+            return planned
+        # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
+        done = {one.name: apply.execute(fib, one) for one in prepared if one.wanted.present}
+        if sections.routes and any(one.index == 0 for one in prepared):
+            # What leads through an interface that was made just now has its index only now.
+            again = parse_sections({ROUTES: options[ROUTES]}, interfaces.index_of)
+            stages.update(_stages(stack, fib, again, interfaces))
+        outcomes = dict(zip(stages, carry_out(list(stages.values()), check_mode=False)))
+        done.update({one.name: apply.execute(fib, one) for one in prepared if not one.wanted.present})
+        return HostOutcome([done[one.name] for one in prepared], outcomes)
+
+
+def _parse(options: Mapping[str, Any]) -> tuple[Sequence[WantedInterface], Interfaces, WantedSections]:
+    errors: list[str] = []
+    wanted: Sequence[WantedInterface] = ()
+    sections = WantedSections()
+    try:
+        wanted = parse_document(options.get("interfaces") or (), options.get("preshared_keys") or {})
+    except InvalidOptions as exc:
+        errors += exc.errors
+    raw = [one for one in options.get("interfaces") or () if isinstance(one, Mapping)]
+    gone = {str(one.get("name")) for one in raw if one.get("state") == "absent"}
+    interfaces = Interfaces({str(one.get("name")) for one in raw} - gone, gone)
+    try:
+        sections = parse_sections(options, interfaces.index_of)
+    except InvalidOptions as exc:
+        errors += exc.errors
+    if errors:
+        raise InvalidOptions(errors)
+    return wanted, interfaces, sections
+
+
+def _stages(
+    stack: ExitStack, fib: Connection, sections: WantedSections, interfaces: Interfaces
+) -> dict[Section, Stage]:
+    """Return the stages in the order in which they are made."""
+    stages: dict[Section, Stage] = {}
+    if sections.routes or sections.rules:
+        from ..fib.converge import routes_stage, rules_stage
+
+        for table in sections.routes:
+            stages[Section(ROUTES, table.table)] = routes_stage(fib, table, interfaces.name_of)
+        if sections.rules:
+            stages[Section(RULES)] = rules_stage(fib, sections.rules)
+    if sections.states or sections.policies:
+        from .. import ssh_connection
+        from ..host.facts import boot_id
+        from ..xfrm.converge import policies_stage, states_stage
+        from ..xfrm.kernel import open_connection
+        from ..xfrm.management import flows
+
+        xfrm = stack.enter_context(open_connection())
+        if sections.states:
+            stages[Section(STATES)] = states_stage(xfrm, sections.states, boot_id)
+        if sections.policies:
+            management = flows(ssh_connection.find(os.environ), sections.management_addresses)
+            stages[Section(POLICIES)] = policies_stage(xfrm, sections.policies, management)
+    return stages
+
+
+def _refuse_cut(
+    fib: Connection, prepared: Sequence[Prepared], stages: Mapping[Section, Stage], interfaces: Interfaces
+) -> None:
+    """Raise Refused where interfaces, rules and routes together would send the connection this comes by elsewhere."""
+    from ..fib.guard import Change, refuse_cut
+
+    def planned(kind: str) -> list[Operation[Any]]:
+        return [
+            operation for section, stage in stages.items() if section.kind == kind for operation in stage.operations
+        ]
+
+    change = Change(
+        planned(RULES),
+        planned(ROUTES) + list(_routes_of(prepared, interfaces)),
+        frozenset(one.index for one in prepared if one.index and not one.wanted.present),
+    )
+    refuse_cut(fib, change, interfaces.name_of)
+
+
+def _routes_of(prepared: Iterable[Prepared], interfaces: Interfaces) -> Iterable[Operation[TableRoute]]:
+    """Yield the routes that come and go with what is planned for interfaces, those of their new addresses too."""
+    for one in prepared:
+        if not one.wanted.present:
+            continue
+        index = one.index or interfaces.index_of(one.name)
+        for operation in one.outcome.plan.routes:
+            before, after = operation.before, operation.after
+            yield Operation(
+                None if before is None else routes.as_table_route(before.destination, before.metric, index),
+                None if after is None else routes.as_table_route(after.destination, after.metric, index),
+            )
+        for address in one.outcome.plan.addresses:
+            if address.before is None and address.after is not None:
+                yield Operation(None, routes.as_table_route(address.after.address.network, 0, index))

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What overlay_apply is asked for beside interfaces: rules, routes, states and policies, with the modules' options.
+
+A kind that is not asked for is not imported.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+
+from ..refusal import InvalidOptions
+
+if TYPE_CHECKING:
+    from ..fib.route_options import WantedRoutes
+    from ..fib.rule_options import WantedRules
+    from ..xfrm.policies import WantedPolicies
+    from ..xfrm.states import WantedStates
+
+Options = Mapping[str, Any]
+IndexOf = Callable[[str], int]
+
+RULES, ROUTES, STATES, POLICIES, KEYS = "ip_rules", "ip_routes", "xfrm_states", "xfrm_policies", "xfrm_keys"
+ALLOW = "allow_management_change"
+_ALGORITHMS = ("aead", "auth", "enc", "comp")
+
+
+@dataclass(frozen=True)
+class WantedSections:
+    """What is asked for, None where nothing is said of a kind. ``routes`` has one entry for each table.
+
+    ``allow_management_change`` says that the connection by which this comes may be sent elsewhere.
+    """
+
+    rules: WantedRules | None = None
+    routes: tuple[WantedRoutes, ...] = ()
+    states: WantedStates | None = None
+    policies: WantedPolicies | None = None
+    management_addresses: tuple[str, ...] = ()
+    allow_management_change: bool = False
+
+
+class Interfaces:
+    """Indexes of interfaces by name, and names by index, when some are made or removed by the same call.
+
+    One that is still to be made has a negative index, which no kernel takes.
+    """
+
+    def __init__(self, made: Iterable[str], removed: Iterable[str]) -> None:
+        self._provisional = {name: -1 - at for at, name in enumerate(sorted(made))}
+        self._removed = frozenset(removed)
+
+    def index_of(self, name: str) -> int:
+        """Return an interface's index. Raises OSError where there is none, or will be none."""
+        if name in self._removed:
+            raise OSError(f"{name} is removed")
+        try:
+            return socket.if_nametoindex(name)
+        except OSError:
+            if name in self._provisional:
+                return self._provisional[name]
+            raise
+
+    def name_of(self, index: int) -> str:
+        """Return an interface's name."""
+        from ..fib.tables import name_of
+
+        return next((name for name, number in self._provisional.items() if number == index), "") or name_of(index)
+
+
+def parse_sections(options: Options, index_of: IndexOf) -> WantedSections:
+    """Return what the options ask for. Raises InvalidOptions with all that is wrong."""
+    errors: list[str] = []
+    rules = states = policies = None
+    routes: tuple[WantedRoutes, ...] = ()
+    given: list[Options] = []
+    if options.get(RULES) is not None:
+        rules, found = _rules(options[RULES], errors)
+        given.append(found)
+    if options.get(ROUTES):
+        routes = _routes(options[ROUTES], index_of, errors, given)
+    if options.get(STATES) is not None:
+        states = _states(options[STATES], options.get(KEYS) or {}, errors)
+    if options.get(POLICIES) is not None:
+        policies, found = _policies(options[POLICIES], bool(options.get(ALLOW)), errors)
+        given.append(found)
+    if errors:
+        raise InvalidOptions(errors)
+    return WantedSections(
+        rules,
+        routes,
+        states,
+        policies,
+        tuple(address for found in given for address in found.get("management_addresses") or ()),
+        bool(options.get(ALLOW)) or any(found.get(ALLOW) for found in given),
+    )
+
+
+def _rules(raw: Any, errors: list[str]) -> tuple[WantedRules | None, Options]:
+    from ..fib import arguments, rule_options
+
+    found = _checked(raw, arguments.RULES, RULES, errors)
+    return _parsed(rule_options.parse, found, RULES, errors), found or {}
+
+
+def _routes(raw: Sequence[Any], index_of: IndexOf, errors: list[str], given: list[Options]) -> tuple[WantedRoutes, ...]:
+    from ..fib import arguments, route_options
+
+    wanted: dict[int, WantedRoutes] = {}
+    for position, listed in enumerate(raw):
+        place = f"{ROUTES}[{position}]"
+        found = _checked(listed, arguments.ROUTES, place, errors)
+        parsed = _parsed(lambda options: route_options.parse(options, index_of), found, place, errors)
+        if parsed is None or found is None:
+            continue
+        if parsed.table in wanted:
+            errors.append(f"{place}.table: {parsed.table} stands in the list twice; put its routes into one entry")
+        wanted[parsed.table] = parsed
+        given.append(found)
+    return tuple(wanted.values())
+
+
+def _states(raw: Any, keys: Options, errors: list[str]) -> WantedStates | None:
+    from ..xfrm import arguments, desired_states
+
+    with_keys = with_named_keys(raw, keys, errors) if isinstance(raw, Mapping) else raw
+    return _parsed(desired_states.parse_states, _checked(with_keys, arguments.STATES, STATES, errors), STATES, errors)
+
+
+def _policies(raw: Any, allowed: bool, errors: list[str]) -> tuple[WantedPolicies | None, Options]:
+    from ..xfrm import arguments, desired_policies
+
+    found = _checked(raw, arguments.POLICIES, POLICIES, errors)
+    if found is not None and allowed:
+        found = {**found, ALLOW: True}
+    return _parsed(desired_policies.parse_policies, found, POLICIES, errors), found or {}
+
+
+def _checked(raw: Any, arguments: Mapping[str, Any], place: str, errors: list[str]) -> Options | None:
+    """Return the options of a section as the module of the same options would get them; None where they are wrong."""
+    if not isinstance(raw, Mapping):
+        errors.append(f"{place}: a mapping is wanted here, not a value of type {type(raw).__name__}")
+        return None
+    checked = ArgumentSpecValidator(arguments).validate(dict(raw))
+    for error in checked.errors:
+        errors.append(f"{place}: {'unsupported: ' if isinstance(error, UnsupportedError) else ''}{error.msg}")
+    return None if checked.error_messages else dict(checked.validated_parameters)
+
+
+def _parsed(parse: Callable[[Options], Any], options: Options | None, place: str, errors: list[str]) -> Any:
+    """Return what is parsed of checked options; note the errors with the section's name, and return None, if any."""
+    if options is None:
+        return None
+    try:
+        return parse(options)
+    except InvalidOptions as exc:
+        errors += [f"{place}.{error}" for error in exc.errors]
+    return None
+
+
+def with_named_keys(options: Options, keys: Options, errors: list[str]) -> dict[str, Any]:
+    """Return the options of xfrm_state with the key of each algorithm that names one by ``key_name``."""
+    listed = options.get("states")
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        return dict(options)
+    states = []
+    for position, state in enumerate(listed):
+        if not isinstance(state, Mapping):
+            states.append(state)
+            continue
+        filled = dict(state)
+        for kind in _ALGORITHMS:
+            if isinstance(state.get(kind), Mapping):
+                filled[kind] = _with_key(state[kind], keys, f"{STATES}.states[{position}].{kind}", errors)
+        states.append(filled)
+    return {**options, "states": states}
+
+
+def _with_key(algorithm: Options, keys: Options, place: str, errors: list[str]) -> dict[str, Any]:
+    if algorithm.get("key") is not None:
+        errors.append(f"{place}.key: a key stands in {KEYS}, so that it is never logged, and here is its key_name")
+    named = {name: value for name, value in algorithm.items() if name not in ("key", "key_name")}
+    name = algorithm.get("key_name")
+    if name is None:
+        return named
+    if name not in keys:
+        errors.append(f"{place}.key_name: {name!r} is not in {KEYS}; put the key there under this name")
+        return named
+    return {**named, "key": keys[name]}

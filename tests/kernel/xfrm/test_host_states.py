@@ -1,0 +1,104 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""overlay_apply with IPsec: states and policies in one call, in the order in which no packet waits or leaks."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ipsec_host import Hosts, IpsecHost
+from variants import key
+from xfrm_steps import FOREIGN_POLICY, FOREIGN_STATE, take_twelve_steps
+
+ENDS = [("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")]
+NETWORKS = ["10.1.0.0/16", "10.2.0.0/16"]
+
+
+def document(seed: str, *directions: str) -> dict[str, Any]:
+    """Return both states of a tunnel and its policies; without directions there are none of them."""
+    states: list[dict[str, Any]] = []
+    keys = {}
+    for number, (source, destination) in enumerate(ENDS if directions else ()):
+        enc, auth = f"enc {number}", f"auth {number}"
+        keys.update({enc: key(f"{seed} {enc}", 32), auth: key(f"{seed} {auth}", 32)})
+        states.append(
+            {
+                "src": source,
+                "dst": destination,
+                "spi": hex(0x1001 + number),
+                "enc": {"algorithm": "aes", "key_name": enc},
+                "auth": {"algorithm": "sha256", "key_name": auth},
+            }
+        )
+    policies = []
+    for direction in directions:
+        there = direction == "out"
+        (source, destination), (near, far) = ENDS[not there], NETWORKS if there else NETWORKS[::-1]
+        template = {"src": source, "dst": destination}
+        policies.append({"dir": direction, "src": near, "dst": far, "templates": [template]})
+    return {
+        "xfrm_states": {"states": states, "purge": True},
+        "xfrm_keys": keys,
+        "xfrm_policies": {"policies": policies, "purge": True},
+    }
+
+
+def test_tunnel_takes_twelve_steps(hosts: Hosts) -> None:
+    host = hosts[0]
+    host.xfrm(FOREIGN_STATE)
+    host.xfrm(FOREIGN_POLICY)
+    foreign = host.states(), host.policies()
+    steps = document("old", "out", "in", "fwd"), document("new", "out", "in"), document("new")
+    take_twelve_steps(host, "overlay_apply", *steps)
+    assert (host.states(), host.policies()) == foreign
+
+
+def test_states_come_before_policies_and_go_behind_them(hosts: Hosts, tmp_path: Path) -> None:
+    host = hosts[0]
+    for arguments, order in (
+        (document("x", "out", "in"), ["state", "policy"]),
+        (document("x"), ["policy", "state"]),
+    ):
+        with Monitor(host, tmp_path / "monitor") as monitor:
+            assert host.module("overlay_apply", **arguments).changed
+            seen = monitor.wait(4)
+        assert list(dict.fromkeys(seen)) == order, seen
+
+
+class Monitor:
+    """What `ip xfrm monitor` sees in a host: "state" and "policy", in order."""
+
+    def __init__(self, host: IpsecHost, path: Path) -> None:
+        self.path = path
+        with path.open("w") as file:
+            argv = ["ip", "-n", host.name, "xfrm", "monitor", "all"]
+            self.process = subprocess.Popen(argv, stdout=file)
+        # It tells when it listens by nothing but its socket.
+        deadline = time.monotonic() + 20
+        while str(self.process.pid) not in host.run("cat", "/proc/net/netlink") and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self, count: int) -> list[str]:
+        """Return what was seen when that many objects were, or after 20 seconds."""
+        deadline = time.monotonic() + 20
+        while len(self.seen()) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.seen()
+
+    def seen(self) -> list[str]:
+        found = []
+        for line in self.path.read_text().splitlines():
+            if line.startswith(("src ", "Deleted src ")):
+                found.append("state" if not line.split()[-1].count("/") and "/" not in line else "policy")
+        return found

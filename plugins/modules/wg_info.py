@@ -10,9 +10,10 @@ DOCUMENTATION = r"""
 module: wg_info
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Read WireGuard interfaces and their peers
+short_description: Read WireGuard interfaces, their peers, routes and rules
 description:
-  - Returns what C(wg show) says of one interface or of all, with the names that this collection remembers of peers.
+  - Returns what C(wg show) says of one interface or of all, with the names that this collection remembers of peers,
+    and the routes and rules that belong to the interface.
   - No private or preshared key is returned.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -24,6 +25,8 @@ options:
     type: str
 seealso:
   - module: wirewright.overlay.wg_peer
+  - module: wirewright.overlay.ip_route
+  - module: wirewright.overlay.ip_rule_fwmark
 """
 
 EXAMPLES = r"""
@@ -64,6 +67,26 @@ interfaces:
       type: int
       returned: success
       sample: 0
+    routes:
+      description:
+        - The routes that lead through it, of all tables but C(local), each with the options of an entry of
+          M(wirewright.overlay.ip_route), and with C(table) and C(protocol) as numbers. What is not set is left out.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {destination: 10.77.0.0/16, dev: wg0, family: ipv4, metric: 0, protocol: 87, scope: link, table: 254,
+           type: unicast}
+    rules:
+      description:
+        - The rules that name it (C(iif), C(oif)), that look up a table of its own, which is one that has a route
+          through it and is not C(main), or that match its C(fwmark). Each has the options of an entry of
+          M(wirewright.overlay.ip_rule_fwmark), and C(table) and C(protocol) as numbers. What is not set is left out.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {action: lookup, family: ipv4, fwmark: "0xca6c", invert: true, priority: 32765, protocol: 0, table: 51820}
     peers:
       description: Its peers, by name and public key.
       type: list
@@ -118,7 +141,12 @@ interfaces:
           sample: 148
 """
 
+import socket
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.of_interface import describe
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes import open_connection
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import (
@@ -127,17 +155,26 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts
 )
 
 
+def info_of(name: str) -> list[dict[str, Any]]:
+    device = backend_for(name).read(name)
+    if device is None:
+        return []
+    with open_connection() as connection:
+        around = describe(connection, name, socket.if_nametoindex(name), device.settings.fwmark or 0)
+    return [{**device_info(device), **around}]
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec={"interface": {"type": "str"}}, supports_check_mode=True)
     name = module.params["interface"]
     try:
         names = wireguard_interfaces() if name is None else [name]
-        devices = [backend_for(each).read(each) for each in names]
+        interfaces = [found for each in names for found in info_of(each)]
     except FamilyMissing:
-        devices = []
+        interfaces = []
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"the interface could not be read: {exc}")
-    module.exit_json(changed=False, interfaces=[device_info(device) for device in devices if device is not None])
+    module.exit_json(changed=False, interfaces=interfaces)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ TYPES = {
 SCOPES = {"global": codec.RT_SCOPE_UNIVERSE, "site": 200, "link": codec.RT_SCOPE_LINK, "host": codec.RT_SCOPE_HOST}
 _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 _SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
+# A table without a single route does not exist.
+NO_SUCH_TABLE = (errno.ENOENT,)
 _NAMED = 10  # how many routes a message names
 
 
@@ -45,7 +47,7 @@ def read(connection: Connection, table: int, families: Iterable[int] = FAMILIES)
         try:
             payloads = connection.dump(codec.RTM_GETROUTE, codec.encode_table_dump(family, table))
         except nl.NetlinkError as exc:
-            if exc.errno == errno.ENOENT:  # a table without a single route does not exist
+            if exc.errno in NO_SUCH_TABLE:
                 continue
             raise
         for payload in payloads:

@@ -76,7 +76,8 @@ def as_told(result: ModuleResult) -> list[dict[str, Any]]:
         for peer in interface["peers"]:
             facts = {name: value for name, value in peer.items() if name not in ("name", "public_key")}
             peers[peer["public_key"]] = {**facts, "allowed_ips": set(peer["allowed_ips"])}
-        told.append({**interface, "peers": peers})
+        device = {name: value for name, value in interface.items() if name not in ("routes", "rules")}
+        told.append({**device, "peers": peers})
     return told
 
 
@@ -107,6 +108,66 @@ def test_wg_info_counts_handshakes_and_bytes_as_wg_does(host: ManagedHost, other
     assert told == as_shown(host)
     (peer_told,) = told[0]["peers"].values()
     assert peer_told["latest_handshake"] > 0 and peer_told["rx_bytes"] > 0 and peer_told["tx_bytes"] > 0
+
+
+AROUND = """
+ip route add 10.8.0.0/16 dev wg0 proto 99
+ip route add default dev wg0 table 8888 metric 5 mtu 1300
+ip -6 route add fd08::/32 dev wg0 table 8889
+ip route add 10.9.0.0/16 table 8890 nexthop dev wg0 weight 2 nexthop dev eth0
+ip route add throw 10.7.0.0/16 table 8888
+ip rule add priority 8881 not fwmark 0x8888 lookup 8888
+ip rule add priority 8882 lookup main suppress_prefixlength 0
+ip -6 rule add priority 8883 lookup 8889 ipproto udp dport 53 from fd01::/16
+ip rule add priority 8884 iif wg0 prohibit
+ip rule add priority 8885 fwmark 0x8000/0xf000 goto 8886
+ip rule add priority 8886 lookup 7777
+"""
+AROUND_GONE = """
+for priority in 8881 8882 8884 8885 8886; do ip rule del priority $priority; done
+ip -6 rule del priority 8883
+for table in 8888 8890; do ip route flush table $table; done
+ip -6 route flush table 8889
+"""
+
+
+def test_wg_info_tells_the_routes_and_rules_of_an_interface(host: ManagedHost) -> None:
+    host.make_key()
+    assert host.apply(userspace=True, fwmark="0x8888", addresses=["10.42.0.1/24"], peers=[]).changed
+    host.shell(AROUND)
+    (told,) = read(host, "wg_info", interface="wg0").data["interfaces"]
+    # Link-local addresses come when they come.
+    listed = [route for route in told["routes"] if route["destination"] != "fe80::/64"]
+    routes = {(route["table"], route["destination"]): route for route in listed}
+    assert set(routes) == {
+        *((254, net) for net in ("10.8.0.0/16", "10.42.0.0/24")),
+        *((8888, "default"), (8889, "fd08::/32"), (8890, "10.9.0.0/16")),
+    }, "all through wg0, and no other"
+    assert [rule["priority"] for rule in told["rules"]] == [8881, 8884, 8885, 8883], "all of wg0, and no other"
+    # What is told is asked for, and nothing has to be done.
+    for table in (8888, 8889):
+        entries = [{**entry} for (number, _to), entry in routes.items() if number == table]
+        assert {entry.pop("table") for entry in entries} == {table} and {
+            entry.pop("protocol") for entry in entries
+        } == {3}
+        family, words = AROUND_ROUTE[table]
+        host.shell(f"ip {family} route flush table {table}; ip {family} route add {words} table {table} proto 87")
+        assert not host.module("ip_route", table=str(table), routes=entries).changed
+    for rule in told["rules"]:
+        protocol = str(rule.pop("protocol"))
+        assert protocol == "0"
+        host.shell(f"ip -{rule['family'][-1]} rule del priority {rule['priority']}")
+        made = host.module("ip_rule_fwmark", rules=[rule], protocol="static", tables=["8888", "8889"])
+        assert made.changed
+    again = read(host, "wg_info", interface="wg0").data["interfaces"][0]["rules"]
+    assert [{**rule, "protocol": 4} for rule in told["rules"]] == again
+    host.shell(AROUND_GONE)
+
+
+AROUND_ROUTE = {
+    8888: ("-4", "default dev wg0 metric 5 mtu 1300"),
+    8889: ("-6", "fd08::/32 dev wg0"),
+}
 
 
 def test_wg_info_of_nothing_is_an_empty_list(host: ManagedHost) -> None:

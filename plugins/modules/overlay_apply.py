@@ -43,7 +43,7 @@ options:
         refused unless C(allow_mass_removal) is true.
       - C(revoked) maps public keys that must go, and stay away, to names. They are remembered.
       - C(routes), by default true, adds a route for each allowed IP that lies outside the networks of C(addresses),
-        with protocol 87.
+        with protocol 87 and the metric C(route_metric), by default the kernel's choice.
       - C(sysctls) maps kernel parameters to values.
       - C(persistence) is V(wg_quick), V(networkd) or V(none), the default. Files of another method are removed.
       - C(adopt) takes over an interface that exists and was made by somebody else.

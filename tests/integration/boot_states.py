@@ -48,9 +48,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "keepalive": {"peers": [{**ALPHA, "persistent_keepalive": 0}, {**BETA, "persistent_keepalive": 9}]},
     "peer removed": {"peers": [BETA]},
     "routes switched off": {"routes": False},
+    "metric of the routes": {"route_metric": 150},
     "everything": {
         "listen_port": 51999,
         "fwmark": 5,
+        "route_metric": 150,
         "mtu": 1280,
         "addresses": ["10.43.0.1/24", "fd43::1/64"],
         "peers": [{**ALPHA, "allowed_ips": ["10.78.0.0/16"]}, {**BETA, "persistent_keepalive": 9}],

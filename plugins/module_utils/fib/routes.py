@@ -53,10 +53,10 @@ class RouteTaken(ValueError):
         )
 
 
-def route(destination: Prefix, interface: str) -> Route:
-    """Return the wanted route to a destination, with the metric the kernel will report for it."""
-    metric = _IPV6_METRIC if destination.family == socket.AF_INET6 else 0
-    return Route(destination, interface, metric=metric)
+def route(destination: Prefix, interface: str, metric: int = 0) -> Route:
+    """Return the wanted route to a destination, with the metric the kernel will report for it; 0 for its own choice."""
+    by_default = _IPV6_METRIC if destination.family == socket.AF_INET6 else 0
+    return Route(destination, interface, metric=metric or by_default)
 
 
 def as_table_route(destination: Prefix, metric: int, index: int) -> TableRoute:

@@ -53,6 +53,7 @@ class BootInterface:
     addresses: tuple[Address, ...]
     routes: tuple[Prefix, ...]
     route_protocol: int
+    route_metric: int = 0
     peers: tuple[BootPeer, ...] = ()
     private_key_text: str = field(default="", repr=False)
 
@@ -112,9 +113,10 @@ def wg_quick(interface: BootInterface) -> str:
         f"PostUp = wg set %i private-key {interface.private_key_file}",
         f"PostUp = ip link set dev %i alias {OWNER_ALIAS}",
     ]
+    metric = f" metric {interface.route_metric}" if interface.route_metric else ""
     for destination in sorted(interface.routes):
         version = 6 if ":" in str(destination) else 4
-        lines.append(f"PostUp = ip -{version} route add {destination} dev %i proto {interface.route_protocol}")
+        lines.append(f"PostUp = ip -{version} route add {destination} dev %i proto {interface.route_protocol}{metric}")
     late = [(p, parsed) for p in interface.peers for parsed in [_endpoint(p)] if parsed and not parsed.is_address]
     for boot_peer, endpoint in sorted(late, key=lambda item: item[0].peer.public_key):
         lines.append(f"PostUp = wg set %i peer {encode_key(boot_peer.peer.public_key)} endpoint {endpoint} &")
@@ -143,6 +145,7 @@ def networkd_network(interface: BootInterface) -> str:
         lines += ["", "[Route]", f"Destination={destination}", f"Protocol={interface.route_protocol}", "Scope=link"]
         if ":" in str(destination):
             lines.pop()
+        lines += [f"Metric={interface.route_metric}"] if interface.route_metric else []
     return "\n".join(lines) + "\n"
 
 

@@ -65,6 +65,7 @@ class WantedInterface:
     absent_peers: tuple[bytes, ...] = ()
     purge: bool = False
     routes: bool = False
+    route_metric: int = 0
     userspace: bool = False
     adopt: bool = False
     persistence: str = NONE
@@ -254,6 +255,7 @@ def parse_interface(
         peers=peers,
         purge=bool(raw.get("purge", False)),
         routes=routed,
+        route_metric=optional("route_metric", number(0, 2**32 - 1)) or 0,
         userspace=bool(raw.get("userspace", False)),
         adopt=bool(raw.get("adopt", False)),
         persistence=optional("persistence", _one_of(*METHODS)) or NONE,
@@ -281,6 +283,7 @@ _INTERFACE_FIELDS = frozenset(
         "peers",
         "purge",
         "routes",
+        "route_metric",
         "userspace",
         "adopt",
         "persistence",

@@ -117,7 +117,7 @@ def plan(
     if wanted.routes and link_after.up:
         networks = {entry.address.network for entry in address_state.values()}
         route_state = routed_prefixes(peers_after.values(), networks)
-        routes = plan_routes(current.routes, [route(prefix, wanted.name) for prefix in route_state])
+        routes = plan_routes(current.routes, [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state])
     elif wanted.owns and wanted.peers is not None:
         routes = plan_routes(current.routes, [])
     sysctls = reconcile(current.sysctls, wanted.sysctls)
@@ -134,6 +134,7 @@ def plan(
             addresses=tuple(entry.address for entry in address_state.values()),
             routes=tuple(route_state),
             route_protocol=PROTOCOL,
+            route_metric=wanted.route_metric,
             peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), memory),
             private_key_text=encode_key(private_key) if private_key else "",
         )

@@ -65,6 +65,11 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         document(addresses=["10.42.0.1/24"]),
     ),
     "routes switched off": (document(peers=[BETA]), document(peers=[BETA], routes=False)),
+    "metric of the routes": (document(peers=[BETA], route_metric=100), document(peers=[BETA], route_metric=200)),
+    "metric of the routes taken off, with wg-quick": (
+        document(peers=[BETA], route_metric=100, persistence="wg_quick"),
+        document(peers=[BETA], persistence="wg_quick"),
+    ),
     "preshared key set": (document(), document({A: key("psk 1")})),
     "preshared key changed": (document({A: key("psk 1")}), document({A: key("psk 2")})),
     "preshared key cleared": (document({A: key("psk 1")}), document()),

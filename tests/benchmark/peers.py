@@ -133,7 +133,7 @@ def import_times(rounds: int, start_up: tuple[float, float]) -> dict[str, tuple[
     """Return what imports add to the interpreter's start: Ansible's part, ours, and pyroute2 where links change."""
     steps = {
         "Ansible's imports": "import ansible.module_utils.basic",
-        "our imports": f"import {PACKAGE}.transaction.apply, {PACKAGE}.transaction.desired",
+        "our imports": f"import {PACKAGE}.transaction.host_apply, {PACKAGE}.transaction.desired",
         "pyroute2, if a link is to change": "import pyroute2",
     }
     found = {}

@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import re
@@ -17,6 +18,9 @@ from dataclasses import dataclass, field, replace
 
 # The first line of every text file of ours.
 HEADER = "# Written by wirewright.overlay: changes made here are lost with the next run."
+
+# What we call our own directories, below /etc and /var/lib.
+OWN_DIRECTORY = "wirewright.overlay"
 
 _SECRET_LINE = re.compile(r"^(\s*(?:PrivateKey|PresharedKey)\s*=).*$", re.MULTILINE | re.IGNORECASE)
 
@@ -87,7 +91,7 @@ def settle(before: BootFile | None, wanted: BootFile) -> BootFile:
 def write(file: BootFile) -> None:
     """Put a file in place in one step: the old one or the new one is there at any moment, also after a power cut."""
     directory = os.path.dirname(file.path)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    _make_directories(directory)
     temporary = f"{file.path}.{os.getpid()}.new"
     if file.target is not None:
         os.symlink(file.target, temporary)
@@ -109,18 +113,32 @@ def write(file: BootFile) -> None:
 
 
 def delete(path: str) -> None:
-    """Remove a file or link; that it is gone already is no error."""
+    """Remove a file or link, and a directory of ours that it leaves empty; that it is gone already is no error."""
+    directory = os.path.dirname(path)
     try:
         os.unlink(path)
     except FileNotFoundError:
         return
-    _sync_directory(os.path.dirname(path))
+    _sync_directory(directory)
+    if os.path.basename(directory) == OWN_DIRECTORY:
+        with contextlib.suppress(OSError):  # something else is kept there
+            os.rmdir(directory)
 
 
 def refuse_foreign(current: BootFile | None) -> None:
     """Raise ForeignFile where a file is there that is not ours."""
     if current is not None and not current.is_ours:
         raise ForeignFile(current.path)
+
+
+def _make_directories(path: str) -> None:
+    """Make a directory and those above it that are missing, for all to look into whatever the umask is."""
+    if not path or os.path.isdir(path):
+        return
+    _make_directories(os.path.dirname(path))
+    with contextlib.suppress(FileExistsError):  # another process was quicker
+        os.mkdir(path)
+        os.chmod(path, 0o755)
 
 
 def _into_place(temporary: str, path: str, directory: str) -> None:

@@ -129,10 +129,9 @@ def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
         gone = {"interfaces": [*GONE["interfaces"], {"name": "wg1", "state": "absent"}]}
     take_twelve_steps(host, Case("overlay_apply", first, then, gone, given=KEYS))
     assert host.link() is None and host.link("wg1") is None
-    left = (
-        "find /etc/wireguard /etc/systemd/network /etc/sysctl.d /var/lib/wirewright.overlay -newer /run/began -type f"
-    )
+    left = "find /etc/wireguard /etc/systemd/network /etc/sysctl.d /var/lib -newer /run/began -type f"
     assert sorted(host.shell(left).split()) == ["/etc/wireguard/next.key", KEY_FILE], "only keys outlive an interface"
+    assert host.shell("ls -d /var/lib/wirewright.overlay 2>/dev/null || :") == ""
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ INNER = {4: ("10.1.0.1", "10.2.0.1"), 6: ("fd01::1", "fd02::1")}
 OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 PATTERN = "77697265777269676874"  # what the pings carry
 SPI_THERE, SPI_BACK = 0x1001, 0x1002
-ESP = 50
+ESP, AH = 50, 51
 
 
 def gcm(direction: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def set_up(host: IpsecHost, side: int, family: int, there: dict[str, Any], back:
     way = ((0, 1), (1, 0))
 
     def policy(direction: str, a: int, b: int) -> dict[str, Any]:
-        template = {"src": ends[a], "dst": ends[b], "reqid": 7100}
+        template = {"src": ends[a], "dst": ends[b], "reqid": 7100, "proto": more.get("proto", "esp")}
         return {"dir": direction, "src": inner[a], "dst": inner[b], "templates": [template]}
 
     out, back_way = way[side], way[1 - side]
@@ -235,6 +235,29 @@ def test_tshark_decrypts_the_pings(wire: IpsecHost, hosts: Hosts, tmp_path: Path
     told = subprocess.run([*words, "-Y", "icmp"], capture_output=True, text=True, check=False)
     lines = [line for line in told.stdout.splitlines() if "Echo (ping)" in line]
     assert len(lines) == 6 and all("10.1.0.1" in line for line in lines), told
+
+
+def test_pings_are_authenticated_by_ah_where_that_is_asked_for(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
+    left, right = hosts
+    there, back = ({"auth": cbc(way)["auth"]} for way in ("ah there", "ah back"))
+    set_up(left, 0, 4, there, back, proto="ah")
+    set_up(right, 1, 4, there, back, proto="ah")
+    with captured(wire, tmp_path / "wire.pcap") as frames:
+        assert ping(left, 4)
+        time.sleep(0.3)
+        seen = packets(frames(), 4)
+    assert len(seen) >= 6 and {protocol for protocol, _payload in seen} == {AH}
+    assert all(bytes.fromhex(PATTERN) in payload for _protocol, payload in seen), "AH hides nothing (RFC 4302)"
+    assert not right.module("xfrm_state", states=[state_of(1, back), state_of(0, there)]).changed
+    assert right.module("xfrm_state", states=[state_of(0, {"auth": cbc("wrong")["auth"]})]).changed
+    assert not ping(left, 4, count=1)
+
+
+def state_of(way: int, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what set_up() makes of a direction with AH; way 0 is there, 1 is back."""
+    ends = OUTER[4][way], OUTER[4][1 - way]
+    spi = (SPI_THERE, SPI_BACK)[way]
+    return {"src": ends[0], "dst": ends[1], "spi": str(spi), "proto": "ah", "replay_window": 64, **options}
 
 
 def test_wrong_key_delivers_nothing(wire: IpsecHost, hosts: Hosts) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host import files as room
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.files import (
     HEADER,
+    OWN_DIRECTORY,
     BootFile,
     ForeignFile,
     delete,
@@ -233,3 +234,23 @@ def test_a_secret_file_is_hidden_whole() -> None:
 
 def test_a_described_link_says_its_target() -> None:
     assert BootFile("/f", target="/unit").describe() == {"target": "/unit"}
+
+
+def test_directories_can_be_looked_into_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write(BootFile(str(tmp_path / "etc/network/a.conf"), OURS))
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / part).stat().st_mode) for part in ("etc", "etc/network")] == [0o755, 0o755]
+
+
+def test_own_directory_goes_with_its_last_file(tmp_path: Path) -> None:
+    own, other = tmp_path / OWN_DIRECTORY, tmp_path / "network"
+    for path in (own / "a", own / "b", other / "a"):
+        write(BootFile(str(path), OURS))
+    for path in (own / "a", other / "a"):
+        delete(str(path))
+    assert own.is_dir() and other.is_dir()
+    delete(str(own / "b"))
+    assert not own.exists()

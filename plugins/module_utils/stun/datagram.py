@@ -1,0 +1,94 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""UDP datagrams as a raw socket sends and gets them: header, checksum, and the filter that keeps the others out.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+from .message import MAGIC_COOKIE
+
+_HEADER = struct.Struct("!HHHH")  # source port, destination port, length with this header, checksum (RFC 768)
+_INSTRUCTION = struct.Struct("=HBBI")  # struct sock_filter of linux/filter.h: code, jt, jf, k
+
+# Instruction codes of linux/bpf_common.h: class | size | mode, or class | operation.
+_LDX_IP_HEADER_LENGTH = 0x01 | 0x10 | 0xA0  # BPF_LDX | BPF_B | BPF_MSH: X = 4 * (low nibble)
+_LDX_CONSTANT = 0x01 | 0x00  # BPF_LDX | BPF_IMM
+_LD_HALF_AT_X = 0x00 | 0x08 | 0x40  # BPF_LD | BPF_H | BPF_IND
+_LD_WORD_AT_X = 0x00 | 0x00 | 0x40  # BPF_LD | BPF_W | BPF_IND
+_JUMP_IF_EQUAL = 0x05 | 0x10  # BPF_JMP | BPF_JEQ | BPF_K
+_RETURN = 0x06  # BPF_RET | BPF_K
+_WHOLE_PACKET = 0xFFFF
+
+
+class Datagram(NamedTuple):
+    """The parts of a UDP datagram that count."""
+
+    source_port: int
+    destination_port: int
+    payload: bytes
+
+
+def encode_datagram(family: int, source: bytes, destination: bytes, datagram: Datagram) -> bytes:
+    """Return UDP header and payload for packed addresses, with the checksum of RFC 768 and RFC 8200 section 8.1."""
+    length = _HEADER.size + len(datagram.payload)
+    ports = datagram.source_port, datagram.destination_port
+    pseudo = "!4s4sxBH" if family == socket.AF_INET else "!16s16s2xH3xB"
+    numbers = (socket.IPPROTO_UDP, length) if family == socket.AF_INET else (length, socket.IPPROTO_UDP)
+    blank = _HEADER.pack(*ports, length, 0) + datagram.payload
+    # A computed zero is sent as all ones, because zero says that there is no checksum.
+    checksum = internet_checksum(struct.pack(pseudo, source, destination, *numbers) + blank) or 0xFFFF
+    return _HEADER.pack(*ports, length, checksum) + datagram.payload
+
+
+def internet_checksum(data: bytes) -> int:
+    """Return the one's complement of the one's complement sum of 16-bit words (RFC 1071)."""
+    padded = data + bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def decode_datagram(data: bytes) -> Datagram | None:
+    """Return the datagram that begins with a UDP header, None for what is none. It may be cut short, as ICMP does.
+
+    The checksum is not looked at: one that the sender leaves to its network card is not there yet when packets stay
+    within the machine, and an answer is known by its transaction id.
+    """
+    if len(data) < _HEADER.size:
+        return None
+    source_port, destination_port, length, _checksum = _HEADER.unpack_from(data)
+    return None if length < _HEADER.size else Datagram(source_port, destination_port, data[_HEADER.size : length])
+
+
+def strip_ip_header(packet: bytes) -> bytes:
+    """Return what follows the IPv4 header, which a raw socket gets with the packet (raw(7)); nothing if there is none."""
+    length = 4 * (packet[0] & 0x0F) if packet else 0
+    return packet[length:] if length >= 20 else b""
+
+
+def answer_filter(family: int, port: int) -> bytes:
+    """Return the classic BPF program that lets only STUN messages for a port into a raw socket of a family.
+
+    IPv4 packets begin with their IP header there, IPv6 ones with the UDP header (raw(7), ipv6(7)). A load that would
+    reach behind the packet ends the program and drops it.
+    """
+    at_udp_header = (_LDX_IP_HEADER_LENGTH, 0, 0, 0) if family == socket.AF_INET else (_LDX_CONSTANT, 0, 0, 0)
+    program = (
+        at_udp_header,
+        (_LD_HALF_AT_X, 0, 0, 2),
+        (_JUMP_IF_EQUAL, 0, 3, port),
+        (_LD_WORD_AT_X, 0, 0, _HEADER.size + 4),
+        (_JUMP_IF_EQUAL, 0, 1, MAGIC_COOKIE),
+        (_RETURN, 0, 0, _WHOLE_PACKET),
+        (_RETURN, 0, 0, 0),
+    )
+    return b"".join(_INSTRUCTION.pack(*instruction) for instruction in program)

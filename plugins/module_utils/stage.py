@@ -60,14 +60,27 @@ def carry_out(stages: Sequence[Stage], *, check_mode: bool) -> list[Outcome]:
     """
     if check_mode or not any(stage.operations for stage in stages):
         return [Outcome(stage) for stage in stages]
-    sent = [stage.make() if stage.operations else 0 for stage in stages]
-    for at in reversed(range(len(stages))):
-        if stages[at].operations:
-            sent[at] += stages[at].remove()
+    made = make(stages)
+    removed = remove(stages)
+    verify(stages)
+    return [Outcome(stage, sum(requests)) for stage, *requests in zip(stages, made, removed)]
+
+
+def make(stages: Sequence[Stage]) -> list[int]:
+    """Carry out what creates and changes, in order; returns the requests of each stage."""
+    return [stage.make() if stage.operations else 0 for stage in stages]
+
+
+def remove(stages: Sequence[Stage]) -> list[int]:
+    """Carry out what only deletes, in reverse order; returns the requests of each stage, in the order given."""
+    return [stage.remove() if stage.operations else 0 for stage in reversed(stages)][::-1]
+
+
+def verify(stages: Sequence[Stage]) -> None:
+    """Read again. Raises NotConverged where something is left to do."""
     left = [text for stage in stages for text in stage.left()]
     if left:
         raise NotConverged(left)
-    return [Outcome(stage, requests) for stage, requests in zip(stages, sent)]
 
 
 def halves(operations: Sequence[Operation[T]]) -> tuple[Sequence[Operation[T]], Sequence[Operation[T]]]:

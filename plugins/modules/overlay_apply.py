@@ -17,8 +17,8 @@ description:
     and makes the host equal to them in one call. Only what differs is changed.
   - Everything is checked and planned before anything is touched. What was written is read back;
     a difference that remains is an error that names it.
-  - What is new is made in this order - interfaces, routes, rules, states, policies - and what goes is removed in the
-    reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
+  - What is new is made in this order - packet filter, interfaces, routes, rules, states, policies - and what goes is
+    removed in the reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
   - Rules, routes, states and policies are made in the kernel only. To have them again after a reboot, run this again.
   - In a role, an action plugin of the same name takes this host's part of the fleet's plan
     (O(plan_from)) and calls the module with it.
@@ -67,6 +67,24 @@ options:
     description:
       - Rules, as the options of M(wirewright.overlay.ip_rule_fwmark).
     type: dict
+  nftables:
+    description:
+      - What is forwarded, dropped, masqueraded and clamped, by interface, in an nftables table of our own,
+        C(inet wirewright_overlay). An interface that is not named is left alone, an empty mapping removes what there
+        is of it; that of an interface that is removed goes with it.
+      - C(forward) is a list of pairs C(iif) and C(oif) between which packets are accepted. That opens no other firewall.
+      - C(isolate) drops what goes from the interface to itself, but for the networks in C(isolate_except).
+      - C(masquerade) is a list of networks (C(source)) that get the address of this host where they leave it by another
+        interface, or by the one in C(oif).
+      - C(clamp_mss) lowers the MSS of TCP connections through the interface to what its route allows.
+      - Where C(persistence) of the interface is not V(none), it comes back at boot.
+    type: dict
+  open_firewall:
+    description:
+      - Whether firewalld and ufw are told to let in the ports of O(interfaces), and to forward what O(nftables) forwards.
+        Otherwise, with O(nftables), a warning says what they, Docker or others drop, and the command that opens it.
+    type: bool
+    default: false
   xfrm_states:
     description:
       - IPsec states, as the options of M(wirewright.overlay.xfrm_state). Where an algorithm has C(key_name) in place
@@ -161,6 +179,21 @@ EXAMPLES = r"""
       rules:
         - {priority: 8880, fwmark: 0x100/0x100, table: 8888}
 
+- name: Let peers reach each other through this host, and the network behind it with its address
+  wirewright.overlay.overlay_apply:
+    interfaces:
+      - name: wg0
+        persistence: wg_quick
+        addresses: [10.42.0.1/24]
+        sysctls: {net.ipv4.ip_forward: 1}
+    nftables:
+      wg0:
+        forward:
+          - {iif: wg0, oif: wg0}
+        masquerade:
+          - {source: 10.42.0.0/24, oif: eth0}
+        clamp_mss: true
+
 - name: Make both directions of an IPsec tunnel
   wirewright.overlay.overlay_apply:
     xfrm_states:
@@ -220,6 +253,21 @@ ip_rules:
   returned: when O(ip_rules) is given
   type: dict
   sample: {created: 1, deleted: 0, requests: 1, updated: 0}
+nftables:
+  description: How many sections of our table were created, updated and deleted, and how many transactions that took.
+  returned: when O(nftables) is given
+  type: dict
+  sample: {created: 2, deleted: 0, requests: 1, updated: 0}
+nftables_files:
+  description: How many files for the next boot were created, updated and deleted for it.
+  returned: when O(nftables) is given
+  type: dict
+  sample: {created: 3, deleted: 0, requests: 0, updated: 0}
+open_firewall:
+  description: How many openings were made in other firewalls.
+  returned: when O(nftables) is given, or O(open_firewall)
+  type: dict
+  sample: {created: 0, deleted: 0, requests: 0, updated: 0}
 xfrm_states:
   description: How many states were created, updated in place, replaced and deleted, and how many messages that took.
   returned: when O(xfrm_states) is given
@@ -255,6 +303,8 @@ def main() -> None:
             "preshared_keys": {"type": "dict", "default": {}, "no_log": True},
             "ip_routes": {"type": "list", "elements": "dict", "default": []},
             "ip_rules": {"type": "dict"},
+            "nftables": {"type": "dict"},
+            "open_firewall": {"type": "bool", "default": False},
             "xfrm_states": {"type": "dict"},
             "xfrm_policies": {"type": "dict"},
             "xfrm_keys": {"type": "dict", "default": {}, "no_log": True},

@@ -36,7 +36,7 @@ for link in $(ls /sys/class/net); do
     case $link in lo|eth0) ;; *) ip link del "$link" 2>/dev/null || : ;; esac
 done
 for family in -4 -6; do ip $family route flush proto {FOREIGN_PROTOCOL}; done
-rm -rf /etc/wireguard/* /var/lib/wirewright.overlay /etc/systemd/network/* /etc/sysctl.d/90-wirewright-*
+rm -rf /etc/wireguard/* /etc/wirewright.overlay /var/lib/wirewright.overlay /etc/systemd/network/* /etc/sysctl.d/90-wirewright-*
 if [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]; then echo 0 >/proc/sys/net/ipv4/ip_forward; fi
 """
 

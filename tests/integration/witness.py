@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from managed_host import ManagedHost
@@ -16,7 +17,7 @@ ip -j -d link; echo @@
 ip -j addr; echo @@
 ip -4 -j route show table all; echo @@
 ip -6 -j route show table all; echo @@
-places="/etc/wireguard /etc/systemd/network /etc/systemd/system /etc/sysctl.d /var/lib/wirewright.overlay"
+places="/etc/wireguard /etc/systemd/network /etc/systemd/system /etc/sysctl.d /etc/wirewright.overlay /var/lib/wirewright.overlay"
 find $places -printf '%p %y %m %U:%G %l\\n' 2>/dev/null | sort || :; echo @@
 find $places -type f -exec sha256sum {} + 2>/dev/null | sort || :; echo @@
 for name in ipv4/ip_forward ipv4/conf/wg0 ipv6/conf/wg0; do
@@ -24,7 +25,8 @@ for name in ipv4/ip_forward ipv4/conf/wg0 ipv6/conf/wg0; do
         /proc/sys/net/$name/promote_secondaries 2>/dev/null || :
 done; echo @@
 for family in -4 -6; do ip $family -N -d rule; done; echo @@
-ip xfrm policy 2>/dev/null || :; ip xfrm state 2>/dev/null || :
+ip xfrm policy 2>/dev/null || :; ip xfrm state 2>/dev/null || :; echo @@
+nft -n list ruleset
 """
 SECRETS = "cat /etc/wireguard/*.key 2>/dev/null; wg show all private-key; wg show all preshared-keys"
 
@@ -34,7 +36,9 @@ VOLATILE = ("valid_life_time", "preferred_life_time", "tentative", "operstate", 
 
 def observe(host: ManagedHost) -> dict[str, Any]:
     """Return everything that modules may change on a host, in a form that compares."""
-    wg, links, addresses, routes4, routes6, files, hashes, sysctls, rules, xfrm = host.shell(SCRIPT).split("@@\n")
+    wg, links, addresses, routes4, routes6, files, hashes, sysctls, rules, xfrm, filters = host.shell(SCRIPT).split(
+        "@@\n"
+    )
     own = [line.split("\t") for line in wg.splitlines()]
     return {
         # Of a peer's line all but handshake and counters.
@@ -54,6 +58,7 @@ def observe(host: ManagedHost) -> dict[str, Any]:
         "sysctls": sysctls.splitlines(),
         "rules": rules.splitlines(),
         "xfrm": xfrm.splitlines(),
+        "nftables": re.sub(r"packets \d+ bytes \d+", "", filters).splitlines(),
     }
 
 

@@ -138,7 +138,7 @@ def _make_directories(path: str) -> None:
     _make_directories(os.path.dirname(path))
     with contextlib.suppress(FileExistsError):  # another process was quicker
         os.mkdir(path)
-        os.chmod(path, 0o755)
+        os.chmod(path, 0o755)  # noqa: S103   as /etc and /var/lib themselves are
 
 
 def _into_place(temporary: str, path: str, directory: str) -> None:

@@ -10,6 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,9 @@ from ..netlink import link as codec
 from ..netlink import messages as nl
 from ..netlink.connection import Connection
 from .rtnetlink import error_types
+
+# IFNAMSIZ without the NUL; the characters that every one of ip(8), wg-quick(8), sysctl(8) and nft(8) takes as they are.
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}\Z")
 
 # The ifalias that marks an interface as made by us.
 OWNER_ALIAS = "wirewright.overlay"

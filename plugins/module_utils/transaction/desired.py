@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ..host.links import INTERFACE_NAME
 from ..host.sysctls import Sysctl, parse_name
 from ..prefix import Address, Prefix, parse_address, parse_prefix
 from ..refusal import InvalidOptions
@@ -26,8 +27,6 @@ from .boot_files import METHODS, NONE
 
 IPV6_MINIMUM_MTU = 1280
 _MTU_RANGE = (576, 65535)
-# IFNAMSIZ without the NUL; the characters that every one of ip(8), wg-quick(8) and sysctl(8) takes.
-_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}\Z")
 _RESERVED_NAMES = ("all", "default")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
@@ -118,7 +117,7 @@ class _Errors:
 
 def interface_name(text: str) -> str:
     """Return a name that an interface can have. Raises ValueError."""
-    if not _INTERFACE_NAME.match(text) or text in _RESERVED_NAMES:
+    if not INTERFACE_NAME.match(text) or text in _RESERVED_NAMES:
         raise ValueError(f"{text!r} cannot name an interface: 1 to 15 characters of A-Z a-z 0-9 _ = + . - are allowed")
     return text
 

@@ -24,11 +24,11 @@ from ..netlink.route import TableRoute
 from ..reconcile import Operation
 from ..refusal import InvalidOptions
 from ..stage import Outcome as StageOutcome
-from ..stage import Stage, carry_out
+from ..stage import Stage, make, remove, verify
 from . import apply
 from .apply import Outcome, Prepared
 from .desired import WantedInterface, parse_document
-from .sections import POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
+from .sections import FILTER, POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
 
 
 class Section(NamedTuple):
@@ -66,22 +66,30 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
     with ExitStack() as stack:
         fib = stack.enter_context(routes.open_connection())
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
+        around = _filter_stages(options, wanted)
         stages = _stages(stack, fib, sections, interfaces)
         planned = HostOutcome(
-            [one.outcome for one in prepared], {section: StageOutcome(stage) for section, stage in stages.items()}
+            [one.outcome for one in prepared],
+            {section: StageOutcome(stage) for section, stage in {**around, **stages}.items()},
         )
         if planned.changed and not sections.allow_management_change:
             _refuse_cut(fib, prepared, stages, interfaces)
         if check_mode or not planned.changed:
             return planned
         # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
+        # What shall not be forwarded must not be, from an interface's first packet to its last.
+        filtered = make(list(around.values()))
         done = {one.name: apply.execute(fib, one) for one in prepared if one.wanted.present}
         if sections.routes and any(one.index == 0 for one in prepared):
             # What leads through an interface that was made just now has its index only now.
             again = parse_sections({ROUTES: options[ROUTES]}, interfaces.index_of)
             stages.update(_stages(stack, fib, again, interfaces))
-        outcomes = dict(zip(stages, carry_out(list(stages.values()), check_mode=False)))
+        made, removed = make(list(stages.values())), remove(list(stages.values()))
         done.update({one.name: apply.execute(fib, one) for one in prepared if not one.wanted.present})
+        unfiltered = remove(list(around.values()))
+        verify([*around.values(), *stages.values()])
+        sent = zip({**around, **stages}.items(), (*filtered, *made), (*unfiltered, *removed))
+        outcomes = {section: StageOutcome(stage, sum(requests)) for (section, stage), *requests in sent}
         return HostOutcome([done[one.name] for one in prepared], outcomes)
 
 
@@ -97,12 +105,29 @@ def _parse(options: Mapping[str, Any]) -> tuple[Sequence[WantedInterface], Inter
     gone = {str(one.get("name")) for one in raw if one.get("state") == "absent"}
     interfaces = Interfaces({str(one.get("name")) for one in raw} - gone, gone)
     try:
+        if options.get("nftables"):
+            from .packet_filter import parse_filter
+
+            parse_filter(options)
+    except InvalidOptions as exc:
+        errors += exc.errors
+    try:
         sections = parse_sections(options, interfaces.index_of)
     except InvalidOptions as exc:
         errors += exc.errors
     if errors:
         raise InvalidOptions(errors)
     return wanted, interfaces, sections
+
+
+def _filter_stages(options: Mapping[str, Any], wanted: Sequence[WantedInterface]) -> dict[Section, Stage]:
+    """Return the stages of the packet filter. Its options have been parsed before, so what is wrong was said."""
+    if not any(options.get(name) for name in FILTER) and all(one.present for one in wanted):
+        return {}
+    from . import packet_filter
+
+    found = packet_filter.stages(packet_filter.parse_filter(options), options, wanted)
+    return {Section(name): stage for name, stage in found.items()}
 
 
 def _stages(

@@ -9,6 +9,8 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from .. import ssh_connection
@@ -17,21 +19,31 @@ from ..wireguard import kernel, memory
 from ..wireguard.facts import interface_facts
 
 
-def gather(interface: str, own_public_key: str | None, userspace: bool, environment: dict[str, str]) -> dict[str, Any]:
+def gather(
+    own_keys: Mapping[str, str | None], environment: dict[str, str], *, userspace: bool, nftables: bool
+) -> dict[str, Any]:
     """Return the host's facts; those of other interfaces are what is remembered of them, without their keys.
 
+    own_keys: the public keys of the interfaces that were asked for, by name. userspace, nftables: what is wanted, and
+    missing where it is not there.
     Raises OSError, and ValueError for a damaged memory.
     """
     kernel_wireguard = kernel.available()
     told = ssh_connection.find(environment)
     # A link-local address says nothing of the way to anybody else.
     towards = told.client_text if told is not None and not told.scope else ""
-    names = sorted({*memory.interfaces(), interface})
+    names = sorted({*memory.interfaces(), *own_keys})
     return {
         "boot_id": host.boot_id(),
         "kernel_wireguard": kernel_wireguard,
-        "missing": host.missing(kernel_wireguard, userspace),
+        "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
         "persistence": host.persistence(kernel_wireguard),
         "underlay": host.underlay(towards),
-        "interfaces": {name: interface_facts(name, own_public_key if name == interface else None) for name in names},
+        "interfaces": {name: interface_facts(name, own_keys.get(name)) for name in names},
     }
+
+
+def _missing_nft(environment: Mapping[str, str]) -> list[str]:
+    # Not in the PATH of everybody, and whoever applies an overlay is root.
+    path = environment.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return [] if shutil.which("nft", path=path) else ["nftables"]

@@ -117,7 +117,9 @@ def plan(
     if wanted.routes and link_after.up:
         networks = {entry.address.network for entry in address_state.values()}
         route_state = routed_prefixes(peers_after.values(), networks)
-        routes = plan_routes(current.routes, [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state])
+        routes = plan_routes(
+            current.routes, [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state]
+        )
     elif wanted.owns and wanted.peers is not None:
         routes = plan_routes(current.routes, [])
     sysctls = reconcile(current.sysctls, wanted.sysctls)

@@ -20,6 +20,7 @@ for family in -4 -6; do
     for table in 8888 8889; do ip $family route flush table $table 2>/dev/null || :; done
 done
 ip xfrm policy flush
+nft flush ruleset
 """
 KEYS = (("wg_key", {"path": "/etc/wireguard/wg0.key"}),)
 EVERYTHING = {"public_key": key("a"), "endpoint": "192.0.2.50:51820", "allowed_ips": ["0.0.0.0/0", "::/0"]}
@@ -53,8 +54,10 @@ def rules(*listed: dict[str, Any]) -> dict[str, Any]:
     return {**OURS, "rules": list(listed)}
 
 
+HUB = {"forward": [{"iif": "wg0", "oif": "wg0"}], "masquerade": [{"source": "10.42.0.0/24"}], "clamp_mss": True}
 FULL: dict[str, Any] = {
     "interfaces": [WG0],
+    "nftables": {"wg0": HUB},
     "ip_routes": tables(*DEFAULTS, THROWN),
     "ip_rules": rules(INTO_TABLE, PAST_DEFAULT),
     "xfrm_policies": {"purge": True, "policies": [TUNNEL]},
@@ -79,8 +82,17 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "a rule": (FULL, {**FULL, "ip_rules": rules(INTO_TABLE)}),
     "a policy": (FULL, {**FULL, "xfrm_policies": {"purge": True, "policies": [{**TUNNEL, "priority": 5}]}}),
+    "what is forwarded": (FULL, {**FULL, "nftables": {"wg0": {"isolate": True, "clamp_mss": True}}}),
+    "packet filter, with files for the next boot": (
+        {"interfaces": [{**WG0, "persistence": "wg_quick"}]},
+        {"interfaces": [{**WG0, "persistence": "wg_quick"}], "nftables": {"wg0": HUB}},
+    ),
+    "boot method, which the packet filter follows": (
+        {"interfaces": [{**WG0, "persistence": "wg_quick"}], "nftables": {"wg0": HUB}},
+        {"interfaces": [WG0], "nftables": {"wg0": HUB}},
+    ),
     "an interface alone": (FULL, {**FULL, "interfaces": [{**WG0, "mtu": 1300}]}),
-    "from one of each to none but the interface": (FULL, {**GONE, "interfaces": [WG0]}),
+    "from one of each to none but the interface": (FULL, {**GONE, "interfaces": [WG0], "nftables": {"wg0": {}}}),
     "everything beside the interface": (
         {"interfaces": [WG0]},
         {**FULL, "xfrm_policies": {"policies": [TUNNEL]}},
@@ -109,7 +121,9 @@ def test_results_count_by_kind_and_table(host: ManagedHost) -> None:
     assert done["ip_routes"] == {"8888": {"created": 3, "updated": 0, "deleted": 0, "requests": 3}}
     assert done["ip_rules"] == {"created": 3, "updated": 0, "deleted": 0, "requests": 3}
     assert done["xfrm_policies"] == {"created": 1, "updated": 0, "deleted": 0, "requests": 1}
-    assert set(done["diff"]["after"]) == {"wg0", "ip routes of table 8888", "ip rules", "xfrm policies"}
+    assert done["nftables"] == {"created": 3, "updated": 0, "deleted": 0, "requests": 1}
+    changed = {name for name, after in done["diff"]["after"].items() if after}
+    assert changed == {"wg0", "nftables", "ip routes of table 8888", "ip rules", "xfrm policies"}
 
 
 def test_tables_come_before_rules_and_go_behind_them(host: ManagedHost) -> None:
@@ -135,6 +149,7 @@ def test_every_mistake_of_every_kind_is_named_at_once_and_nothing_is_made(host: 
             {"table": "8889", "color": "red"},
         ],
         "ip_rules": rules({"priority": 0, "table": "8888"}),
+        "nftables": {"wg0": {"isolate": "perhaps"}},
         "xfrm_states": {"states": [{"dst": "192.0.2.2", "spi": 7, "aead": {"algorithm": "gcm(aes)", "key_name": "x"}}]},
         "xfrm_policies": {"policies": [{"dir": "sideways"}]},
     }
@@ -145,6 +160,7 @@ def test_every_mistake_of_every_kind_is_named_at_once_and_nothing_is_made(host: 
         "ip_routes[1].routes[0].dev: 'nowhere'",
         "ip_routes[2]: unsupported: color",
         "ip_rules.rules[0].priority: 0",
+        "nftables.wg0.isolate: 'perhaps'",
         "xfrm_states.states[0].aead.key_name: 'x' is not in xfrm_keys",
         "xfrm_policies: value of dir must be one of",
     ):

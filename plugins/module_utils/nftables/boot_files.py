@@ -1,0 +1,76 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The files from which our table comes back at boot: one of nft(8) for each interface, and one unit for all. Pure.
+
+The unit runs before the network is set up, and again whenever nftables.service starts or is reloaded, because
+distributions let that begin with `flush ruleset`, which takes everybody's tables away.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ..host.files import HEADER, BootFile
+from .table import Section, load_script
+
+DIRECTORY = "/etc/wirewright.overlay/nftables"
+UNIT = "wirewright-overlay-nftables.service"
+
+_UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+_WANTED_BY = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
+# Loads all files in one transaction; that there are none is no error, since a pattern may match nothing.
+LOAD = f"/usr/sbin/nft 'include \"{DIRECTORY}/*.nft\"'"
+
+_UNIT_TEXT = f"""{HEADER}
+[Unit]
+Description=Packet rules of wirewright.overlay
+Documentation=man:nft(8)
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+Conflicts=shutdown.target
+After=nftables.service
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={LOAD}
+ExecReload={LOAD}
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def rules_path(interface: str) -> str:
+    """Return where the sections of an interface are kept for the next boot."""
+    return f"{DIRECTORY}/{interface}.nft"
+
+
+def is_unit(path: str) -> bool:
+    """Return whether a path is that of the unit."""
+    return path == _UNIT_PATH
+
+
+def paths(interface: str) -> tuple[str, ...]:
+    """Return the paths to read before `files` is asked: the interface's own, then the unit and its link."""
+    return rules_path(interface), _UNIT_PATH, _WANTED_BY
+
+
+def files(interface: str, sections: Sequence[Section], others: Collection[str], *, systemd: bool) -> list[BootFile]:
+    """Return the files for the next boot; one of `paths` that is not among them has to go.
+
+    ``others`` are the paths in DIRECTORY that belong to other interfaces: as long as there are any, the unit stays.
+    Without systemd the interface's own file is all: what loads it is the host's business.
+    """
+    own = [part for part in sections if part.interface == interface]
+    wanted = [BootFile(rules_path(interface), f"{HEADER}\n{load_script(own)}")] if own else []
+    if systemd and (own or any(path != rules_path(interface) for path in others)):
+        wanted += [BootFile(_UNIT_PATH, _UNIT_TEXT), BootFile(_WANTED_BY, mode=0o777, target=_UNIT_PATH)]
+    return wanted

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What `nft -j list table` prints (libnftables-json(5)), as sections: nft 0.9.8 to 1.1 write our rules alike. Pure.
+
+An expression that is none of ours becomes its JSON text, so that it equals nothing that is wanted.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..prefix import parse_prefix
+from .table import DORMANT, Hook, Part, Rule, Section, Stray, parse_chain_name
+
+_VERDICTS = ("accept", "drop", "masquerade")
+CLAMP = "tcp option maxseg size set rt mtu"
+_CLAMP_JSON = {
+    "key": {"tcp option": {"name": "maxseg", "field": "size"}},
+    "value": {"rt": {"key": "mtu"}},
+}
+_NOT_PARTS = ("metainfo", "table", "rule", "element")
+
+
+def parse(text: str) -> tuple[Part, ...]:
+    """Return the parts of our table. Raises ValueError where the text is no listing."""
+    listed = json.loads(text)["nftables"]
+    rules: dict[str, list[Rule]] = {}
+    for found in _all(listed, "rule"):
+        expressions = tuple(expression(item) for item in found.get("expr", ()))
+        rules.setdefault(found["chain"], []).append(Rule(expressions, found.get("comment", "")))
+    parts: list[Part] = [DORMANT for table in _all(listed, "table") if table.get("flags")]
+    for entry in listed:
+        for kind, found in entry.items():
+            if kind not in _NOT_PARTS:
+                parts.append(_part(kind, found, rules))
+    return tuple(parts)
+
+
+def _all(listed: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [entry[kind] for entry in listed if kind in entry]
+
+
+def _part(kind: str, found: Mapping[str, Any], rules: Mapping[str, list[Rule]]) -> Part:
+    name = str(found["name"])
+    known = parse_chain_name(name) if kind == "chain" else None
+    if known is None:
+        return Stray(kind, name)
+    hook = Hook(*(found.get(field, "") for field in ("type", "hook", "prio", "policy")))
+    return Section(*known, hook, tuple(rules.get(name, ())))
+
+
+def expression(found: Mapping[str, Any]) -> str:
+    """Return one expression of a rule as we write it, or as JSON where it is none of ours."""
+    words = ""
+    if len(found) == 1:
+        ((kind, value),) = found.items()
+        if kind in _VERDICTS and not value:
+            words = kind
+        elif kind == "counter":  # with or without its figures
+            words = "counter"
+        elif kind == "mangle" and value == _CLAMP_JSON:
+            words = CLAMP
+        elif kind == "match":
+            words = _match(value)
+    return words or json.dumps(found, sort_keys=True)
+
+
+def _match(found: Mapping[str, Any]) -> str:
+    if set(found) != {"op", "left", "right"} or not isinstance(found["left"], Mapping):
+        return ""
+    left, right, operator = found["left"], found["right"], found["op"]
+    name = left.get("meta", {}).get("key") if list(left) == ["meta"] else None
+    if name in ("iifname", "oifname") and isinstance(right, str) and operator in _OPERATORS:
+        return f'{name} {_OPERATORS[operator]}"{right}"'
+    if list(left) != ["payload"]:
+        return ""
+    name = " ".join(str(left["payload"].get(field)) for field in ("protocol", "field"))
+    if name == "tcp flags" and operator == "in" and right == "syn":
+        return "tcp flags syn"
+    if name in _ADDRESSES and operator in _OPERATORS:
+        network = _network(right)
+        return f"{name} {_OPERATORS[operator]}{network}" if network else ""
+    return ""
+
+
+_OPERATORS = {"==": "", "!=": "!= "}
+_ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
+
+
+def _network(right: object) -> str:
+    """Return an address or prefix as nft writes it; a whole address has no length."""
+    if isinstance(right, Mapping) and list(right) == ["prefix"]:
+        right = "{addr}/{len}".format(**right["prefix"])
+    try:
+        return network(str(right)) if isinstance(right, str) else ""
+    except ValueError:
+        return ""
+
+
+def network(text: str) -> str:
+    """Return the text by which our rules name a network. Raises ValueError where it is none."""
+    prefix = parse_prefix(text)
+    written = str(prefix)
+    return written.rpartition("/")[0] if prefix.length == len(prefix.packed) * 8 else written

@@ -1,0 +1,211 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The table `inet wirewright_overlay`: what stands in it, what has to change, and the nft(8) text that does it. Pure.
+
+A section is one base chain that serves one purpose for one interface, so that several interfaces share the table and
+each is changed without a look at the others. Its policy is accept. As netfilter has it, a packet has to be accepted by
+every base chain of its hook: an accept of ours opens nothing that another table drops, and only a drop is final.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Union
+
+from ..reconcile import Operation, reconcile, replay
+
+FAMILY, NAME = "inet", "wirewright_overlay"
+TABLE = f"{FAMILY} {NAME}"
+
+FORWARD, ISOLATE, MASQUERADE, CLAMP_MSS = "forward", "isolate", "masquerade", "clamp_mss"
+
+
+class Hook(NamedTuple):
+    """Where a base chain hangs: type, hook, priority (linux/netfilter_ipv4.h, NF_IP_PRI_*), policy."""
+
+    type: str
+    hook: str
+    priority: int
+    policy: str = "accept"
+
+    def __str__(self) -> str:
+        return f"type {self.type} hook {self.hook} priority {self.priority}; policy {self.policy};"
+
+
+# Another purpose is another line here; what it drops or accepts is told by its rules.
+HOOKS = {
+    CLAMP_MSS: Hook("filter", "forward", -150),
+    FORWARD: Hook("filter", "forward", 0),
+    ISOLATE: Hook("filter", "forward", 0),
+    MASQUERADE: Hook("nat", "postrouting", 100),
+}
+
+# Letters that an interface may have in its name and nft none in that of a chain; a slash is never in an interface name.
+_ESCAPED = re.compile(r"[^A-Za-z0-9_.-]")
+_COMMENT = "wirewright.overlay"
+
+
+class Rule(NamedTuple):
+    """A rule: its expressions as nft(8) writes them, one text each, and its comment."""
+
+    expressions: tuple[str, ...]
+    comment: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(self.expressions)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One base chain: what it is for, of which interface, where it hangs, and its rules in their order."""
+
+    interface: str
+    purpose: str
+    hook: Hook
+    rules: tuple[Rule, ...]
+
+    def key(self) -> tuple[str, str]:
+        """The interface and the purpose."""
+        return self.interface, self.purpose
+
+    @property
+    def chain(self) -> str:
+        """The name of the chain."""
+        return chain_name(self.interface, self.purpose)
+
+    def mentions(self, name: str) -> bool:
+        """Whether a rule leads to a chain or set of this name. None of ours does: what does is kept as JSON."""
+        texts = (f'"{name}"', f'"@{name}"')
+        return any(
+            expression.startswith("{") and any(text in expression for text in texts)
+            for rule in self.rules
+            for expression in rule.expressions
+        )
+
+
+@dataclass(frozen=True)
+class Stray:
+    """What stands in our table and is no section: `kind` and name as nft's delete takes them."""
+
+    kind: str
+    name: str
+
+    def key(self) -> tuple[str, str]:
+        """No interface, so that it sorts before all sections."""
+        return "", f"{self.kind} {self.name}"
+
+
+Part = Union[Section, Stray]
+DORMANT = Stray("flags", "dormant")
+
+
+class WantedSections(NamedTuple):
+    """What is asked for: the interfaces that are spoken of, and all sections that these shall have."""
+
+    interfaces: frozenset[str]
+    sections: tuple[Section, ...]
+
+
+def chain_name(interface: str, purpose: str) -> str:
+    """Return the name of a section's chain, one that nft takes without quotes."""
+    return f"{purpose}_" + _ESCAPED.sub(lambda found: f"/{ord(found[0]):02x}", interface)
+
+
+def parse_chain_name(name: str) -> tuple[str, str] | None:
+    """Return (interface, purpose) of a chain, None where it is no section's."""
+    for purpose in HOOKS:
+        if name.startswith(f"{purpose}_"):
+            interface = re.sub(r"/([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), name[len(purpose) + 1 :])
+            return (interface, purpose) if interface and chain_name(interface, purpose) == name else None
+    return None
+
+
+def section(interface: str, purpose: str, rules: Iterable[Sequence[str]]) -> Section:
+    """Return a wanted section, its rules given by their expressions; each gets a comment that says whose it is."""
+    chain = chain_name(interface, purpose)
+    marked = tuple(Rule(tuple(expressions), mark(chain, expressions)) for expressions in rules)
+    return Section(interface, purpose, HOOKS[purpose], marked)
+
+
+def mark(chain: str, expressions: Sequence[str]) -> str:
+    """Return the comment of a rule of ours: it holds a digest of what was asked for, and where."""
+    digest = hashlib.sha256("\n".join((chain, *expressions)).encode()).hexdigest()
+    return f"{_COMMENT} {digest[:16]}"
+
+
+def plan(current: Collection[Part], wanted: WantedSections) -> list[Operation[Part]]:
+    """Return the operations after which the interfaces spoken of have exactly these sections.
+
+    Sections of other interfaces are not looked at. What is no section is removed, unless one of those leads to it.
+    """
+    others = [part for part in current if isinstance(part, Section) and part.interface not in wanted.interfaces]
+
+    def ours_to_remove(part: Part) -> bool:
+        if isinstance(part, Section):
+            return part.interface in wanted.interfaces
+        return not any(other.mentions(part.name) for other in others)
+
+    return reconcile(current, wanted.sections, purge=ours_to_remove)
+
+
+def script(current: Collection[Part], operations: Sequence[Operation[Part]]) -> str:
+    """Return one transaction for `nft -f -` that carries the operations out."""
+    lines = [f"add table {TABLE}"]  # wakes a dormant one, too
+    if not replay(current, operations):
+        return "\n".join([*lines, f"delete table {TABLE}", ""])
+    gone = [operation.before for operation in operations if operation.after is None]
+    made = [operation.after for operation in operations if isinstance(operation.after, Section)]
+    sections = [part for part in (*gone, *made) if isinstance(part, Section)]
+    strays = [part for part in gone if isinstance(part, Stray) and part != DORMANT]
+    chains = [part.chain for part in sections] + [stray.name for stray in strays if stray.kind == "chain"]
+    lines += _clear(chains)
+    lines += [f"delete {stray.kind} {TABLE} {stray.name}" for stray in strays if stray.kind != "chain"]
+    return "\n".join([*lines, *_block(made), ""])
+
+
+def load_script(sections: Sequence[Section]) -> str:
+    """Return a transaction after which the sections are there, whatever there was of them before."""
+    return "\n".join([f"add table {TABLE}", *_clear([part.chain for part in sections]), *_block(sections), ""])
+
+
+def _clear(chains: Sequence[str]) -> list[str]:
+    # Added first, so that deleting succeeds; all are flushed before one is deleted, since rules may lead from one to
+    # another; deleted rather than flushed, since a chain by hand may hang elsewhere.
+    verbs = ("add", "flush", "delete")
+    return [f"{verb} chain {TABLE} {chain}" for verb in verbs for chain in chains]
+
+
+def _block(sections: Sequence[Section]) -> list[str]:
+    if not sections:
+        return []
+    lines = [f"table {TABLE} {{"]
+    for part in sections:
+        lines += [f"    chain {part.chain} {{", f"        {part.hook}"]
+        lines += [f'        {rule} comment "{rule.comment}"' for rule in part.rules]
+        lines += ["    }"]
+    return [*lines, "}"]
+
+
+def label(part: Part) -> str:
+    """Return the name of a part for people."""
+    if isinstance(part, Stray):
+        return f"{part.kind} {part.name}, which somebody else put into table {TABLE}"
+    return f"{part.interface} {part.purpose}"
+
+
+def describe(part: Part) -> list[str]:
+    """Return a part as a diff shows it, a line for each rule."""
+    if isinstance(part, Stray):
+        return [label(part)]
+    lines = [f"{label(part)}: {part.hook}"]
+    for rule in part.rules:
+        foreign = rule.comment != mark(part.chain, rule.expressions)
+        lines.append(f"{label(part)}: {rule}" + (f' comment "{rule.comment}"' if foreign else ""))
+    return lines

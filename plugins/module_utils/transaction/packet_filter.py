@@ -1,0 +1,155 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The packet filter of a host's interfaces as stages: our own table, its files for the next boot, and the openings of
+other firewalls that are asked for.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..host import files, firewall_openings, firewalls
+from ..host.files import BootFile
+from ..host.firewall_openings import Finding, Needs
+from ..nftables import boot_files
+from ..nftables.converge import sections_stage
+from ..nftables.options import forwarded, parse
+from ..nftables.table import WantedSections
+from ..reconcile import Operation, reconcile
+from ..stage import Stage, counts
+from .boot_files import NONE
+from .desired import WantedInterface
+
+NFTABLES, OPEN = "nftables", "open_firewall"
+_SYSTEMD_MARK = "/run/systemd/system"
+
+
+def parse_filter(options: Mapping[str, Any]) -> WantedSections:
+    """Return what the option nftables asks for, with nothing left of interfaces that go. Raises InvalidOptions."""
+    raw = [one for one in options.get("interfaces") or () if isinstance(one, Mapping)]
+    gone: dict[str, Any] = {str(one.get("name")): {} for one in raw if one.get("state") == "absent"}
+    return parse({**gone, **(options.get(NFTABLES) or {})})
+
+
+def stages(
+    wanted: WantedSections, options: Mapping[str, Any], interfaces: Collection[WantedInterface]
+) -> dict[str, Stage]:
+    """Return the stages by the names of results: the table, its files, and openings where they are asked for.
+
+    Raises NoNftables, ForeignFile, and OSError.
+    """
+    found = {}
+    if wanted.interfaces:
+        found = {NFTABLES: sections_stage(wanted), "nftables_files": _files_stage(wanted, interfaces)}
+    if options.get(OPEN) or options.get(NFTABLES):
+        found[OPEN] = _openings_stage(options, interfaces)
+    return found
+
+
+def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]) -> Stage:
+    kept = {one.name for one in interfaces if one.present and one.persistence != NONE}
+    systemd = os.path.isdir(_SYSTEMD_MARK)
+
+    def plan() -> list[Operation[BootFile]]:
+        current, new = {}, {}
+        here = {boot_files.rules_path(name) for name in wanted.interfaces}
+        others = [path for path in _listed() if path not in here]
+        for name in sorted(wanted.interfaces):
+            read = (files.read(path) for path in boot_files.paths(name))
+            current.update({file.path: file for file in read if file is not None})
+            own = [section for section in wanted.sections if section.interface == name] if name in kept else []
+            new.update({file.path: file for file in boot_files.files(name, own, others, systemd=systemd)})
+        for file in current.values():
+            files.refuse_foreign(file)
+        return reconcile(current.values(), new.values(), absent=list(current), settle=files.settle)
+
+    operations = plan()
+
+    def make() -> int:
+        # Links last: a unit must not be wanted before it is there.
+        for operation in sorted(operations, key=lambda one: one.after is not None and one.after.target is not None):
+            if operation.after is None:
+                files.delete(operation.key())
+            else:
+                files.write(operation.after)
+        if systemd:
+            _reload(started=any(boot_files.is_unit(one.key()) and one.after is not None for one in operations))
+        return 0
+
+    return Stage(
+        operations,
+        diff=lambda: _sides(operations),
+        make=make,
+        remove=lambda: 0,
+        left=lambda: [f"{operation.action} {operation.key()}" for operation in plan()],
+        counts=counts(operations),
+    )
+
+
+def _listed() -> list[str]:
+    try:
+        names = os.listdir(boot_files.DIRECTORY)
+    except FileNotFoundError:
+        return []
+    return [os.path.join(boot_files.DIRECTORY, name) for name in names if name.endswith(".nft")]
+
+
+def _reload(*, started: bool) -> None:
+    """Tell systemd of the unit; a new one is started, so that a restart of nftables.service reaches it from now on."""
+    words = [["daemon-reload"], ["start", boot_files.UNIT]] if started else [["daemon-reload"]]
+    for arguments in words:
+        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OSError(f"systemctl {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+
+
+def _sides(operations: Iterable[Operation[BootFile]]) -> dict[str, dict[str, Any]]:
+    sides: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    for operation in operations:
+        for side, file in (("before", operation.before), ("after", operation.after)):
+            if file is not None:
+                sides[side][file.path] = file.describe()
+    return sides
+
+
+def _openings_stage(options: Mapping[str, Any], interfaces: Collection[WantedInterface]) -> Stage:
+    opened = bool(options.get(OPEN))
+
+    def look() -> list[Finding]:
+        seen = firewalls.look()
+        return [
+            finding
+            for one in interfaces
+            if one.present
+            for finding in firewall_openings.findings(
+                seen, Needs(one.name, one.listen_port or 0, tuple(forwarded(options.get(NFTABLES) or {}, one.name)))
+            )
+        ]
+
+    found = look()
+    operations = firewall_openings.plan_openings(found) if opened else []
+
+    def make() -> int:
+        firewall_openings.apply(operations)
+        return len(operations)
+
+    return Stage(
+        operations,
+        diff=lambda: {"before": [], "after": _commands(operations)},
+        make=make,
+        remove=lambda: 0,
+        left=lambda: _commands(firewall_openings.plan_openings(look())) if opened else [],
+        counts=counts(operations),
+        warnings=tuple(firewall_openings.warnings(found, opened=opened)),
+    )
+
+
+def _commands(operations: Sequence[Operation[Finding]]) -> list[str]:
+    return [" ".join(command) for command in firewall_openings.open_commands(operations)]

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firewalls of others, for real: each drops what the overlay needs, is found, and is opened by the commands that the
+finding names. Packets tell both."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.host import firewall_openings as openings
+from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewall_openings import Finding, Needs, findings
+from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewalls import look
+from forwarding_hub import ADDRESSES, HUB, HUB_OUTSIDE, OUTSIDE, SPOKE1, SPOKE2, Net
+from managed_host import wait_until
+from namespaces import call_inside
+
+T = TypeVar("T")
+
+PORT, TARGET_PORT = 51820, 4000
+NEEDS = Needs("wg0", PORT, (("wg0", "wg0"), ("wg0", "eth0")), "eth0")
+PORT_CLOSED = "UDP port 51820 coming in"
+AMONG, OUT = "what is forwarded from wg0 to wg0", "what is forwarded from wg0 to eth0"
+# A host's own files, below the hub's own network; the directories must exist on the machine.
+_MOUNTS = """
+mount -t tmpfs none /mnt
+for name in etc var; do
+    mkdir /mnt/$name /mnt/$name.work
+    mount -t overlay none -o lowerdir=/$name,upperdir=/mnt/$name,workdir=/mnt/$name.work /$name
+done
+mount -t tmpfs none /run
+mkdir -p /run/lock /run/dbus
+echo ready; read -r _
+"""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub with files of its own."""
+
+    net: Net
+    mounts: str
+
+    @property
+    def namespaces(self) -> list[str]:
+        return [f"/run/netns/{self.net.prefix}-{HUB}", self.mounts]
+
+    def call(self, function: Callable[[], T]) -> T:
+        return call_inside(self.namespaces, function)
+
+    def enter(self, *argv: str) -> list[str]:
+        network, mounts = self.namespaces
+        return ["nsenter", f"--net={network}", f"--mount={mounts}", "--", *argv]
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        done = subprocess.run(self.enter(*argv), check=False, capture_output=True, text=True)
+        assert done.returncode == 0 or not check, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def found(self, needs: Needs = NEEDS) -> list[Finding]:
+        return self.call(lambda: findings(look(), needs))
+
+
+@pytest.fixture
+def hub(net: Net) -> Iterator[Hub]:
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", _MOUNTS]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "ready\n"
+        try:
+            yield Hub(net, f"/proc/{holder.pid}/ns/mnt")
+        finally:
+            holder.communicate()
+    for program in ("iptables-legacy", "ip6tables-legacy"):
+        if shutil.which(program):
+            for words in (["-P", "INPUT", "ACCEPT"], ["-P", "FORWARD", "ACCEPT"], ["-F"], ["-X"]):
+                net.run(HUB, program, "-w", *words)
+
+
+class Flows:
+    """Each flow that the overlay needs, by both families: a datagram that stands for what it brings to its end."""
+
+    def __init__(self, net: Net, stack: ExitStack, ways: set[str], families: tuple[int, ...]) -> None:
+        ends = {
+            PORT_CLOSED: (OUTSIDE, HUB, HUB_OUTSIDE, PORT),
+            AMONG: (SPOKE1, SPOKE2, ADDRESSES[SPOKE2], TARGET_PORT),
+            OUT: (SPOKE1, OUTSIDE, ADDRESSES[OUTSIDE], TARGET_PORT),
+        }
+        self.flows = []
+        for way, (source, target, addresses, port) in ends.items():
+            for family in families if way in ways else ():
+                sender = stack.enter_context(net.udp(source, ADDRESSES[source][family]))
+                receiver = stack.enter_context(net.udp(target, addresses[family], port))
+                self.flows.append((sender, receiver, (addresses[family], port)))
+
+    def send(self, text: bytes) -> None:
+        for sender, _receiver, target in self.flows:
+            sender.sendto(text, target)
+
+    def expect(self, text: bytes) -> None:
+        """Fail where the next datagram is another one, or none comes; then look whether an answer gets through."""
+        for sender, receiver, _target in self.flows:
+            data, source = receiver.recvfrom(99)
+            assert data == text
+            receiver.sendto(b"answer", source)
+            assert sender.recvfrom(99)[0] == b"answer"
+
+
+@contextmanager
+def dropped_until_opened(hub: Hub, ways: set[str], families: tuple[int, ...] = (0, 1)) -> Iterator[None]:
+    """What is sent before the block does not arrive; what is sent after it does."""
+    with ExitStack() as stack:
+        flows = Flows(hub.net, stack, ways, families)
+        flows.send(b"before")
+        yield
+        flows.send(b"after")
+        flows.expect(b"after")
+
+
+def named(found: list[Finding], firewall: str) -> set[str]:
+    return {finding.what for finding in found if finding.firewall == firewall}
+
+
+def open_by_hand(hub: Hub) -> None:
+    for finding in hub.found():
+        for command in finding.commands:
+            hub.run(*command)
+
+
+def test_host_without_a_firewall_has_no_findings(hub: Hub) -> None:
+    assert hub.found() == []
+
+
+def test_our_own_table_and_chains_that_accept_are_no_findings(hub: Hub) -> None:
+    hub.net.converge({"wg0": {"isolate": True}})
+    hub.net.nft("table inet calm { chain forward { type filter hook forward priority 0; policy accept; }; }")
+    assert hub.found() == []
+
+
+def test_table_of_somebody_with_policy_drop(hub: Hub) -> None:
+    answers = "ct state established accept; meta l4proto ipv6-icmp accept"
+    chains = "".join(
+        f"chain {hook} {{ type filter hook {hook} priority 0; policy drop; {answers}; }}\n"
+        for hook in ("input", "forward")
+    )
+    hub.net.nft(f"table inet site {{\n{chains}}}")
+    with dropped_until_opened(hub, {PORT_CLOSED, AMONG, OUT}):
+        found = hub.found()
+        assert named(found, "chain input of nftables table inet site") == {PORT_CLOSED}
+        assert named(found, "chain forward of nftables table inet site") == {AMONG, OUT}
+        assert openings.plan_openings(found) == []
+        open_by_hand(hub)
+        assert hub.found() == []
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_iptables_with_policy_drop(hub: Hub, backend: str) -> None:
+    close_by_iptables(hub, backend)
+    with dropped_until_opened(hub, {AMONG, OUT}):
+        found = hub.found()
+        assert named(found, "iptables") == {AMONG, OUT}
+        open_by_hand(hub)
+        assert hub.found() == []
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_docker_leaves_a_chain_for_what_is_to_pass(hub: Hub, backend: str) -> None:
+    close_by_iptables(hub, backend, "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER")
+    with dropped_until_opened(hub, {AMONG, OUT}):
+        found = hub.found()
+        assert named(found, "docker") == {AMONG, OUT}
+        assert all("DOCKER-USER" in command for finding in found for command in finding.commands)
+        open_by_hand(hub)
+        assert hub.found() == []
+
+
+def close_by_iptables(hub: Hub, backend: str, *more: str) -> None:
+    for family in ("iptables", "ip6tables"):
+        program = f"{family}-{backend}"
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+        for words in ("-P FORWARD DROP", *more):
+            hub.run(program, "-w", *words.split())
+
+
+def opened_on_request(hub: Hub) -> None:
+    """Open as overlay_apply does with open_firewall, and then find nothing to do."""
+    operations = openings.plan_openings(hub.found())
+    assert operations
+    hub.call(lambda: openings.apply(operations))
+    assert openings.plan_openings(hub.found()) == []
+
+
+def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
+    if not shutil.which("ufw"):
+        pytest.skip("ufw is not installed")
+    assert hub.found() == [], "not yet enabled"
+    hub.run("ufw", "--force", "enable")
+    # ufw denies what it does not know as answer, neighbours excepted, and lets ping through.
+    with dropped_until_opened(hub, {PORT_CLOSED, AMONG, OUT}):
+        assert named(hub.found(), "ufw") == {PORT_CLOSED, AMONG, OUT}
+        assert {finding.firewall for finding in hub.found()} == {"ufw"}
+        opened_on_request(hub)
+        assert hub.found() == []
+    half_named = Needs("wg0", 0, (("wg0", None), (None, "wg0")))
+    operations = openings.plan_openings(hub.found(half_named))
+    assert len(operations) == 2
+    hub.call(lambda: openings.apply(operations))
+    assert hub.found(half_named) == []
+    added = hub.run("ufw", "show", "added").splitlines()
+    hub.call(lambda: openings.apply([openings.Operation(None, Finding("ufw", "", (("ufw", "allow", "51820/udp"),)))]))
+    assert hub.run("ufw", "show", "added").splitlines() == added, "twice is once"
+    hub.run("ufw", "reload")
+    with dropped_until_opened(hub, set()):
+        assert hub.found() == []
+    hub.run("ufw", "disable")
+    assert hub.found() == []
+
+
+@pytest.fixture
+def firewalld(hub: Hub) -> Iterator[Hub]:
+    for program in ("firewalld", "dbus-daemon"):
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+    with ExitStack() as running:
+        start(hub, running, "dbus-daemon", "--system", "--nofork", "--nopidfile")
+        wait_until(lambda: "system_bus_socket" in hub.run("ls", "/run/dbus"), "the bus has its socket")
+        start(hub, running, "firewalld", "--nofork", "--nopid")
+        state = ("firewall-cmd", "--state")
+        wait_until(lambda: hub.run(*state, check=False).strip() == "running", "firewalld runs")
+        yield hub
+
+
+def start(hub: Hub, running: ExitStack, *argv: str) -> None:
+    """Start a daemon, and end it with the stack."""
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = running.enter_context(subprocess.Popen(hub.enter(*argv), **silent))
+    running.callback(process.terminate)
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["eth0 in its zone", "eth0 in the default zone"])
+def test_firewalld_is_found_and_opened_on_request(firewalld: Hub, bound: bool) -> None:
+    hub = firewalld
+    if bound:  # then wg0, which is in the same zone by default, may forward to it
+        hub.run("firewall-cmd", "--zone=public", "--add-interface=eth0")
+    with dropped_until_opened(hub, {PORT_CLOSED, AMONG} if bound else {PORT_CLOSED, AMONG, OUT}):
+        inside = "what comes in through wg0 beyond the services of zone public"
+        assert named(hub.found(), "firewalld") == {PORT_CLOSED, inside}
+        opened_on_request(hub)
+        assert hub.found() == []
+    hub.run("firewall-cmd", "--reload")
+    assert hub.found() == [], "what was opened is kept"
+    hub.run("firewall-cmd", "--zone=public", "--remove-port=51820/udp")
+    (finding,) = hub.found()
+    assert finding.commands == (("firewall-cmd", "--zone=public", "--add-port=51820/udp"),)
+
+
+def test_firewalld_that_does_not_run_is_no_finding(hub: Hub) -> None:
+    if not shutil.which("firewall-cmd"):
+        pytest.skip("firewall-cmd is not installed")
+    assert hub.found() == []

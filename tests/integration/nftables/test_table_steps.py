@@ -1,0 +1,214 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of our table, seen with nft: twelve steps, damage by hand, two interfaces, other people's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables import boot_files
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables import converge as edge
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import NotConverged
+from forwarding_hub import HUB, Net, blocks
+from managed_host import ManagedHost
+
+EVERYTHING: dict[str, Any] = {
+    "forward": [{"iif": "wg0", "oif": "eth0"}, {"iif": "eth0", "oif": "wg0"}, {"iif": "wg0"}],
+    "isolate": True,
+    "isolate_except": ["10.42.0.9", "10.42.0.128/25", "fd42::9", "fd42:0:0:1::/64"],
+    "masquerade": [
+        {"source": "10.42.0.0/24"},
+        {"source": "10.0.0.0/8", "oif": "eth0"},
+        {"source": "10.42.0.7", "oif": "eth1"},
+        {"source": "fd42::/64"},
+        {"source": "fd42::7/128", "oif": "eth0.100"},
+    ],
+    "clamp_mss": True,
+}
+LESS: dict[str, Any] = {"forward": [{"iif": "wg0", "oif": "wg0"}], "masquerade": [{"source": "10.42.0.0/25"}]}
+# Somebody else's tables, one of them with our chain's name, one made by iptables.
+FOREIGN = """
+table inet other {
+    set some { type ipv4_addr; elements = { 10.42.0.5 } }
+    chain isolate_wg0 { type filter hook forward priority 0; policy accept; ip saddr @some counter drop; }
+}
+table ip wirewright_overlay { chain isolate_wg0 { type filter hook forward priority 5; policy accept; }; }
+"""
+
+
+def take_twelve_steps(net: Net, *steps: dict[str, Any]) -> None:
+    """Create, modify and delete, each again, and each first in check mode. Handles tell what was rewritten."""
+    for step in steps:
+        before = net.ruleset("-a")
+        foretold = net.converge(step, check_mode=True)
+        assert net.ruleset("-a") == before, "check mode changed the host"
+        done = net.converge(step)
+        after = net.ruleset("-a")
+        assert done.stage.operations and done.requests == 1 and foretold.requests == 0
+        assert foretold.stage.diff() == done.stage.diff() and done.stage.diff()["before"] != done.stage.diff()["after"]
+        assert after != before
+        for check_mode in (True, False):
+            again = net.converge(step, check_mode=check_mode)
+            assert not again.stage.operations and again.stage.diff() == {"before": [], "after": []}
+        assert net.ruleset("-a") == after, "changed the host and did not say so"
+
+
+@pytest.mark.parametrize("name", ["wg0", "wg=+1", "br-1.x_Y"])
+def test_twelve_steps_beside_tables_of_others(net: Net, name: str) -> None:
+    net.nft(FOREIGN)
+    net.run(HUB, "iptables", "-w", "-A", "FORWARD", "-i", "wg0", "-o", "eth9", "-j", "DROP")
+    before = net.ruleset("-a")
+
+    def named(options: dict[str, Any]) -> dict[str, Any]:
+        pairs = [{way: name if own == "wg0" else own for way, own in pair.items()} for pair in options["forward"]]
+        return {name: {**options, "forward": pairs}}
+
+    take_twelve_steps(net, named(EVERYTHING), named(LESS), {name: {}})
+    assert net.ruleset("-a") == before
+
+
+def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) -> None:
+    mesh = {"wg1": {"clamp_mss": True, "masquerade": [{"source": "10.43.0.0/24"}]}}
+    net.converge(mesh)
+    alone = net.ruleset("-a")
+    take_twelve_steps(net, {"wg0": EVERYTHING}, {"wg0": LESS}, {"wg0": {}})
+    assert net.ruleset("-a") == alone
+    net.converge({"wg0": LESS})
+    with_hub = net.ruleset("-a")
+    assert not net.converge(mesh).stage.operations
+    assert net.ruleset("-a") == with_hub
+    net.converge({"wg1": {}})
+    net.converge({"wg0": {}})
+    assert net.ruleset() == ""
+
+
+T = "inet wirewright_overlay"
+DAMAGE = {
+    "rule deleted": f"flush chain {T} isolate_wg0",
+    "rule added": f"add rule {T} isolate_wg0 tcp dport 22 accept",
+    "rule put in front": f'insert rule {T} isolate_wg0 iifname "wg0" accept comment "mine"',
+    "copy of a rule": f'add rule {T} forward_wg0 iifname "wg0" counter accept',
+    "chain deleted": f"flush chain {T} isolate_wg0\ndelete chain {T} isolate_wg0",
+    "policy changed": f"add chain {T} isolate_wg0 {{ policy drop; }}",
+    "chain hung elsewhere": (
+        f"flush chain {T} isolate_wg0\ndelete chain {T} isolate_wg0\n"
+        f"table {T} {{ chain isolate_wg0 {{ type filter hook output priority 7; }}; }}"
+    ),
+    "chain added": f"add chain {T} mine {{ type filter hook input priority 0; policy drop; }}",
+    "chain added and used": f"add chain {T} mine\nadd rule {T} isolate_wg0 jump mine",
+    "set added": f"add set {T} mine {{ type ipv4_addr; }}",
+    "map, counter and quota added": (
+        f"add map {T} mine {{ type ipv4_addr : verdict; }}\nadd counter {T} c\nadd quota {T} q {{ 5 mbytes }}"
+    ),
+    "table asleep": f"add table {T} {{ flags dormant; }}",
+    "table deleted": f"delete table {T}",
+    "everything flushed": "flush ruleset",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_by_hand_to_the_table_is_repaired(net: Net, damage: str) -> None:
+    net.converge({"wg0": EVERYTHING})
+    whole = net.blocks()
+    net.nft(damage)
+    assert net.blocks() != whole
+    damaged = net.ruleset("-a")
+    foretold = net.converge({"wg0": EVERYTHING}, check_mode=True)
+    assert net.ruleset("-a") == damaged
+    repaired = net.converge({"wg0": EVERYTHING})
+    assert repaired.stage.operations and repaired.stage.diff() == foretold.stage.diff()
+    assert net.blocks() == whole
+    assert not net.converge({"wg0": EVERYTHING}).stage.operations
+
+
+def test_rule_that_was_changed_and_keeps_its_comment_is_repaired(net: Net) -> None:
+    net.converge({"wg0": {"isolate": True}})
+    whole = net.ruleset()
+    handle = whole_handle(net, "drop")
+    comment = whole.partition('drop comment "')[2].partition('"')[0]
+    net.nft(
+        f'replace rule {T} isolate_wg0 handle {handle} iifname "wg0" oifname "wg0" counter accept comment "{comment}"'
+    )
+    assert net.ruleset() != whole
+    assert net.converge({"wg0": {"isolate": True}}).stage.operations
+    assert net.ruleset() == whole
+
+
+def whole_handle(net: Net, word: str) -> int:
+    (line,) = (line for line in net.ruleset("-a").splitlines() if f" {word} " in line and "comment" in line)
+    return int(line.rpartition("# handle ")[2])
+
+
+def test_what_another_interface_uses_by_hand_does_not_stop_us(net: Net) -> None:
+    net.converge({"wg1": {"clamp_mss": True}})
+    net.nft(f"add chain {T} mine\nadd rule {T} clamp_mss_wg1 jump mine")
+    net.converge({"wg0": LESS})
+    assert "jump mine" in net.ruleset()
+    net.converge({"wg1": {"clamp_mss": True}})
+    assert "mine" not in net.ruleset()
+
+
+def test_kernel_that_holds_something_else_than_asked_for_is_an_error(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel at hand drops a rule silently, so the transaction is one here that makes less than it should."""
+    whole = edge.table.script
+    monkeypatch.setattr(edge.table, "script", lambda *args: whole(*args).replace("counter drop", "counter accept"))
+    with pytest.raises(NotConverged, match=r"change wg0 isolate \(\+ .*counter drop, - .*counter accept"):
+        net.converge({"wg0": {"isolate": True}})
+
+
+def test_refused_transaction_changes_nothing(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    net.converge({"wg0": LESS})
+    before = net.ruleset("-a")
+    whole = edge.table.script
+    monkeypatch.setattr(edge.table, "script", lambda *args: whole(*args) + "delete table inet none\n")
+    with pytest.raises(OSError, match="No such file or directory"):
+        net.converge({"wg0": EVERYTHING})
+    assert net.ruleset("-a") == before
+
+
+@pytest.mark.parametrize("before", [{}, {"wg0": EVERYTHING, "w=+1": {"clamp_mss": True}}], ids=["none", "some"])
+def test_snapshot_brings_back_what_was_there(net: Net, before: dict[str, Any]) -> None:
+    net.nft(FOREIGN)
+    net.converge(before)
+    if before:
+        net.nft(DAMAGE["chain added and used"])
+    earlier = net.blocks()
+    snapshot = net.inside(HUB, edge.snapshot)
+    net.converge({"wg0": LESS, "w=+1": {}, "wg2": {"isolate": True}})
+    assert net.blocks() != earlier
+    net.nft(snapshot)
+    assert net.blocks() == earlier
+
+
+@pytest.mark.parametrize("before", ["", "the same", "damage"])
+def test_what_boots_equals_what_runs(net: Net, host: ManagedHost, before: str) -> None:
+    """The files of two interfaces, loaded by the command that the unit has."""
+    document = {"wg0": EVERYTHING, "wg1": {"clamp_mss": True}}
+    net.converge(document)
+    sections = parse(document).sections
+    host.shell("nft flush ruleset")
+    host.shell(boot_files.LOAD)
+    assert host.shell("nft list ruleset") == "", "no files, no table"
+    for name in document:
+        (own, *_unit) = boot_files.files(name, sections, (), systemd=True)
+        host.write(own.path, own.content)
+    if before:
+        host.shell(boot_files.LOAD)
+    if before == "damage":
+        host.run("nft", "-f", "-", input=DAMAGE["chain hung elsewhere"])
+    host.shell(boot_files.LOAD)
+    assert blocks(host.shell("nft -s list ruleset")) == net.blocks()
+    host.shell(f"nft flush ruleset; rm {boot_files.DIRECTORY}/*")
+
+
+def test_unit_is_one_that_systemd_takes(host: ManagedHost) -> None:
+    if not host.run("sh", "-c", "command -v systemd-analyze || :"):
+        pytest.skip("systemd-analyze is not installed")
+    _own, unit, _link = boot_files.files("wg0", parse({"wg0": LESS}).sections, (), systemd=True)
+    host.write(unit.path, unit.content, "644")
+    said = host.run("sh", "-c", f"systemd-analyze verify --man=no {unit.path} 2>&1")
+    assert boot_files.UNIT not in said, said
+    host.shell(f"rm {unit.path}")

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the option to sections: what rules come out, and that all mistakes are told at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import forwarded, parse
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
+
+
+def rules(**options: Any) -> dict[str, list[str]]:
+    """Return the rules of wg0 by purpose, as nft writes them."""
+    wanted = parse({"wg0": options})
+    return {part.purpose: [str(rule) for rule in part.rules] for part in wanted.sections}
+
+
+def errors(document: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidOptions) as refused:
+        parse(document)
+    return list(refused.value.errors)
+
+
+def test_pairs_are_accepted() -> None:
+    assert rules(forward=[{"iif": "wg0", "oif": "wg0"}, {"iif": "wg0", "oif": None}, {"oif": "wg0"}]) == {
+        "forward": [
+            'iifname "wg0" counter accept',
+            'iifname "wg0" oifname "wg0" counter accept',
+            'oifname "wg0" counter accept',
+        ]
+    }
+
+
+def test_isolation_drops_between_peers_and_spares_what_is_excepted() -> None:
+    between = 'iifname "wg0" oifname "wg0"'
+    assert rules(isolate=True) == {"isolate": [f"{between} counter drop"]}
+    assert rules(isolate=True, isolate_except=["10.42.0.9", "fd42::/64"])["isolate"] == [
+        f"{between} ip saddr 10.42.0.9 accept",
+        f"{between} ip daddr 10.42.0.9 accept",
+        f"{between} ip6 saddr fd42::/64 accept",
+        f"{between} ip6 daddr fd42::/64 accept",
+        f"{between} counter drop",
+    ]
+
+
+def test_masquerading_spares_the_overlay_and_the_host_itself() -> None:
+    assert rules(masquerade=[{"source": "10.42.0.0/24"}]) == {
+        "masquerade": [
+            'ip saddr 10.42.0.0/24 ip daddr != 10.42.0.0/24 oifname != "wg0" oifname != "lo" masquerade',
+        ]
+    }
+    assert rules(masquerade=[{"source": "fd42::/64", "oif": "eth0"}]) == {
+        "masquerade": ['ip6 saddr fd42::/64 ip6 daddr != fd42::/64 oifname "eth0" masquerade']
+    }
+
+
+def test_clamping_goes_both_ways() -> None:
+    clamp = "tcp flags syn tcp option maxseg size set rt mtu"
+    assert rules(clamp_mss=True) == {"clamp_mss": [f'iifname "wg0" {clamp}', f'oifname "wg0" {clamp}']}
+
+
+def test_the_order_of_a_list_means_nothing() -> None:
+    pairs = [{"iif": "wg0", "oif": "eth1"}, {"iif": "wg0", "oif": "eth0"}]
+    sources = [{"source": "10.43.0.0/24"}, {"source": "10.42.0.0/24"}]
+    networks = ["10.2.0.0/16", "10.1.0.0/16"]
+    forth = rules(forward=pairs, masquerade=sources, isolate=True, isolate_except=networks)
+    back = rules(forward=pairs[::-1], masquerade=sources[::-1], isolate=True, isolate_except=networks[::-1])
+    assert forth == back
+
+
+def test_what_is_off_makes_no_section() -> None:
+    off = {"forward": [], "isolate": False, "isolate_except": None, "masquerade": None, "clamp_mss": False}
+    wanted = parse({"wg0": off, "wg1": {}})
+    assert wanted.sections == () and wanted.interfaces == {"wg0", "wg1"}
+
+
+def test_an_interface_without_a_value_is_left_alone() -> None:
+    assert parse({"wg0": None, "wg1": {}}).interfaces == {"wg1"}
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    mistakes = errors(
+        {
+            "wg0": {
+                "forward": [{"iif": "eth0"}, {"iif": "wg0", "oif": "wg0"}, {}, "wg0", {"iif": "wg*"}],
+                "isolate": True,
+                "masquerade": [{"source": "10.0.0.1/8", "oif": "wg0"}, {}, {"source": "::/0", "oif": "lo"}],
+                "clamp_mss": "yes",
+                "snat": 1,
+            },
+            "a b": {"isolate_except": "10.0.0.0/8"},
+            "wg1": {"isolate_except": ["10.0.0.0/8"]},
+            "wg2": [],
+        }
+    )
+    known = "forward, isolate, isolate_except, masquerade, clamp_mss"
+    assert mistakes == [
+        f"nftables.wg0: 'snat' is no option; write one of {known}",
+        "nftables.wg0.forward[0]: 'eth0 to any' does not speak of wg0; name it as iif or as oif",
+        "nftables.wg0.forward[1]: 'wg0 to wg0' is what isolate: true drops; remove one of the two",
+        "nftables.wg0.forward[2]: 'any to any' does not speak of wg0; name it as iif or as oif",
+        "nftables.wg0.forward[3]: a mapping is wanted here, with iif, oif",
+        "nftables.wg0.forward[4].iif: 'wg*' names no interface; write 1 to 15 characters of A-Z a-z 0-9 _ = + . -",
+        "nftables.wg0.forward[4]: 'wg* to any' does not speak of wg0; name it as iif or as oif",
+        "nftables.wg0.masquerade[0].source: '10.0.0.1/8' has host bits set; write '10.0.0.0/8'",
+        "nftables.wg0.masquerade[0].oif: 'wg0' is not a way out of the overlay; name another interface or leave it out",
+        "nftables.wg0.masquerade[1].source: '' is not an IPv4 or IPv6 address or network",
+        "nftables.wg0.masquerade[2].source: '::/0' is every address; write the networks of the overlay",
+        "nftables.wg0.masquerade[2].oif: 'lo' is not a way out of the overlay; name another interface or leave it out",
+        "nftables.wg0.clamp_mss: 'yes' is neither true nor false",
+        "nftables: 'a b' names no interface; write 1 to 15 characters of A-Z a-z 0-9 _ = + . -",
+        "nftables.a b.isolate_except: a list is wanted here, not a value of type str",
+        "nftables.wg1.isolate_except: 1 networks are spared from nothing; set isolate: true",
+        f"nftables.wg2: a mapping is wanted here, with {known}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "mistake"),
+    [
+        (
+            {"forward": [{"iif": "wg0", "oif": "eth0"}] * 2},
+            "forward[1]: 'wg0 to eth0' stands in the list twice; remove one entry",
+        ),
+        (
+            {"masquerade": [{"source": "10.0.0.0/8"}, {"source": "10.0.0.0/8", "oif": None}]},
+            "masquerade[1].source: '10.0.0.0/8' stands in the list twice; remove one entry",
+        ),
+    ],
+)
+def test_a_list_says_a_thing_once(options: dict[str, Any], mistake: str) -> None:
+    assert errors({"wg0": options}) == [f"nftables.wg0.{mistake}"]
+
+
+def test_what_is_masqueraded_is_forwarded_too() -> None:
+    wg0 = {
+        "forward": [{"iif": "wg0", "oif": "wg0"}, {"oif": "wg0"}],
+        "masquerade": [{"source": "10.42.0.0/24", "oif": "eth0"}, {"source": "fd42::/64", "oif": "eth0"}],
+    }
+    assert forwarded({"wg0": wg0}, "wg0") == [("wg0", "wg0"), (None, "wg0"), ("wg0", "eth0")]
+    assert forwarded({"wg0": wg0, "wg1": None}, "wg1") == forwarded({}, "wg1") == []

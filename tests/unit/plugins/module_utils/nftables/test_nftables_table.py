@@ -1,0 +1,150 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sections: their names, their plan, and the transaction that comes of it. What the kernel makes of that is tested with
+nft, below tests/integration/nftables."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.boot_files import UNIT, files, paths
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.table import (
+    DORMANT,
+    HOOKS,
+    Part,
+    Rule,
+    Section,
+    Stray,
+    WantedSections,
+    chain_name,
+    describe,
+    mark,
+    parse_chain_name,
+    plan,
+    script,
+)
+from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
+from hypothesis import given
+from hypothesis import strategies as st
+
+HUB = parse({"wg0": {"isolate": True, "clamp_mss": True}})
+MESH = parse({"wg1": {"clamp_mss": True, "masquerade": [{"source": "10.43.0.0/24"}]}})
+NOTHING = parse({"wg0": {}})
+# What the scanner of nft takes for a name without quotes (nftables, src/scanner.l).
+NFT_NAME = re.compile(r"[a-zA-Z_.][a-zA-Z0-9/\\_.-]*\Z")
+
+
+def sections() -> st.SearchStrategy[WantedSections]:
+    """Return what could be asked for of wg0 and wg1."""
+    one = st.fixed_dictionaries(
+        {},
+        optional={
+            "isolate": st.booleans(),
+            "clamp_mss": st.booleans(),
+            "forward": st.lists(
+                st.sampled_from([{"iif": None, "oif": "eth0"}, {"iif": None, "oif": "eth1"}]), unique_by=str
+            ),
+            "masquerade": st.lists(
+                st.sampled_from([{"source": "10.42.0.0/24"}, {"source": "fd42::/64", "oif": "eth0"}]), unique_by=str
+            ),
+        },
+    )
+
+    def named(document: dict[str, dict[str, object]]) -> WantedSections:
+        for name, options in document.items():
+            options["forward"] = [{**pair, "iif": name} for pair in options.get("forward", ())]  # type: ignore[attr-defined]
+        return parse(document)
+
+    return st.dictionaries(st.sampled_from(["wg0", "wg1"]), one).map(named)
+
+
+@given(st.text("ABCxyz019_=+.-", min_size=1, max_size=15), st.sampled_from(sorted(HOOKS)))
+def test_any_interface_has_a_chain_that_nft_can_name(interface: str, purpose: str) -> None:
+    name = chain_name(interface, purpose)
+    assert NFT_NAME.match(name)
+    assert parse_chain_name(name) == (interface, purpose)
+
+
+@pytest.mark.parametrize("name", ["forward", "forward_", "guard_wg0", "forward_w/3D", "forward_w/67", "Forward_wg0"])
+def test_other_chains_are_no_sections(name: str) -> None:
+    assert parse_chain_name(name) is None
+
+
+@given(sections(), sections())
+def test_a_plan_leads_there_and_leaves_the_others(before: WantedSections, wanted: WantedSections) -> None:
+    after = tuple(replay(before.sections, plan(before.sections, wanted)).values())
+    assert plan(after, wanted) == []
+    assert {part for part in after if isinstance(part, Section) and part.interface in wanted.interfaces} == set(
+        wanted.sections
+    )
+    others = [part for part in before.sections if part.interface not in wanted.interfaces]
+    assert [part for part in after if part.interface not in wanted.interfaces] == others  # type: ignore[union-attr]
+
+
+def test_what_somebody_added_to_our_table_is_removed_and_woken() -> None:
+    current: list[Part] = [*HUB.sections, Stray("chain", "mine"), Stray("set", "some"), DORMANT]
+    operations = plan(current, HUB)
+    assert {operation.before for operation in operations} == {Stray("chain", "mine"), Stray("set", "some"), DORMANT}
+    assert script(current, operations).splitlines() == [
+        "add table inet wirewright_overlay",
+        "add chain inet wirewright_overlay mine",
+        "flush chain inet wirewright_overlay mine",
+        "delete chain inet wirewright_overlay mine",
+        "delete set inet wirewright_overlay some",
+    ]
+
+
+@pytest.mark.parametrize("expression", ['{"jump": {"target": "mine"}}', '{"match": {"right": "@mine"}}'])
+def test_what_another_interface_leans_on_stays_until_that_one_is_spoken_of(expression: str) -> None:
+    leaning = Section("wg1", "isolate", HOOKS["isolate"], (Rule((expression,)),))
+    current: list[Part] = [leaning, Stray("chain", "mine")]
+    assert [operation.after for operation in plan(current, HUB)] == sorted(HUB.sections, key=Section.key)
+    assert [operation.key() for operation in plan(current, MESH) if operation.after is None] == [
+        ("wg1", "isolate"),
+        ("", "chain mine"),
+    ]
+
+
+def test_without_sections_there_is_no_table() -> None:
+    operations = plan(HUB.sections, NOTHING)
+    assert script(HUB.sections, operations) == (
+        "add table inet wirewright_overlay\ndelete table inet wirewright_overlay\n"
+    )
+    assert "delete table" not in script((*HUB.sections, *MESH.sections), operations)
+
+
+def test_a_transaction_clears_every_chain_before_it_fills_one() -> None:
+    lines = script((), plan((), HUB)).splitlines()
+    deletions = [number for number, line in enumerate(lines) if line.startswith("delete chain")]
+    assert max(deletions) < lines.index("table inet wirewright_overlay {")
+    assert "wg1" not in "\n".join(lines)
+
+
+def test_a_diff_tells_rules_and_shows_a_comment_only_where_it_is_not_ours() -> None:
+    (isolate,) = parse({"wg0": {"isolate": True}}).sections
+    assert describe(isolate) == [
+        "wg0 isolate: type filter hook forward priority 0; policy accept;",
+        'wg0 isolate: iifname "wg0" oifname "wg0" counter drop',
+    ]
+    by_hand = Section("wg0", "isolate", HOOKS["isolate"], (Rule(("accept",), "no"),))
+    assert describe(by_hand)[1] == 'wg0 isolate: accept comment "no"'
+    assert mark("isolate_wg0", ["drop"]) != mark("isolate_wg1", ["drop"])
+
+
+def test_every_interface_has_its_own_file_and_all_share_the_unit() -> None:
+    own, unit, link = files("wg1", MESH.sections, (), systemd=True)
+    assert [own.path, unit.path, link.path] == list(paths("wg1"))
+    assert own.is_ours and unit.is_ours and link.target == unit.path
+    assert "flush ruleset" not in own.content and "wg0" not in own.content
+    assert unit.path.endswith(UNIT) and "After=nftables.service\nPartOf=nftables.service" in unit.content
+
+
+def test_the_unit_stays_as_long_as_an_interface_needs_it() -> None:
+    own, unit, link = paths("wg1")
+    other = paths("wg0")[0]
+    assert files("wg1", (), (), systemd=True) == files("wg1", (), (own,), systemd=True) == []
+    assert [file.path for file in files("wg1", (), (own, other), systemd=True)] == [unit, link]
+    assert [file.path for file in files("wg1", MESH.sections, (other,), systemd=False)] == [own]

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..ip_packet import strip_ip_header
 from ..wireguard.endpoint import Endpoint
-from .datagram import Datagram, answer_filter, decode_datagram, encode_datagram, strip_ip_header
+from .datagram import Datagram, answer_filter, decode_datagram, encode_datagram
 
 # Of linux/in.h, linux/in6.h and asm-generic/socket.h; Python knows them by name later than 3.9, or not at all.
 _IP_PKTINFO, _IP_RECVERR, _IPV6_RECVERR, _SO_ATTACH_FILTER = 8, 11, 25, 26

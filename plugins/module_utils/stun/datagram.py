@@ -13,6 +13,7 @@ import socket
 import struct
 from typing import NamedTuple
 
+from ..ip_packet import internet_checksum
 from .message import MAGIC_COOKIE
 
 _HEADER = struct.Struct("!HHHH")  # source port, destination port, length with this header, checksum (RFC 768)
@@ -48,15 +49,6 @@ def encode_datagram(family: int, source: bytes, destination: bytes, datagram: Da
     return _HEADER.pack(*ports, length, checksum) + datagram.payload
 
 
-def internet_checksum(data: bytes) -> int:
-    """Return the one's complement of the one's complement sum of 16-bit words (RFC 1071)."""
-    padded = data + bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
 def decode_datagram(data: bytes) -> Datagram | None:
     """Return the datagram that begins with a UDP header, None for what is none. It may be cut short, as ICMP does.
 
@@ -67,12 +59,6 @@ def decode_datagram(data: bytes) -> Datagram | None:
         return None
     source_port, destination_port, length, _checksum = _HEADER.unpack_from(data)
     return None if length < _HEADER.size else Datagram(source_port, destination_port, data[_HEADER.size : length])
-
-
-def strip_ip_header(packet: bytes) -> bytes:
-    """Return what follows the IPv4 header, which a raw socket gets with the packet (raw(7)); nothing if there is none."""
-    length = 4 * (packet[0] & 0x0F) if packet else 0
-    return packet[length:] if length >= 20 else b""
 
 
 def answer_filter(family: int, port: int) -> bytes:

@@ -9,13 +9,12 @@ import socket
 import struct
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.ip_packet import internet_checksum, strip_ip_header
 from ansible_collections.wirewright.overlay.plugins.module_utils.stun.datagram import (
     Datagram,
     answer_filter,
     decode_datagram,
     encode_datagram,
-    internet_checksum,
-    strip_ip_header,
 )
 from hypothesis import given
 from hypothesis import strategies as st

@@ -48,7 +48,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
-ON_BOTH_BACKENDS = ("everything", "preshared key changed", "keepalive cleared", "endpoint with a scope")
+ON_BOTH_BACKENDS = ("everything", "preshared key changed", "endpoint with a scope")
 
 
 def peers(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ short_description: Make a host's key and gather what the others need to know of 
 description:
   - Returns, as facts, everything that the plan of an overlay needs of one host, in one call; its public keys, where its
     underlay is, how it boots networks, what is not installed yet, and what it remembers of its peers.
-  - Makes the private key of O(interface) where there is none. The key stays on the host.
+  - Makes the private key of each interface where there is none. The keys stay on the host.
   - Needs nothing on the host but Python.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -23,11 +23,16 @@ options:
   interface:
     description:
       - The interface whose key is made and whose public key is returned.
+      - One of O(interface) and O(interfaces) is required.
     type: str
-    required: true
+  interfaces:
+    description:
+      - The same for several interfaces.
+    type: list
+    elements: str
   private_key_file:
     description:
-      - Its private key file. By default C(/etc/wireguard/NAME.key).
+      - Its private key file, or that of all interfaces. By default C(/etc/wireguard/NAME.key) for each.
     type: path
   create_key:
     description:
@@ -39,6 +44,11 @@ options:
       - Whether C(wireguard-go) is wanted where the kernel has no WireGuard.
     type: bool
     default: false
+  nftables:
+    description:
+      - Whether C(nft) is wanted, as hubs do.
+    type: bool
+    default: false
 seealso:
   - module: wirewright.overlay.overlay_plan
   - module: wirewright.overlay.wg_key
@@ -48,6 +58,10 @@ EXAMPLES = r"""
 - name: Have a key for wg0, and facts
   wirewright.overlay.overlay_facts:
     interface: wg0
+
+- name: Have keys for the devices to two hubs, in one call
+  wirewright.overlay.overlay_facts:
+    interfaces: [wg0, wg1]
 
 - name: Show the public key
   ansible.builtin.debug:
@@ -76,7 +90,7 @@ ansible_facts:
           returned: success
           sample: true
         missing:
-          description: What has to be installed, of C(wireguard-tools), C(pyroute2) and C(wireguard-go).
+          description: What has to be installed, of C(wireguard-tools), C(pyroute2), C(wireguard-go) and C(nftables).
           type: list
           elements: str
           returned: success
@@ -111,30 +125,45 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import KeyChange, converge_key
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "interface": {"type": "str", "required": True},
+            "interface": {"type": "str"},
+            "interfaces": {"type": "list", "elements": "str"},
             "private_key_file": {"type": "path"},
             "create_key": {"type": "bool", "default": True, "no_log": False},
             "userspace": {"type": "bool", "default": False},
+            "nftables": {"type": "bool", "default": False},
         },
+        required_one_of=[("interface", "interfaces")],
+        mutually_exclusive=[("interface", "interfaces")],
         supports_check_mode=True,
     )
     params = module.params
-    path = params["private_key_file"] or f"/etc/wireguard/{params['interface']}.key"
-    make = params["create_key"] or os.path.exists(path)
+    names = [params["interface"]] if params["interface"] else params["interfaces"]
+    paths = {name: params["private_key_file"] or f"/etc/wireguard/{name}.key" for name in names}
     try:
-        key = converge_key(path, present=make, regenerate=False, check_mode=module.check_mode)
-        facts = gather(params["interface"], key.public_key, params["userspace"], dict(os.environ))
+        keys = {path: _converge(module, path) for path in dict.fromkeys(paths.values())}
+        own = {name: keys[path].public_key for name, path in paths.items()}
+        wanted = {option: params[option] for option in ("userspace", "nftables")}
+        facts = gather(own, dict(os.environ), **wanted)
     except (OSError, ValueError) as exc:
-        module.fail_json(msg=f"{params['interface']}: {exc}")
-    if key.was_exposed:
-        module.warn(f"{path} could be read by others than its owner: make a new key if any of them is not trusted")
-    module.exit_json(changed=key.before != key.after, ansible_facts={"wirewright_overlay": facts}, diff=key.diff())
+        module.fail_json(msg=f"{', '.join(names)}: {exc}")
+    for path, key in keys.items():
+        if key.was_exposed:
+            module.warn(f"{path} could be read by others than its owner: make a new key if any of them is not trusted")
+    changed = [key for key in keys.values() if key.before != key.after]
+    diffs = [key.diff() for key in changed or keys.values()]
+    diff = diffs[0] if len(diffs) == 1 else diffs
+    module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff)
+
+
+def _converge(module: AnsibleModule, path: str) -> KeyChange:
+    make = module.params["create_key"] or os.path.exists(path)
+    return converge_key(path, present=make, regenerate=False, check_mode=module.check_mode)
 
 
 if __name__ == "__main__":

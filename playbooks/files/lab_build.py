@@ -10,6 +10,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from lab_gateway import plan_lan, translate
 from lab_model import NETNS, SWITCH, Host, Lab, batch, is_namespace, port_name, run, show
 from lab_remove import remove
 
@@ -61,11 +62,14 @@ def up(lab: Lab, hosts: list[Host]) -> dict[str, Any]:
     batch(f"netns add {lab.netns(host.name)}" for host in missing)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda host: furnish(lab, host), missing))
-        changed = wire(lab, hosts, pool)
+        changed: set[str] = set()
+        for behind in dict.fromkeys(host.behind for host in hosts):
+            changed |= wire(lab, behind, [host for host in hosts if host.behind == behind], pool)
+    changed |= {host.name for host in hosts if host.nat and translate(lab, host)}
     told["updated"] = sorted(changed - {host.name for host in missing})
     for host in hosts:
         if host.name in changed or not lab.record(host.name).exists():
-            spec = {"addresses": host.addresses, "mtu": host.mtu}
+            spec = {"addresses": host.addresses, "mtu": host.mtu, "behind": host.behind, "kind": host.kind}
             lab.record(host.name).write_text(json.dumps(spec), encoding="utf-8")
     return {"changed": any(told.values()), "lab": lab.name, **told}
 
@@ -86,11 +90,11 @@ def furnish(lab: Lab, host: Host) -> None:
     run("nsenter", f"--net={net}", "--", *inside, *script)
 
 
-def wire(lab: Lab, hosts: list[Host], pool: ThreadPoolExecutor) -> set[str]:
-    """Join the hosts to the bridge and give them their addresses; return the names of those that needed it."""
-    switch = lab.netns(SWITCH)
+def wire(lab: Lab, behind: str, hosts: list[Host], pool: ThreadPoolExecutor) -> set[str]:
+    """Join hosts to their bridge and give them their addresses; return the names of those that needed it."""
+    switch, bridge = lab.segment(behind)
     ports = {link["ifname"]: link for link in show(switch)}
-    if "br0" not in ports:
+    if not behind and bridge not in ports:
         batch(["link add br0 type bridge mcast_snooping 0", "link set br0 up"], switch)
     cables, settings = [], []
     touched = set()
@@ -102,6 +106,7 @@ def wire(lab: Lab, hosts: list[Host], pool: ThreadPoolExecutor) -> set[str]:
             batch(["link del eth0"] if card else [], lab.netns(host.name))
             port, card = {}, {}
         cable, setting = plan_cable(lab, host, port), plan_settings(lab, host, card, here["lo"])
+        setting += plan_lan(lab, host, here)
         if cable or setting:
             touched.add(host.name)
         cables += cable
@@ -117,8 +122,9 @@ def plan_cable(lab: Lab, host: Host, port: dict[str, Any]) -> list[str]:
     commands = []
     if not port:
         commands.append(f"link add {name} type veth peer name eth0 netns {lab.netns(host.name)}")
-    if port.get("master") != "br0" or port.get("mtu") != host.mtu or "UP" not in port.get("flags", []):
-        commands.append(f"link set {name} mtu {host.mtu} master br0 up")
+    bridge = lab.segment(host.behind)[1]
+    if port.get("master") != bridge or port.get("mtu") != host.mtu or "UP" not in port.get("flags", []):
+        commands.append(f"link set {name} mtu {host.mtu} master {bridge} up")
     return commands
 
 

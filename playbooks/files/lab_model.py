@@ -13,13 +13,14 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 RUN = Path("/run/wirewright-lab")
 NETNS = Path("/run/netns")
 SWITCH = "net"  # the lab's own namespace, where the bridge lives
+HOST, GATEWAY, SITE = "host", "gateway", "site"
 
 # A lab's name has no hyphen, so that ww-LAB-HOST can be read in one way only.
 LAB_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
@@ -32,11 +33,21 @@ class LabError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """One wanted lab host: its name, its underlay addresses with prefix length, and its link's MTU."""
+    """One wanted lab host: its name, its underlay addresses with prefix length, and its link's MTU.
+
+    lan: the host's address, with prefix length, on a bridge of its own, to which hosts are joined that say they are
+    `behind` it; these have it as their default gateway (`via`). nat: hides them behind its own addresses, as routers at
+    home do. kind: SITE for a machine that only stands for a network behind a host, and is managed by nobody.
+    """
 
     name: str
     addresses: tuple[str, ...]
     mtu: int = 1500
+    behind: str = ""
+    via: str = ""
+    lan: str = ""
+    nat: bool = False
+    kind: str = HOST
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,14 @@ class Lab:
         """Return the command prefix that leads into a host."""
         net, mounts, uts = self.namespaces(host)
         return ["nsenter", f"--net={net}", f"--mount={mounts}", f"--uts={uts}", "--"]
+
+    def segment(self, behind: str) -> tuple[str, str]:
+        """Return the network namespace and the bridge that hosts behind another one are joined to, else the lab's."""
+        return (self.netns(behind), "lan") if behind else (self.netns(SWITCH), "br0")
+
+    def managed(self) -> list[str]:
+        """Return the hosts that are neither gateways nor stand for a network."""
+        return [name for name in self.hosts() if self.read_record(name).get("kind", HOST) == HOST]
 
     def read_record(self, host: str) -> dict[str, Any]:
         """Return what the host was made from, or nothing."""
@@ -140,29 +159,70 @@ def parse(document: Any) -> tuple[Lab, list[Host]]:
     lab = named_lab(document.get("lab"))
     mistakes: list[str] = []
     owners: dict[Any, str] = {}
-    hosts = []
-    for name, described in document["hosts"].items():
-        wanted = described or {}
-        if not HOST_NAME.fullmatch(name) or name == SWITCH:
-            mistakes.append(f"{name!r} cannot be a host's name")
-        addresses = []
-        for text in wanted.get("addresses") or []:
-            try:
-                address = ipaddress.ip_interface(text)
-            except ValueError as error:
-                mistakes.append(f"{name}: {error}")
-                continue
-            if owners.setdefault(address.ip, name) != name:
-                mistakes.append(f"{name}: {address.ip} belongs to {owners[address.ip]} already")
-            addresses.append(str(address))
-        mtu = str(wanted.get("mtu") or 1500)  # a templated number arrives as a string
-        if not mtu.isdigit() or not 1280 <= int(mtu) <= 65535:
-            mistakes.append(f"{name}: mtu {mtu} is not within 1280 and 65535")
-            continue
-        hosts.append(Host(name, tuple(addresses), int(mtu)))
+    gateways = document.get("gateways") or {}
+    hosts = [_host(name, wanted or {}, mistakes, owners) for name, wanted in document["hosts"].items()]
+    hosts += [_gateway(name, wanted or {}, mistakes, owners) for name, wanted in gateways.items()]
+    hosts += [_site(host) for host in hosts if host.lan and not host.nat]
+    via = {host.name: host.lan.partition("/")[0] for host in hosts}
+    for host in hosts:
+        if host.behind and not via.get(host.behind):
+            mistakes.append(f"{host.name}: {host.behind} is no gateway")
     if mistakes:
         raise LabError("; ".join(mistakes))
-    return lab, hosts
+    # Who others are behind comes first.
+    return lab, sorted(
+        (replace(host, via=via.get(host.behind, "")) for host in hosts), key=lambda host: bool(host.behind)
+    )
+
+
+def _host(name: str, wanted: dict[str, Any], mistakes: list[str], owners: dict[Any, str]) -> Host:
+    if not HOST_NAME.fullmatch(name) or name == SWITCH:
+        mistakes.append(f"{name!r} cannot be a host's name")
+    addresses = _addresses(name, wanted.get("addresses"), mistakes, owners)
+    mtu = str(wanted.get("mtu") or 1500)  # a templated number arrives as a string
+    if not mtu.isdigit() or not 1280 <= int(mtu) <= 65535:
+        mistakes.append(f"{name}: mtu {mtu} is not within 1280 and 65535")
+        mtu = "1500"
+    lan = _first_of(name, wanted.get("site"), mistakes)
+    return Host(name, addresses, int(mtu), behind=wanted.get("behind") or "", lan=lan)
+
+
+def _gateway(name: str, wanted: dict[str, Any], mistakes: list[str], owners: dict[Any, str]) -> Host:
+    host = _host(name, {"addresses": wanted.get("addresses")}, mistakes, owners)
+    lan = _first_of(name, wanted.get("network"), mistakes)
+    if not lan:
+        mistakes.append(f"{name}: a gateway has a network behind it")
+    return replace(host, lan=lan, nat=True, kind=GATEWAY)
+
+
+def _site(host: Host) -> Host:
+    """Return a machine in the network behind a host; its address follows the host's."""
+    own = ipaddress.ip_interface(host.lan)
+    return Host(f"{host.name}-site", (f"{own.ip + 1}/{own.network.prefixlen}",), host.mtu, behind=host.name, kind=SITE)
+
+
+def _addresses(name: str, wanted: Any, mistakes: list[str], owners: dict[Any, str]) -> tuple[str, ...]:
+    found = []
+    for text in wanted or []:
+        try:
+            address = ipaddress.ip_interface(text)
+        except ValueError as error:
+            mistakes.append(f"{name}: {error}")
+            continue
+        if owners.setdefault(address.ip, name) != name:
+            mistakes.append(f"{name}: {address.ip} belongs to {owners[address.ip]} already")
+        found.append(str(address))
+    return tuple(found)
+
+
+def _first_of(name: str, text: Any, mistakes: list[str]) -> str:
+    """Return the first address of a network, with its length; nothing where there is no network."""
+    try:
+        network = ipaddress.ip_network(text) if text else None
+    except ValueError as error:
+        mistakes.append(f"{name}: {error}")
+        return ""
+    return f"{network[1]}/{network.prefixlen}" if network else ""
 
 
 def named_lab(name: Any) -> Lab:

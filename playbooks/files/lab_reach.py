@@ -48,7 +48,7 @@ class Way:
 
 def measure(lab: Lab, interface: str, deadline: int) -> list[Way]:
     """Probe every host's overlay addresses from every other host, many at the same time."""
-    hosts = lab.hosts()
+    hosts = lab.managed()
     if len(hosts) < 2:
         raise LabError(f"lab {lab.name} has {len(hosts)} hosts; it takes two to reach each other")
     with ThreadPoolExecutor(64) as pool:

@@ -36,10 +36,16 @@ def remove(lab: Lab, names: list[str]) -> int:
     """Take hosts away, whole or half-made, with every process in them; return the number of processes."""
     kept = [path for name in names for path in lab.namespaces(name) if is_namespace(path)]
     ended = end_processes(set().union(*(identities(lab, name) for name in names)))
-    if SWITCH not in names and is_namespace(NETNS / lab.netns(SWITCH)):
-        ports = {link["ifname"] for link in show(lab.netns(SWITCH))}
+    joined: dict[str, list[str]] = {}
+    for name in names:
+        joined.setdefault(lab.read_record(name).get("behind", ""), []).append(name)
+    for behind, cabled in joined.items():
+        netns = lab.segment(behind)[0]
+        if (behind or SWITCH) in names or not is_namespace(NETNS / netns):
+            continue
+        ports = {link["ifname"] for link in show(netns)}
         # At once, and not when the kernel gets round to it: the name may be wanted again.
-        batch((f"link del {port_name(name)}" for name in names if port_name(name) in ports), lab.netns(SWITCH))
+        batch((f"link del {port_name(name)}" for name in cabled if port_name(name) in ports), netns)
     if kept:
         run("umount", "--lazy", *map(str, kept))
     for name in names:

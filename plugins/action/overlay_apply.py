@@ -21,6 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys impo
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import (
     NotInPlan,
     host_document,
+    lacks_key,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
 
@@ -75,7 +76,7 @@ class ActionModule(ActionBase):
         except ValueError as error:
             # No message in there quotes a secret, and the traceback would not either.
             raise AnsibleActionFail(f"preshared keys for {name!r}: {error}") from None
-        if master and plan.hosts[name].public_key is None and not self._task.check_mode:
+        if master and lacks_key(plan, name) and not self._task.check_mode:
             raise AnsibleActionFail(
                 f"{name!r} has no key yet, so no preshared key can be derived; run overlay_facts before the plan"
             )

@@ -18,14 +18,28 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import (
+    hub_spoke_settings,
+    settings,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+    HUB,
+    SPOKE,
+    FleetPlan,
+    HostInput,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     SHARED,
     SHARED_PREFIX,
-    VARIABLES,
 )
 
+# By topology, what plans it, and the variables that it is planned from.
+TOPOLOGIES = {
+    "mesh": (plan_mesh, settings.VARIABLES),
+    "hub_spoke": (plan_hub_spoke, hub_spoke_settings.VARIABLES),
+}
 FACT = "wirewright_overlay"
 _CONNECTION_ADDRESS = "ansible_host"
 
@@ -40,15 +54,23 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, args = self.validate_argument_spec(
             {
-                "topology": {"type": "str", "choices": ["mesh"], "default": "mesh"},
+                "topology": {"type": "str", "choices": list(TOPOLOGIES), "default": "mesh"},
                 "group": {"type": "str", "default": ""},
-                "prefix": {"type": "str", "default": "mesh_"},
+                "hubs_group": {"type": "str", "default": "hubs"},
+                "spokes_group": {"type": "str", "default": "spokes"},
+                "prefix": {"type": "str", "default": ""},
             }
         )
-        fleet, reader = FleetVariables(self._task, args["group"]), HostReader(self._templar, args["prefix"])
+        plan_fleet, variables = TOPOLOGIES[args["topology"]]
+        prefix = args["prefix"] or args["topology"] + "_"
+        groups = {} if args["topology"] == "mesh" else {HUB: args["hubs_group"], SPOKE: args["spokes_group"]}
+        fleet = FleetVariables(self._task, args["group"], groups)
+        reader = HostReader(self._templar, prefix, variables)
         with collector_paused():
-            inputs = [reader.read(name, host_vars) for name, host_vars in fleet.by_host()]
-            outcome = plan_mesh(inputs, args["prefix"])
+            inputs = [
+                reader.read(name, host_vars)._replace(parts=fleet.parts_of(name)) for name, host_vars in fleet.by_host()
+            ]
+            outcome = plan_fleet(inputs, prefix)
         for warning in outcome.warnings:
             self._display.warning(warning)
         if outcome.plan is None:
@@ -57,6 +79,8 @@ class ActionModule(ActionBase):
                 result={"problems": list(outcome.problems)},
             )
         result.update(changed=False, plan=outcome.plan.to_dict(), summary=summary(outcome.plan))
+        if outcome.plan.hubs:
+            result["hubs"] = hubs(outcome.plan)
         return result
 
 
@@ -66,27 +90,35 @@ class FleetVariables:
     `hostvars` lacks role defaults and role parameters, so the play's own variable manager is asked, with the
     running task as context, exactly as the strategy asks it before it runs a task on a host. No templating
     happens here. Works on ansible-core 2.19 to 2.22.
+    groups: by part (hub, spoke), the group whose hosts have it; then these groups are the fleet. Only the first must
+    have hosts.
     """
 
-    def __init__(self, task: Task, group: str) -> None:
+    def __init__(self, task: Task, group: str, groups: Mapping[str, str] | None = None) -> None:
         self._task = task
         self._play: Play = task.get_play()
         self._manager = task.get_variable_manager()
         # There is no public way from a task to the inventory.
         inventory = self._manager._inventory
-        if group:
-            if not inventory.get_groups_dict().get(group):
-                known = sorted(name for name, hosts in inventory.get_groups_dict().items() if hosts)
-                raise AnsibleActionFail(
-                    f"group: {group!r} is not a group with hosts in it; such are: {', '.join(known)}"
-                )
-            pattern: Any = [group]
-        else:
+        members = inventory.get_groups_dict()
+        self._parts = {part: frozenset(members.get(name, ())) for part, name in (groups or {}).items()}
+        needed = next(iter(groups.values())) if groups else group
+        if needed and not members.get(needed):
+            known = sorted(name for name, hosts in members.items() if hosts)
+            raise AnsibleActionFail(f"group: {needed!r} is not a group with hosts in it; such are: {', '.join(known)}")
+        pattern: Any = [group]
+        if groups:
+            pattern = [name for name in groups.values() if members.get(name)]
+        elif not group:
             pattern = self._play.hosts
         # The fleet is the same under --limit and in every batch of `serial`: only the work is limited.
         self._hosts = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
         if not self._hosts:
             raise AnsibleActionFail(f"no host of the inventory matches {pattern}, so there is no fleet to plan")
+
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """Return which parts a member has in the fleet, by its groups."""
+        return tuple(part for part, names in self._parts.items() if name in names)
 
     def by_host(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each member's name and variables, one at a time: a thousand sets of them are large."""
@@ -104,11 +136,11 @@ class HostReader:
     from a role's defaults, so they are recognised by identity. Secrets are never among the names that are read.
     """
 
-    def __init__(self, templar: Templar, prefix: str) -> None:
+    def __init__(self, templar: Templar, prefix: str, variables: Iterable[str] = settings.VARIABLES) -> None:
         self._templar = templar
         self._names = [
             (variable, prefix + variable, SHARED_PREFIX + variable if variable in SHARED else "")
-            for variable in VARIABLES
+            for variable in variables
         ]
         # The value is kept beside its result, so that no other object can get its identity.
         self._constants: dict[int, tuple[object, object]] = {}
@@ -169,12 +201,28 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+def hubs(plan: FleetPlan) -> list[dict[str, str]]:
+    """Return the hubs, the preferred one first, as what chooses between them on a spoke needs to know them."""
+    return [
+        {"name": name, "dev": hub.interface, "address": plan.hosts[name].addresses[0].partition("/")[0]}
+        for name, hub in plan.hubs
+        if plan.hosts[name].addresses
+    ]
+
+
 def summary(plan: FleetPlan) -> str:
     """Return the plan in one line."""
     parts = [f"{len(plan.hosts)} members"]
+    interfaces = [hub.interface for _name, hub in plan.hubs] or [plan.interface]
+    if plan.hubs:
+        parts = [_counted(len(plan.hubs), "hub"), _counted(len(plan.hosts) - len(plan.hubs), "spoke")]
     for label, names in (("key unknown", plan.unknown), ("revoked", plan.excluded)):
         parts.extend(_named(label, names))
-    return f"{plan.topology} {plan.interface}: {', '.join(parts)}"
+    return f"{plan.topology} {' '.join(interfaces)}: {', '.join(parts)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _named(label: str, names: Iterable[str]) -> list[str]:

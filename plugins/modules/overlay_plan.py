@@ -18,7 +18,7 @@ description:
   - The members are the same under C(--limit), with C(serial), and when hosts cannot be reached. A member that was not
     heard from keeps the key, the addresses and the endpoint that the inventory or its neighbours know.
   - Variables are those of the role, with exact precedence for each member; role defaults and role parameters count.
-    See the role C(wirewright.overlay.mesh) for their meaning.
+    See the roles C(wirewright.overlay.mesh) and C(wirewright.overlay.hub_spoke) for their meaning.
   - All problems of all hosts are reported in one message, and then nothing is planned.
   - The result holds no secret. Preshared keys are derived later, for one host at a time.
 extends_documentation_fragment:
@@ -39,21 +39,32 @@ attributes:
 options:
   topology:
     description:
-      - Who has a tunnel to whom. In a V(mesh) every member has one to every other.
+      - Who has a tunnel to whom. In a V(mesh) every member has one to every other. With V(hub_spoke) every spoke has one
+        to every hub, and hubs have one to each other.
     type: str
-    choices: [mesh]
+    choices: [mesh, hub_spoke]
     default: mesh
   group:
     description:
-      - The inventory group whose hosts are the members.
+      - The inventory group whose hosts are the members of a mesh.
       - By default all hosts that the play's C(hosts) name, without C(--limit).
     type: str
     default: ''
+  hubs_group:
+    description:
+      - The inventory group of the hubs, if O(topology=hub_spoke).
+    type: str
+    default: hubs
+  spokes_group:
+    description:
+      - The inventory group of the spokes, if O(topology=hub_spoke).
+    type: str
+    default: spokes
   prefix:
     description:
-      - What the names of the variables begin with.
+      - What the names of the variables begin with. By default the topology's name and an underscore.
     type: str
-    default: mesh_
+    default: ''
 seealso:
   - module: wirewright.overlay.overlay_apply
   - module: wirewright.overlay.overlay_facts
@@ -72,6 +83,14 @@ EXAMPLES = r"""
 - name: Apply this host's part
   wirewright.overlay.overlay_apply:
     plan_from: mesh_plan
+
+- name: Plan hubs and spokes
+  wirewright.overlay.overlay_plan:
+    topology: hub_spoke
+    hubs_group: gateways
+    spokes_group: branches
+  run_once: true
+  register: hub_spoke_plan
 """
 
 RETURN = r"""
@@ -84,21 +103,22 @@ plan:
       description: Version of this form.
       returned: success
       type: int
-      sample: 1
+      sample: 2
     topology:
       description: The topology.
       returned: success
       type: str
       sample: mesh
     interface:
-      description: The interface that all members have.
+      description: The interface that all members of a mesh have, or that leads to the preferred hub.
       returned: success
       type: str
       sample: wg0
     hosts:
       description:
         - By inventory name, what the others need to know of a host (C(public_key), C(addresses), C(networks),
-          C(endpoints), C(families)) and what only it needs (C(device)).
+          C(endpoints), C(families); C(hub) with the interface and priority of a hub; C(public_keys) and C(ports) of a
+          spoke by interface) and what only it needs (C(device)).
       returned: success
       type: dict
     unknown:
@@ -118,12 +138,36 @@ plan:
       type: list
       elements: str
       sample: []
+    networks:
+      description: The networks of the overlay, if spokes send them to hubs.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+    isolate:
+      description: Whether spokes are kept from each other.
+      returned: success
+      type: bool
+      sample: false
+    retired:
+      description: The interfaces that led to hubs which are revoked.
+      returned: success
+      type: list
+      elements: str
+      sample: []
 problems:
   description: All that is wrong, one line each.
   returned: failure
   type: list
   elements: str
   sample: ["host 'web3': mesh_addresses: 10.42.0.4 is also db1''s; give one of them another address"]
+hubs:
+  description: The hubs, the preferred one first, each with C(name), the device C(dev) that leads to it, and its C(address).
+  returned: with O(topology) V(hub_spoke)
+  type: list
+  elements: dict
+  sample:
+    - {address: 10.43.0.1, dev: wg0, name: hub1}
 summary:
   description: The plan in one line.
   returned: success
@@ -137,9 +181,11 @@ from ansible.module_utils.basic import AnsibleModule
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "topology": {"type": "str", "choices": ["mesh"], "default": "mesh"},
+            "topology": {"type": "str", "choices": ["mesh", "hub_spoke"], "default": "mesh"},
             "group": {"type": "str", "default": ""},
-            "prefix": {"type": "str", "default": "mesh_"},
+            "hubs_group": {"type": "str", "default": "hubs"},
+            "spokes_group": {"type": "str", "default": "spokes"},
+            "prefix": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

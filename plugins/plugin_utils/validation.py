@@ -4,8 +4,8 @@
 
 """Every rule that spans the hosts of a fleet.
 
-`violations` must not be planned; `advice` works, but not as its owner may think. Rules on prefixes and on
-endpoints have files of their own. This plugin util is private to the collection.
+Violations must not be planned; advice is on what works, but not as its owner may think. Rules on prefixes, on
+endpoints and on hubs have files of their own. This plugin util is private to the collection.
 """
 
 from __future__ import annotations
@@ -18,9 +18,21 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Fleet, Member
 
 
-def violations(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
-    """Yield everything that is wrong between hosts."""
+def mesh_violations(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
+    """Yield everything that is wrong between the members of a mesh."""
     yield from _interfaces(fleet)
+    yield from violations(fleet, mtus)
+
+
+def mesh_advice(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
+    """Yield everything in a mesh that is worth a warning."""
+    yield from _alone(fleet)
+    yield from advice(fleet, mtus)
+    yield from validation_endpoints.advice(fleet)
+
+
+def violations(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
+    """Yield what is wrong between hosts in any topology."""
     yield from _duplicate_keys(fleet)
     yield from _revoked_keys(fleet)
     yield from _static_peers(fleet)
@@ -31,12 +43,10 @@ def violations(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
 
 
 def advice(fleet: Fleet, mtus: Mapping[str, Choice]) -> Iterator[Problem]:
-    """Yield everything that is worth a warning."""
+    """Yield what is worth a warning in any topology."""
     yield from _unknown(fleet)
-    yield from _alone(fleet)
     yield from _different_mtus(fleet, mtus)
     yield from validation_prefixes.advice(fleet)
-    yield from validation_endpoints.advice(fleet)
 
 
 def _interfaces(fleet: Fleet) -> Iterator[Problem]:

@@ -135,7 +135,7 @@ def _default_routes(fleet: Fleet, member: Member) -> Iterator[Problem]:
             yield Problem(
                 member.name,
                 fleet.prefix + variable,
-                f"{text} would send all traffic into one tunnel, which is not part of a mesh; "
+                f"{text} would send all traffic into one tunnel, which is not what this overlay is for; "
                 f"list the networks that are meant, or set {fleet.prefix}routes to false",
             )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -145,6 +146,11 @@ class Capture:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # It leaves what it has not read yet.
+        size, deadline = -1, time.monotonic() + 10
+        while size != self._path.stat().st_size and time.monotonic() < deadline:
+            size = self._path.stat().st_size
+            time.sleep(0.3)
         self._tcpdump.terminate()
         self._tcpdump.communicate(timeout=20)
 

@@ -224,7 +224,8 @@ def test_predicted_diff_of_a_run_is_the_real_one() -> None:
 def test_remove_leaves_nothing_of_the_interface_and_the_key_only_when_asked() -> None:
     site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
     with mesh("h1", "h2", per_host=site, overlay_persistence="wg_quick") as lab:
-        find = ["sh", "-c", "find /etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay -name '*w*g0*'"]
+        places = "/etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay"
+        find = ["sh", "-c", f"find {places} -name '*w*g0*' 2>/dev/null || :"]
         assert len(lab.run("h2", find).stdout.split()) >= 4
         assert_ok(lab.playbook("playbooks/remove.yml"))
         for host in lab.hosts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -35,17 +35,12 @@ class Change:
     gone: frozenset[int] = frozenset()
 
 
-def refuse_cut(
-    connection: Connection,
-    change: Change,
-    names: Callable[[int], str] = tables.name_of,
-    environment: Mapping[str, str] = os.environ,
-) -> None:
+def refuse_cut(connection: Connection, change: Change, names: Callable[[int], str] = tables.name_of) -> None:
     """Raise Refused where the change would send the connection it comes by elsewhere.
 
     ``names`` tells interfaces by their index.
     """
-    flow = management.find(connection, environment) if change.rules or change.routes or change.gone else None
+    flow = management.find(connection, os.environ) if change.rules or change.routes or change.gone else None
     leads = flow is not None and (bool(change.gone) or _leads(change.routes, flow))
     if flow is None or not (change.rules or leads):
         return

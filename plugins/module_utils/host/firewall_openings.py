@@ -134,7 +134,7 @@ def _dropped(chain: DropChain, needs: Needs) -> Iterable[Finding]:
         commands = [_insert(chain, _between(chain, iif, oif))]
         if iif != oif:
             words = ("ct", "state", "established,related") if nft else _ANSWERS
-            commands.append(_insert(chain, (*_between(chain, oif, iif), *words)))
+            commands.append(_insert(chain, (*_between(chain, iif=oif, oif=iif), *words)))
         yield Finding(name, _forwarding(iif, oif), tuple(commands))
 
 

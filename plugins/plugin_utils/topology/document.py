@@ -10,21 +10,25 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import decode_key
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.psk import PresharedKeys
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import choose
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke_document import (
+    firewall,
+    hub_spoke_interfaces,
+    retired_interfaces,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import InterfaceDocument
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh_document import mesh_interfaces
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
     Device,
     FleetPlan,
-    HostPlan,
-    PeerOverride,
 )
 
-_AS_PLANNED = PeerOverride()
+HUB_SPOKE = "hub_spoke"
 
 
 class NotInPlan(Exception):
@@ -51,12 +55,28 @@ def host_document(
     host = plan.hosts.get(name)
     if host is None or host.device is None:
         raise _absence(plan, name)
-    secrets = _preshared_keys(plan, name, host, psk_master, psk_epoch)
-    secrets.update(_static_preshared_keys(host.device, static_preshared_keys or {}))
-    document: dict[str, Any] = {"interfaces": [_interface(plan, name, host, host.device)]}
-    if secrets:
-        document["preshared_keys"] = {plan.interface: secrets}
+    hub_spoke = plan.topology == HUB_SPOKE
+    expand = hub_spoke_interfaces if hub_spoke else mesh_interfaces
+    interfaces = expand(plan, name, host, host.device)
+    document: dict[str, Any] = {"interfaces": [interface.fields for interface in interfaces]}
+    if hub_spoke:
+        document["interfaces"] += retired_interfaces(plan, host)
+        sections = firewall(plan, host, host.device)
+        document.update({"nftables": sections} if sections else {})
+    if host.device.open_firewall:
+        document["open_firewall"] = True
+    derive = PresharedKeys(psk_master, psk_epoch) if psk_master else None
+    static = _static_preshared_keys(host.device, static_preshared_keys or {})
+    secrets = {interface.name: {**_derived(interface, derive), **static} for interface in interfaces}
+    if any(secrets.values()):
+        document["preshared_keys"] = {interface: keys for interface, keys in secrets.items() if keys}
     return document
+
+
+def lacks_key(plan: FleetPlan, name: str) -> bool:
+    """Return whether the key of any device of a member is unknown, so that no preshared key can be derived for it."""
+    host = plan.hosts[name]
+    return None in (host.public_keys.values() if host.public_keys else [host.public_key])
 
 
 def _absence(plan: FleetPlan, name: str) -> NotInPlan:
@@ -71,81 +91,17 @@ def _absence(plan: FleetPlan, name: str) -> NotInPlan:
     return NotInPlan(f"{named} is not a member of the fleet that was planned")
 
 
-def _interface(plan: FleetPlan, name: str, host: HostPlan, device: Device) -> dict[str, Any]:
-    peers = [
-        _peer(other_name, other, host, device)
-        for other_name, other in plan.hosts.items()
-        if other_name != name and other.public_key is not None
-    ]
-    peers.extend(_static_peers(device))
-    peers.sort(key=lambda peer: (peer["name"], peer["public_key"]))
-    return {
-        "name": plan.interface,
-        "inventory_name": name,
-        "private_key_file": device.private_key_file,
-        "listen_port": device.listen_port,
-        "fwmark": device.fwmark,
-        "mtu": device.mtu,
-        "addresses": list(host.addresses),
-        "routes": device.routes,
-        "purge": device.purge,
-        "userspace": device.userspace,
-        "adopt": device.adopt,
-        "persistence": device.persistence,
-        "allow_mass_removal": device.allow_mass_removal,
-        "peers": peers,
-        "unknown_peers": [unknown for unknown in plan.unknown if unknown != name],
-        "revoked": dict(plan.revoked),
-        "sysctls": dict(device.sysctls),
-    }
-
-
-def _peer(other_name: str, other: HostPlan, host: HostPlan, device: Device) -> dict[str, Any]:
-    view = device.overrides.get(other_name, _AS_PLANNED)
-    endpoint = choose(host.families, other.endpoints)[1]
-    if view.endpoint is not None:
-        endpoint = view.endpoint
-    keepalive = view.persistent_keepalive
-    bare = [address.partition("/")[0] for address in other.addresses]
-    return {
-        "public_key": other.public_key,
-        "name": other_name,
-        "endpoint": endpoint or None,
-        "allowed_ips": [text + ("/128" if ":" in text else "/32") for text in bare] + list(other.networks),
-        "persistent_keepalive": device.persistent_keepalive if keepalive is None else keepalive,
-        "addresses": bare,
-    }
-
-
-def _static_peers(device: Device) -> Iterable[dict[str, Any]]:
-    for peer in device.static_peers:
-        yield {
-            "public_key": peer.public_key,
-            "name": peer.name,
-            "endpoint": peer.endpoint or None,
-            "allowed_ips": list(peer.allowed_ips),
-            "persistent_keepalive": peer.persistent_keepalive,
-            "addresses": [],
-        }
-
-
-def _preshared_keys(plan: FleetPlan, name: str, host: HostPlan, psk_master: str, psk_epoch: int) -> dict[str, str]:
-    if not psk_master:
+def _derived(interface: InterfaceDocument, derive: PresharedKeys | None) -> dict[str, str]:
+    if derive is None or interface.own_key is None:
         return {}
-    derive = PresharedKeys(psk_master, psk_epoch)
-    if host.public_key is None:
-        return {}
-    own = decode_key(host.public_key)
-    return {
-        other.public_key: derive.between(own, decode_key(other.public_key))
-        for other_name, other in plan.hosts.items()
-        if other_name != name and other.public_key is not None
-    }
+    own = decode_key(interface.own_key)
+    return {key: derive.between(own, decode_key(key)) for key in interface.members}
 
 
 def _static_preshared_keys(device: Device, given: Mapping[str, str]) -> dict[str, str]:
     """Return the given keys of the unmanaged peers, checked."""
     found = {}
+    wrong = []
     for peer in device.static_peers:
         secret = given.get(peer.public_key, "")
         if not secret:
@@ -153,7 +109,9 @@ def _static_preshared_keys(device: Device, given: Mapping[str, str]) -> dict[str
         try:
             decode_key(secret)
         except ValueError as error:
-            named = host_list([peer.name or peer.public_key])
-            raise ValueError(f"the preshared key of static peer {named}: {error}") from None
-        found[peer.public_key] = secret.strip()
+            wrong.append(f"the preshared key of static peer {host_list([peer.name or peer.public_key])}: {error}")
+        else:
+            found[peer.public_key] = secret.strip()
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return found

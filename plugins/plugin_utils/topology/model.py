@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-VERSION = 1
+VERSION = 2
+
+HUB = "hub"
+SPOKE = "spoke"
 
 
 class HostInput(NamedTuple):
@@ -24,6 +27,7 @@ class HostInput(NamedTuple):
     variables: by name, without the role's prefix, templated, plain.
     unresolved: the variables whose templates could not be evaluated, with the reason.
     fact: what `overlay_facts` returned, None where the host has not been contacted.
+    parts: HUB, SPOKE or both, by the groups that the host is in; empty in a mesh.
     """
 
     name: str
@@ -31,6 +35,7 @@ class HostInput(NamedTuple):
     ansible_host: str = ""
     fact: Mapping[str, Any] | None = None
     unresolved: Mapping[str, str] = {}
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ class PeerOverride:
 
 @dataclass(frozen=True)
 class Device:
-    """What only the host itself needs: its device, its unmanaged peers and its views of the others."""
+    """What only the host itself needs: its device, its unmanaged peers and its views of the others.
+
+    A spoke has a device for each hub; private_key_files and listen_ports are by their names. masquerade: the prefixes
+    that a hub hides behind its own address.
+    """
 
     private_key_file: str
     listen_port: int
@@ -87,6 +96,10 @@ class Device:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     static_peers: tuple[StaticPeer, ...] = ()
     overrides: Mapping[str, PeerOverride] = field(default_factory=dict)
+    private_key_files: Mapping[str, str] = field(default_factory=dict)
+    listen_ports: Mapping[str, int] = field(default_factory=dict)
+    masquerade: tuple[str, ...] = ()
+    open_firewall: bool = False
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Device:
@@ -95,8 +108,20 @@ class Device:
         fields["static_peers"] = tuple(
             StaticPeer(**{**peer, "allowed_ips": tuple(peer["allowed_ips"])}) for peer in data["static_peers"]
         )
+        fields["masquerade"] = tuple(data["masquerade"])
         fields["overrides"] = {name: PeerOverride(**view) for name, view in data["overrides"].items()}
         return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What makes a host a hub: the name of the device that leads to it, on itself and on every spoke, and its rank.
+
+    Of two hubs the one with the lower priority is preferred; on spokes it is the metric of the routes through it.
+    """
+
+    interface: str
+    priority: int
 
 
 @dataclass(frozen=True)
@@ -106,6 +131,8 @@ class HostPlan:
     public_key is None where nobody knows it; device is None where the host's variables cannot be evaluated
     (it was not contacted, and they depend on facts). Neighbours keep what they hold of either.
     families: the address families it can reach others by.
+    hub: set for a hub. public_keys: those of a spoke, by its devices; ports: where these are reached, for a spoke that
+    has endpoints.
     """
 
     public_key: str | None
@@ -114,6 +141,13 @@ class HostPlan:
     endpoints: Endpoints = Endpoints()
     families: tuple[str, ...] = ("ipv4", "ipv6")
     device: Device | None = None
+    hub: Hub | None = None
+    public_keys: Mapping[str, str | None] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    def key_on(self, interface: str) -> str | None:
+        """Return the host's public key on a device; a mesh member and a hub have one device, whatever its name."""
+        return self.public_keys.get(interface) if self.public_keys else self.public_key
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], with_device: bool = True) -> HostPlan:
@@ -126,12 +160,19 @@ class HostPlan:
             Endpoints(**data["endpoints"]),
             tuple(data["families"]),
             None if device is None else Device.from_dict(device),
+            None if data["hub"] is None else Hub(**data["hub"]),
+            data["public_keys"],
+            data["ports"],
         )
 
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """Everything that is to be, once: hosts by name, members nobody knows a key of, revoked keys and their names."""
+    """Everything that is to be, once: hosts by name, members nobody knows a key of, revoked keys and their names.
+
+    networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
+    retired: the devices that led to hubs which are revoked.
+    """
 
     interface: str
     hosts: Mapping[str, HostPlan]
@@ -140,6 +181,15 @@ class FleetPlan:
     excluded: tuple[str, ...] = ()
     topology: str = "mesh"
     version: int = VERSION
+    networks: tuple[str, ...] = ()
+    isolate: bool = False
+    retired: tuple[str, ...] = ()
+
+    @property
+    def hubs(self) -> list[tuple[str, Hub]]:
+        """The hubs with their names, the preferred one first."""
+        found = [(name, host.hub) for name, host in self.hosts.items() if host.hub is not None]
+        return sorted(found, key=lambda entry: (entry[1].priority, entry[0]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data, in a stable order."""
@@ -151,6 +201,9 @@ class FleetPlan:
             "unknown": list(self.unknown),
             "revoked": dict(sorted(self.revoked.items())),
             "excluded": list(self.excluded),
+            "networks": list(self.networks),
+            "isolate": self.isolate,
+            "retired": list(self.retired),
         }
 
     @classmethod
@@ -171,7 +224,19 @@ class FleetPlan:
             dict(data["revoked"]),
             tuple(data["excluded"]),
             data["topology"],
+            networks=tuple(data["networks"]),
+            isolate=data["isolate"],
+            retired=tuple(data["retired"]),
         )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A plan, unless there are problems; both problems and warnings are lines ready to be shown."""
+
+    plan: FleetPlan | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def _plain(value: Any) -> Any:

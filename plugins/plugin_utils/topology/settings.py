@@ -35,7 +35,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     StaticPeer,
 )
 
-# The variables a mesh is planned from, without the role's prefix. No secret is among them.
+# The variables a fleet is planned from, whatever its topology, without the role's prefix. No secret is among them.
 VARIABLES = (
     "addresses",
     "adopt",
@@ -111,8 +111,11 @@ class Settings:
     revoked: tuple[str, ...]
 
 
-def read_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
-    """Return a host's settings; what is wrong with them is appended to the problems."""
+def read_settings(host: HostInput, prefix: str, problems: list[Problem], keepalive: int = 0) -> Settings:
+    """Return a host's settings; what is wrong with them is appended to the problems.
+
+    keepalive: the seconds of persistent_keepalive where the inventory says nothing.
+    """
     read = Reader(host.name, prefix, host.variables, problems)
     if not host.name.isprintable():
         read.note("interface", "the host's name has control characters, and names go into configuration files")
@@ -126,7 +129,7 @@ def read_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Sett
         port=port,
         endpoint=_endpoint(read, port),
         endpoint_family=read.choice("endpoint_family", AUTO, (AUTO, "ipv4", "ipv6")),
-        persistent_keepalive=read.integer("persistent_keepalive", 0, 0, 65535),
+        persistent_keepalive=read.integer("persistent_keepalive", keepalive, 0, 65535),
         mtu=_mtu(read),
         fwmark=read.integer("fwmark", 0, 0, 0xFFFFFFFF),
         networks=read.parsed("networks", parse_prefix),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import closing
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.stun.channel import Arrived, Reported, open_raw
@@ -30,7 +31,7 @@ def send_to_a_held_port(family: int) -> tuple[list[Arrived | Reported], list[byt
             link.bind((here, 0))
         port = holder.getsockname()[1]
         channel = open_raw(family, port)
-        with channel.link:
+        with closing(channel.link):
             # Within the machine a packet is in both sockets when its sending returns.
             sender.sendto(b"of WireGuard", (here, port))
             sender.sendto(MESSAGE, neighbour.getsockname()[:2])

@@ -46,6 +46,8 @@ module = AnsibleModule(
     {
         "interfaces": {"type": "list", "elements": "dict"},
         "preshared_keys": {"type": "dict", "no_log": True},
+        "nftables": {"type": "dict"},
+        "open_firewall": {"type": "bool"},
         "allow_management_change": {"type": "bool"},
     },
     supports_check_mode=True,

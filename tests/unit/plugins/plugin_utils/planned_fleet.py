@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import Outcome, plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
 
 NETWORK = {"network": "10.42.0.0/24"}
 

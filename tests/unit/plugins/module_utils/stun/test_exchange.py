@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.stun.channel import Arrived, Channel, open_udp
@@ -140,7 +140,7 @@ def test_nothing_to_ask() -> None:
 
 @given(st.binary(max_size=120))
 def test_any_bytes_from_a_server_are_survived(data: bytes) -> None:
-    with open_udp(socket.AF_INET).link as link:
+    with closing(open_udp(socket.AF_INET).link) as link:
         channel = Channel(socket.AF_INET, 1, 0, link, False)
         for payload in (data, data[:4] + COOKIE + TRANSACTION + data[4:]):
             outcome, _last = judged(channel, payload)

@@ -81,6 +81,13 @@ def test_wrong_preshared_keys_are_not_shown(secret: str) -> None:
     assert secret not in str(caught.value)
 
 
+def test_all_wrong_preshared_keys_are_named_at_once() -> None:
+    laptop = {**PHONE, "name": "laptop", "public_key": key_of("laptop"), "allowed_ips": ["10.99.0.2/32"]}
+    plan = planned(host("h1", {"static_peers": [PHONE, laptop]}), host("h2"))
+    with pytest.raises(ValueError, match=r"static peer 'phone'.*static peer 'laptop'"):
+        host_document(plan, "h1", static_preshared_keys={key_of("phone"): "x", key_of("laptop"): "y"})
+
+
 def test_who_has_no_document() -> None:
     plan = planned(host("h1", {"revoked": "h2"}), host("h2"))
     with pytest.raises(NotInPlan, match="'h2' is revoked") as caught:

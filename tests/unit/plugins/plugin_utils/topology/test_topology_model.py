@@ -34,7 +34,7 @@ def test_one_device_is_enough_for_one_document() -> None:
     assert host_document(read, "h1") == host_document(plan, "h1")
 
 
-@pytest.mark.parametrize("data", [None, {}, [], {"version": 2}, {"version": "1"}])
+@pytest.mark.parametrize("data", [None, {}, [], {"version": 1}, {"version": "1"}])
 def test_what_is_no_plan(data: Any) -> None:
-    with pytest.raises(ValueError, match="not a fleet plan of version 1"):
+    with pytest.raises(ValueError, match="not a fleet plan of version 2"):
         FleetPlan.from_dict(data)

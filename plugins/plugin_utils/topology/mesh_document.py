@@ -1,0 +1,52 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host's part of a mesh: one interface, with every other member as a peer.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import (
+    InterfaceDocument,
+    host_prefixes,
+    interface_document,
+    peer_entry,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+    Device,
+    FleetPlan,
+    HostPlan,
+)
+
+
+def mesh_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device) -> list[InterfaceDocument]:
+    """Return the one interface of a member of a mesh."""
+    peers = [
+        peer_entry(
+            other_name,
+            other,
+            host,
+            device,
+            other.public_key,
+            other.endpoints,
+            [*host_prefixes(other), *other.networks],
+        )
+        for other_name, other in plan.hosts.items()
+        if other_name != name and other.public_key is not None
+    ]
+    own = interface_document(
+        plan,
+        name,
+        device,
+        host.public_key,
+        peers,
+        (unknown for unknown in plan.unknown if unknown != name),
+        name=plan.interface,
+        private_key_file=device.private_key_file,
+        listen_port=device.listen_port,
+        addresses=list(host.addresses),
+    )
+    return [own]

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spokes with a tunnel to each of two hubs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+from hub_spoke_lab import (
+    ADDRESSES,
+    ONE_HUB,
+    TWO_HUBS,
+    build,
+    converge,
+    fleet,
+    is_cut_off,
+    reaches,
+    routes,
+    session,
+)
+from lab_hosts import Lab
+from mesh_lab import assert_ok, failure, ping
+
+SPOKES = ("s1", "s2", "s3")
+DEVICES = {"hub1": "wg0", "hub2": "wg1"}
+PAYLOAD = 1200
+
+
+def test_spokes_prefer_one_hub_and_go_on_through_the_other() -> None:
+    with fleet(*TWO_HUBS) as lab:
+        assert routes(lab, "s1") == {
+            ("10.43.0.0/24", "wg0", 100),
+            ("10.43.0.0/24", "wg1", 200),
+            (ADDRESSES["hub1"], "wg0", 100),
+            (ADDRESSES["hub2"], "wg1", 200),
+            ("10.60.1.0/24", "wg0", 100),
+            *((f"10.50.{n}.0/24", device, metric) for n in (2, 3) for device, metric in (("wg0", 100), ("wg1", 200))),
+        }
+        for source, target in (("s1", "s2"), ("s1", "hub1"), ("s1", "hub2"), ("hub1", "hub2"), ("s2-site", "s3-site")):
+            assert reaches(lab, source, target), (source, target)
+        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+
+        lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
+        assert is_cut_off(lab, "s1", "s2")
+        # What is on its way by either hub is taken: one spoke after the other changes.
+        for name in SPOKES:
+            lab.run(name, ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
+        assert reaches(lab, "s1", "s2")
+        assert reaches(lab, "s2-site", "s3-site")
+        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+
+        play = assert_ok(converge(lab))
+        assert all(play.recap[name]["changed"] == 1 for name in ("hub1", *SPOKES))
+        assert play.recap["hub2"]["changed"] == 0
+        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+        assert assert_ok(converge(lab)).changed == 0
+
+
+PROGRAM = ["python3", "-I", "/usr/local/lib/wirewright.overlay/wirewright-overlay-failover"]
+WITHIN = 20  # seconds, as docs/failover.md says
+
+
+def test_the_next_hub_takes_over_in_time_and_a_run_meanwhile_changes_nothing() -> None:
+    with fleet(*TWO_HUBS) as lab, contextlib.ExitStack() as stack:
+        for name in SPOKES:
+            stack.enter_context(running(lab, name))
+        assert reaches(lab, "s2-site", "s3-site")
+        lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
+        died = time.monotonic()
+        while is_cut_off(lab, "s2-site", "s3-site"):
+            assert time.monotonic() < died + 2 * WITHIN, "with as much again for a machine under load"
+        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+        play = assert_ok(converge(lab))
+        assert {name: play.recap[name]["changed"] for name in (*SPOKES, "hub2")} == dict.fromkeys((*SPOKES, "hub2"), 0)
+        assert ways(lab, "s1", "s2") == ["hub2", "hub2"], "hub1 is up again, and has not yet answered six times"
+        deadline = time.monotonic() + 120
+        while ways(lab, "s1", "s2") != ["hub1", "hub1"]:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        told = json.loads(lab.run("s1", [*PROGRAM, "--once"]).stdout)
+        assert told["active"] == "hub1" and [hub["answers"] for hub in told["hubs"]] == [True, True]
+        assert_ok(converge(lab, hub_spoke_failover="absent"))
+        assert (
+            lab.run("s1", ["ls", "-d", PROGRAM[-1], "/etc/wirewright.overlay/failover.json"], check=False).stdout == ""
+        )
+
+
+@contextlib.contextmanager
+def running(lab: Lab, name: str) -> Iterator[None]:
+    """Run the program that chooses between hubs, as its unit does where there is systemd."""
+    with subprocess.Popen([*lab.enter(name), *PROGRAM], stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def ways(lab: Lab, source: str, target: str) -> list[str]:
+    """Return by which hubs a large packet and its answer come, as the hubs' own counters say."""
+    before = {name: sent(lab, name) for name in (source, target)}
+    assert ping(lab, source, ADDRESSES[target], "-s", str(PAYLOAD))
+    after = {name: sent(lab, name) for name in (source, target)}
+    return [
+        hub for name in (target, source) for hub, count in after[name].items() if count - before[name][hub] > PAYLOAD
+    ]
+
+
+def sent(lab: Lab, name: str) -> dict[str, int]:
+    """Return how many bytes each hub has sent to a spoke; a hub whose device is down sends none."""
+    return {hub: session(lab, hub, name, interface).tx_bytes for hub, interface in DEVICES.items()}
+
+
+def test_answers_may_come_by_the_other_hub() -> None:
+    with fleet(*TWO_HUBS) as lab:
+        assert reaches(lab, "s1", "s2")
+        lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"])
+        lab.run("s2", ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
+        assert reaches(lab, "s1", "s2")
+        assert ways(lab, "s1", "s2") == ["hub1", "hub2"]
+        lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.wg1.rp_filter=0"])
+        assert is_cut_off(lab, "s1", "s2"), "without the sysctl the kernel drops them"
+
+
+def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
+    with fleet(*ONE_HUB) as lab:
+        assert reaches(lab, "s1", "s2")
+        before = {name: session(lab, name, "hub1") for name in ("s1", "s2")}
+        build(lab, ["hub2"])
+        assert_ok(converge(lab))
+        for name, state in before.items():
+            after = session(lab, name, "hub1")
+            assert after.configuration() == state.configuration()
+            assert after.latest_handshake >= state.latest_handshake and after.rx_bytes >= state.rx_bytes > 0
+        assert reaches(lab, "s1", "hub2")
+        assert assert_ok(converge(lab)).changed == 0
+
+
+def test_a_revoked_hub_takes_its_devices_with_it() -> None:
+    with fleet(*TWO_HUBS) as lab:
+        play = assert_ok(converge(lab, overlay_revoked=["hub2"]))
+        assert play.recap["hub2"]["changed"] == 0
+        for name in SPOKES:
+            assert lab.run(name, ["ip", "link", "show", "dev", "wg1"], check=False).returncode
+            assert not [route for route in routes(lab, name) if route[1] == "wg1"]
+        assert reaches(lab, "s1", "s2")
+        assert assert_ok(converge(lab, overlay_revoked=["hub2"])).changed == 0
+
+
+def test_two_hubs_with_one_interface_are_refused_before_anything_is_made() -> None:
+    with Lab() as lab:
+        build(lab, TWO_HUBS)
+        alike = {"hub2": {"hub_spoke_interface": "wg0", "hub_spoke_priority": 100}}
+        message = failure(converge(lab, per_host=alike))
+        assert "hub_spoke_interface: hubs 'hub1', 'hub2' all have wg0" in message
+        assert "hub_spoke_priority: hubs 'hub1', 'hub2' all have 100" in message
+        assert lab.run("s1", ["ip", "link", "show", "dev", "wg0"], check=False).returncode
+
+
+def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs() -> None:
+    with fleet(*TWO_HUBS, hub_spoke_failover="none") as lab:
+        play = assert_ok(converge(lab, "-vvv", hub_spoke_failover="none"))
+        assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
+
+
+def test_one_host_at_a_time_is_an_overlay_after_one_run() -> None:
+    with Lab() as lab:
+        build(lab, TWO_HUBS)
+        assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml"))
+        for source, target in (("s1", "s2"), ("s2", "hub2"), ("hub1", "hub2")):
+            assert reaches(lab, source, target), (source, target)
+        assert assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml")).changed == 0
+
+
+def test_hubs_change_places() -> None:
+    with fleet(*TWO_HUBS) as lab:
+        before = session(lab, "s1", "hub1")
+        assert_ok(converge(lab, per_host={"hub1": {"hub_spoke_priority": 300}}))
+        assert ("10.43.0.0/24", "wg0", 300) in routes(lab, "s1")
+        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+        assert session(lab, "s1", "hub1").latest_handshake >= before.latest_handshake
+        assert_ok(converge(lab))
+        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+        assert assert_ok(converge(lab)).changed == 0
+
+
+def test_whoever_is_out_of_reach_keeps_its_place() -> None:
+    nowhere = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
+    with fleet(*TWO_HUBS) as lab:
+        for gone in ("hub1", "s2"):
+            play = converge(lab, per_host={gone: nowhere})
+            assert play.recap[gone]["unreachable"] == 1
+            assert play.changed == 0
+            assert not [event for event in play.events if event["event"] == "failed"]
+        assert reaches(lab, "s1", "s2")
+
+
+def test_what_boots_is_what_runs() -> None:
+    with fleet(*TWO_HUBS, overlay_persistence="wg_quick") as lab:
+        before = {name: routes(lab, name) for name in ("hub1", "s1")}
+        for name, interfaces in (("hub1", ["wg0"]), ("s1", ["wg0", "wg1"])):
+            for interface in interfaces:
+                lab.run(name, ["ip", "link", "del", interface])
+            for interface in interfaces:
+                script = f"wg-quick up {interface} </dev/null >/run/wg-quick.log 2>&1 || {{ cat /run/wg-quick.log; exit 1; }}"
+                lab.run(name, ["sh", "-c", script])
+                # systemd does this by udev when an interface appears, see sysctl.d(5).
+                lab.run(name, ["sysctl", "-q", "-p", f"/etc/sysctl.d/90-wirewright-{interface}.conf"])
+        assert {name: routes(lab, name) for name in before} == before
+        assert assert_ok(converge(lab, overlay_persistence="wg_quick")).changed == 0
+        # The hub learns anew where a spoke is when it says something; its keepalives alone do that after two minutes.
+        assert reaches(lab, "s2", "hub1")
+        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]

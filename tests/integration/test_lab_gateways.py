@@ -1,0 +1,159 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lab hosts behind gateways, and networks behind lab hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab_hosts import PROGRAM, ROOT, Lab
+from mesh_lab import Capture
+
+WANTED: dict[str, Any] = {
+    "hosts": {
+        "h1": {"addresses": ["192.0.2.11/24"]},
+        "inner": {"addresses": ["192.168.1.2/24"], "behind": "nat1", "site": "10.50.1.0/24"},
+        "other": {"addresses": ["192.168.2.2/24"], "behind": "nat2"},
+    },
+    "gateways": {
+        "nat1": {"addresses": ["192.0.2.101/24"], "network": "192.168.1.0/24"},
+        "nat2": {"addresses": ["192.0.2.102/24"], "network": "192.168.2.0/24"},
+    },
+}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+def up(lab: Lab, **changed: Any) -> dict[str, Any]:
+    done = program("up", stdin=json.dumps({"lab": lab.name, **WANTED, **changed}))
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def program(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(PROGRAM), *args]
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+
+
+def ping(lab: Lab, source: str, address: str) -> bool:
+    return lab.run(source, ["ping", "-n", "-c", "1", "-w", "2", address], check=False).returncode == 0
+
+
+def test_who_is_behind_a_gateway_calls_from_its_address_and_cannot_be_called(lab: Lab, tmp_path: Path) -> None:
+    assert sorted(up(lab)["created"]) == ["h1", "inner", "inner-site", "nat1", "nat2", "other"]
+    with Capture(lab, tmp_path / "public.pcap") as capture:
+        assert ping(lab, "inner", "192.0.2.11")
+        assert ping(lab, "other", "192.0.2.11")
+    seen = capture.lines("icmp[icmptype] = icmp-echo")
+    assert any("192.0.2.101 > 192.0.2.11" in line for line in seen)
+    assert any("192.0.2.102 > 192.0.2.11" in line for line in seen)
+    assert capture.lines("net 192.168.0.0/16") == []
+    lab.run("h1", ["ip", "route", "add", "192.168.1.0/24", "via", "192.0.2.101"])
+    assert not ping(lab, "h1", "192.168.1.2")
+    assert not ping(lab, "h1", "192.0.2.101")
+    assert not ping(lab, "inner", "192.168.2.2")
+
+
+def test_a_network_behind_a_host_has_a_machine_that_knows_the_way(lab: Lab) -> None:
+    up(lab)
+    assert ping(lab, "inner", "10.50.1.2")
+    assert ping(lab, "inner-site", "10.50.1.1")
+    assert (
+        json.loads(lab.run("inner-site", ["ip", "-j", "route", "show", "default"]).stdout)[0]["gateway"] == "10.50.1.1"
+    )
+
+
+def test_up_again_changes_nothing(lab: Lab) -> None:
+    up(lab)
+    assert up(lab)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ip -n ww-{lab}-inner route del default",
+        "ip -n ww-{lab}-inner link del eth0",
+        "ip -n ww-{lab}-nat1 link set lan down",
+        "ip -n ww-{lab}-nat1 addr flush dev lan",
+        "ip -n ww-{lab}-nat1 link del lan",
+        "ip netns exec ww-{lab}-nat1 nft delete table ip wirewright_lab",
+        "ip netns del ww-{lab}-nat1",
+    ],
+)
+def test_damage_is_repaired(lab: Lab, damage: str) -> None:
+    up(lab)
+    subprocess.run(["sh", "-c", damage.format(lab=lab.name)], check=True)
+    assert up(lab)["changed"] is True
+    assert up(lab)["changed"] is False
+    assert ping(lab, "inner", "192.0.2.11")
+    assert not ping(lab, "h1", "192.0.2.101")
+
+
+def test_a_host_behind_a_gateway_goes_and_comes_back(lab: Lab) -> None:
+    up(lab)
+    down = program("down", "--lab", lab.name, "--host", "inner")
+    assert json.loads(down.stdout)["removed"] == ["inner"]
+    assert up(lab)["created"] == ["inner"]
+    assert ping(lab, "inner", "192.0.2.11")
+    assert ping(lab, "inner", "10.50.1.2")
+
+
+def test_gateways_and_networks_are_no_members(lab: Lab) -> None:
+    up(lab)
+    table = program("reach", "--lab", lab.name, "--deadline", "1").stdout
+    assert "inner" in table and "h1" in table
+    assert "nat1" not in table and "inner-site" not in table
+
+
+def test_every_mistake_is_named() -> None:
+    hosts = {
+        "h1": {"addresses": [], "behind": "nat9", "site": "10.50.1.1/24"},
+        "h2": {"addresses": ["192.0.2.101/24"]},
+    }
+    gateways = {"nat1": {"addresses": ["192.0.2.101/24"]}}
+    done = program("up", stdin=json.dumps({"lab": "mistaken", "hosts": hosts, "gateways": gateways}))
+    assert done.returncode == 2 and done.stdout == ""
+    for part in (
+        "h1: nat9 is no gateway",
+        "h1: 10.50.1.1/24 has host bits set",
+        "nat1: 192.0.2.101 belongs to h2 already",
+        "nat1: a gateway has a network behind it",
+    ):
+        assert part in done.stderr
+
+
+@pytest.mark.plays
+def test_shipped_inventory_builds_joins_and_removes(lab: Lab) -> None:
+    """The shipped inventory under another lab's name, so that a running demo stays as it is."""
+
+    def run(playbook: str) -> str:
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab_hub_spoke"]
+        done = subprocess.run(
+            [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    for playbook in ("lab_up", "hub_spoke"):
+        assert "changed=0 " not in run(playbook)
+        again = run(playbook)
+        assert "changed=0 " in again and "changed=1 " not in again and "changed=2 " not in again
+    assert ping(lab, "s2-site", "10.50.3.2")
+    assert "changed=1 " in run("lab_down")
+    assert not Path(f"/run/wirewright-lab/{lab.name}").exists()

@@ -28,6 +28,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 VARIABLES = (*common.VARIABLES, "isolate", "masquerade", "open_firewall", "ports", "priority")
 
 DEFAULT_PRIORITY = 100
+# The metric below it is for what leads to another hub for a while.
+LOWEST_PRIORITY = 2
 # What keeps an entry in the tables of most NAT gateways: RFC 4787 wants 120 seconds or more, many give 30.
 KEEPALIVE = 25
 
@@ -67,7 +69,7 @@ def read_hub_spoke_settings(
     """Return a host's other settings; what is wrong with them is appended to the problems."""
     read = Reader(host.name, prefix, host.variables, problems)
     return HubSpokeSettings(
-        priority=read.integer("priority", DEFAULT_PRIORITY, 1, 0xFFFFFFFF),
+        priority=read.integer("priority", DEFAULT_PRIORITY, LOWEST_PRIORITY, 0xFFFFFFFF),
         isolate=None if read.given("isolate") is None else read.boolean("isolate", False),
         masquerade=_masquerade(read, network),
         open_firewall=read.boolean("open_firewall", False),

@@ -38,7 +38,7 @@ def test_a_fleet_without_mistakes_has_nothing_to_say() -> None:
             [H1, hub("h4", {"interface": "wg1"}), H2],
             "hosts 'h1', 'h4': hub_spoke_priority: hubs 'h1', 'h4' all have 100, but spokes would not know",
         ),
-        ([hub("h1", {"priority": 0}), H2], "host 'h1': hub_spoke_priority: 0 is not a whole number from 1"),
+        ([hub("h1", {"priority": 0}), H2], "host 'h1': hub_spoke_priority: 0 is not a whole number from 2"),
         (
             [hub("h1", {"isolate": True}), hub("h4", SECOND), H2],
             "hosts 'h1', 'h4': hub_spoke_isolate: 'h1' isolate spokes, and the other hubs do not",

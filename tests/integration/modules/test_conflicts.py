@@ -63,7 +63,6 @@ def test_taken_port_keeps_a_new_interface_from_being_made(host: ManagedHost) -> 
     assert host.apply(**WANTED).changed, "and is made as soon as the port is free"
 
 
-@pytest.mark.both
 def test_taken_port_leaves_an_interface_as_it_was(host: ManagedHost) -> None:
     assert host.apply(**WANTED, persistence="wg_quick").changed
     before = observe(host)

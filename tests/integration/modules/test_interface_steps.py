@@ -46,7 +46,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"listen_port": 51821, "addresses": ["10.43.0.1/24", "fd43::1/64"], "mtu": 1400, "fwmark": "7", "up": False},
     ),
 }
-ON_BOTH_BACKENDS = ("everything", "key changed")
+ON_BOTH_BACKENDS = ("everything",)
 
 
 @pytest.mark.parametrize(

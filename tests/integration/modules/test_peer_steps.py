@@ -48,7 +48,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
-ON_BOTH_BACKENDS = ("everything", "preshared key changed", "endpoint with a scope")
+ON_BOTH_BACKENDS = ("everything",)
 
 
 def peers(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -79,7 +79,6 @@ def test_peer_takes_twelve_steps(host: ManagedHost, change: str) -> None:
             peers({"public_key": A, "allowed_ips": []}, {"public_key": B, "allowed_ips": ["10.1.0.0/16"]}),
             peers({"public_key": B, "state": "absent"}, {"public_key": A, "state": "absent"}),
             id="an allowed ip moves from one peer to another",
-            marks=pytest.mark.both,
         ),
         pytest.param(
             peers({"public_key": A, "allowed_ips": ["10.1.0.0/16"]}, {"public_key": B, "allowed_ips": ["10.2.0.0/16"]}),

@@ -206,3 +206,18 @@ class Lab:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return dict(json.loads(done.stdout))
+
+
+def shipped_playbook(lab: Lab, inventory: str, playbook: str) -> str:
+    """Run a playbook of the collection with an inventory that it ships, under a lab's name; return what it printed."""
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", inventory]
+    done = subprocess.run(
+        [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

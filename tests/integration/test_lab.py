@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from lab_hosts import PROGRAM, ROOT, Lab
+from lab_hosts import PROGRAM, Lab, shipped_playbook
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 
@@ -311,19 +312,7 @@ def test_playbooks_reach_hosts_and_tell_unreachable_from_failed(lab: Lab) -> Non
 @pytest.mark.plays
 def test_lab_playbooks_are_idempotent(lab: Lab, tmp_path: Path) -> None:
     """The shipped inventory under another lab's name, so that a running demo stays as it is."""
-
-    def run(playbook: str) -> str:
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab"]
-        done = subprocess.run(
-            [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(shipped_playbook, lab, "inventories/lab")
 
     for playbook in ("lab_up", "lab_down"):
         assert "changed=1 " in run(playbook)

@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_hosts import PROGRAM, ROOT, Lab
+from lab_hosts import PROGRAM, Lab, shipped_playbook
 from mesh_lab import Capture
 
 WANTED: dict[str, Any] = {
@@ -136,19 +136,7 @@ def test_every_mistake_is_named() -> None:
 @pytest.mark.plays
 def test_shipped_inventory_builds_joins_and_removes(lab: Lab) -> None:
     """The shipped inventory under another lab's name, so that a running demo stays as it is."""
-
-    def run(playbook: str) -> str:
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab_hub_spoke"]
-        done = subprocess.run(
-            [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(shipped_playbook, lab, "inventories/lab_hub_spoke")
 
     for playbook in ("lab_up", "hub_spoke"):
         assert "changed=0 " not in run(playbook)

@@ -76,9 +76,8 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
             _refuse_cut(fib, prepared, stages, interfaces)
         if check_mode or not planned.changed:
             return planned
-        # The place of the guarded transaction: snapshot and guard here, confirmation after the last interface.
-        # What shall not be forwarded must not be, from an interface's first packet to its last.
-        filtered = make(list(around.values()))
+        # The place of the guarded transaction: snapshot and guard here, confirmation before the return.
+        filtered = make(list(around.values()))  # what shall not be forwarded must not be, from the first packet on
         done = {one.name: apply.execute(fib, one) for one in prepared if one.wanted.present}
         if sections.routes and any(one.index == 0 for one in prepared):
             # What leads through an interface that was made just now has its index only now.

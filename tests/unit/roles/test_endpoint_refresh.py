@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import threading
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +19,8 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard impor
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Template
+
+from .programs import load
 
 ROLE = Path(__file__).parents[3] / "roles/endpoint_refresh"
 PROGRAM = ROLE / "files/wirewright-overlay-endpoint-refresh"
@@ -32,21 +31,7 @@ KEY = "hfhqrYb7Kz3AmZWW0pCRUW0CkQmoLDLyyO6QMWzE1GU="
 NOW, LIMIT = 1_800_000_000.0, 135
 
 
-def load() -> ModuleType:
-    """Import the program, whose name is none of a module, without leaving compiled files beside it."""
-    loader = SourceFileLoader("wirewright_overlay_endpoint_refresh", str(PROGRAM))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
-    return module
-
-
-program = load()
+program = load(PROGRAM)
 
 
 def peer(**options: Any) -> Any:

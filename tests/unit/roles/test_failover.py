@@ -6,21 +6,20 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .programs import load
 
 FILES = Path(__file__).parents[3] / "roles/hub_spoke/files"
 PROGRAM = FILES / "wirewright-overlay-failover"
@@ -29,21 +28,7 @@ UNIT = FILES / "wirewright-overlay-failover.service"
 YES, NO = True, False
 
 
-def load() -> ModuleType:
-    """Import the program, whose name is none of a module, without leaving compiled files beside it."""
-    loader = SourceFileLoader("wirewright_overlay_failover", str(PROGRAM))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
-    return module
-
-
-failover = load()
+failover = load(PROGRAM)
 MANAGED, COPY, KERNEL, MAIN = failover.MANAGED, failover.COPY, failover.KERNEL, failover.MAIN
 
 HUBS = [{"name": f"hub{n}", "dev": f"wg{n - 1}", "address": f"10.42.0.{n}"} for n in (1, 2, 3)]

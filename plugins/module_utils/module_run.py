@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .netlink.messages import NetlinkError
-from .refusal import InvalidOptions, NotConverged, Refused
+from .refusal import InvalidOptions, NotConverged, Refused, of_the_system
 from .stage import Outcome
 
 # The invocation is not echoed: it may hold keys, and thousands of objects.
@@ -36,7 +36,7 @@ def run(module: AnsibleModule, kind: str, converge: Callable[[], Outcome]) -> No
         module.fail_json(msg=f"the kernel refused: {exc}", **SILENT)
         return
     except OSError as exc:
-        module.fail_json(msg=f"the system refused: {exc.strerror or exc}", **SILENT)
+        module.fail_json(msg=f"the system refused: {of_the_system(exc)}", **SILENT)
         return
     stage = outcome.stage
     for warning in stage.warnings:

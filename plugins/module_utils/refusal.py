@@ -39,3 +39,8 @@ class NotConverged(RuntimeError):
             f"the kernel accepted every change, and these are still needed: {shown}. It ignores what it does not "
             "know: leave that option out, or use a newer kernel"
         )
+
+
+def of_the_system(error: OSError) -> str:
+    """Return what an error of the system says, with the file that it speaks of, and without the number."""
+    return str(error) if error.filename is not None or not error.strerror else error.strerror

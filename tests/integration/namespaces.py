@@ -15,6 +15,7 @@ import select
 import signal
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -50,6 +51,20 @@ def call_inside(namespaces: Iterable[str], function: Callable[[], T], timeout: f
     if trace:
         raise ChildFailed(trace)
     return value  # type: ignore[no-any-return]
+
+
+def call_in_thread(namespace: str, function: Callable[[], T]) -> T:
+    """Return what the function returns in a thread inside a namespace (path); what it makes, a socket, stays there.
+
+    Quicker than a child, for what changes nothing of this process.
+    """
+
+    def enter_and_run() -> T:
+        _enter([namespace])  # of this thread, and of the programs that it starts
+        return function()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(enter_and_run).result()
 
 
 def _run(namespaces: Iterable[str], function: Callable[[], Any], writing: int) -> NoReturn:

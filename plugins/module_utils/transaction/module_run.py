@@ -20,7 +20,7 @@ from ..fib.routes import RouteTaken
 from ..host.files import ForeignFile
 from ..host.ports import PortTaken
 from ..host.rtnetlink import error_types
-from ..refusal import InvalidOptions, NotConverged, Refused
+from ..refusal import InvalidOptions, NotConverged, Refused, of_the_system
 from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
 from ..wireguard.memory import UnreadableMemory
@@ -44,7 +44,7 @@ def run(module: AnsibleModule, converge: Callable[[], T]) -> T:
     except ImportError:
         _fail(module, missing_required_lib("pyroute2"), exception=traceback.format_exc())
     except OSError as exc:
-        _fail(module, f"the system refused: {exc}")
+        _fail(module, f"the system refused: {of_the_system(exc)}")
     except Exception as exc:
         if "pyroute2" in sys.modules and isinstance(exc, error_types()):
             _fail(module, f"the kernel refused: {exc}")

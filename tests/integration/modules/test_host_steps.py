@@ -138,6 +138,21 @@ def test_tables_come_before_rules_and_go_behind_them(host: ManagedHost) -> None:
         assert kinds == order, sent
 
 
+def test_packets_are_filtered_from_the_first_to_the_last(host: ManagedHost) -> None:
+    """Isolation stands before the interface has an address, and goes when the interface is gone."""
+    host.make_key()
+    bare = {"name": "wg0", "userspace": True}
+    assert host.module("overlay_apply", interfaces=[bare]).changed
+    isolated = {"interfaces": [{**bare, "addresses": ["10.42.0.1/24"]}], "nftables": {"wg0": {"isolate": True}}}
+    gone = {"interfaces": [{"name": "wg0", "state": "absent"}]}
+    # strace has no names for what goes through a socket that it has not seen being made.
+    words = {"RTM_NEWADDR": "address", "0x14": "address", "RTM_DELLINK": "link", "0x11": "link", 'nft", "-f"': "filter"}
+    for arguments, order in ((isolated, ["filter", "address"]), (gone, ["link", "filter"])):
+        _result, trace = host.traced_module("overlay_apply", "execve,sendto,sendmsg", **arguments)
+        seen = re.findall(r'nft", "-f"|(?<=nlmsg_type=)(?:RTM_NEWADDR|0x14|RTM_DELLINK|0x11)\b', trace)
+        assert list(dict.fromkeys(words[word] for word in seen)) == order
+
+
 def test_every_mistake_of_every_kind_is_named_at_once_and_nothing_is_made(host: ManagedHost) -> None:
     host.make_key()
     before = observe(host)

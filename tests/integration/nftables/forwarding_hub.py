@@ -9,7 +9,6 @@ do, and sockets of the tests are the witnesses of what arrives and how.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import json
 import os
@@ -19,7 +18,6 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -27,6 +25,7 @@ from typing import Any, TypeVar
 from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.converge import converge
 from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from namespaces import call_in_thread
 
 T = TypeVar("T")
 
@@ -42,7 +41,6 @@ WG_MTU = 1420
 
 _SERIAL = itertools.count(1)
 _PATIENCE = 20.0
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _ETH_P_ALL = 3
 _TCP_OPTION_MSS = 2  # RFC 9293, 3.2
 
@@ -131,18 +129,7 @@ class Net:
 
     def inside(self, host: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a function in a thread inside a host; a socket made there stays there."""
-
-        def enter_and_run() -> T:
-            descriptor = os.open(f"/run/netns/{self.prefix}-{host}", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if _LIBC.setns(descriptor, 0):  # of this thread, and of the programs that it starts
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(descriptor)
-            return function(*args, **kwargs)
-
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(enter_and_run).result()
+        return call_in_thread(f"/run/netns/{self.prefix}-{host}", partial(function, *args, **kwargs))
 
     def run(self, host: str, *argv: str, **options: Any) -> str:
         """Run a program in a host and return its output."""

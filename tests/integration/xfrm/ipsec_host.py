@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import itertools
 import os
@@ -14,7 +13,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,12 +20,11 @@ from typing import Any, TypeVar
 
 import pytest
 from managed_host import MODULES, ModuleResult, run_module
-from namespaces import call_inside
+from namespaces import call_in_thread, call_inside
 
 T = TypeVar("T")
 
 _SERIAL = itertools.count(1)
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,7 @@ class IpsecHost:
 
     def quick(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a function in the namespace, in a thread of its own: for what changes nothing of this process."""
-
-        def enter_and_run() -> T:
-            descriptor = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if _LIBC.setns(descriptor, 0):  # of this thread alone
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(descriptor)
-            return function(*args, **kwargs)
-
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(enter_and_run).result()
+        return call_in_thread(f"/run/netns/{self.name}", partial(function, *args, **kwargs))
 
     def module(self, name: str, /, *, check_mode: bool = False, **arguments: Any) -> ModuleResult:
         """Run a module of the collection in the namespace."""

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import shutil
+import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -24,3 +27,15 @@ def load(program: Path) -> ModuleType:
     finally:
         sys.dont_write_bytecode = before
     return module
+
+
+def assert_python_3_9(program: Path) -> None:
+    """Fail where Python 3.9 does not understand a program; where there is one, it also has to import all."""
+    ast.parse(program.read_text(), feature_version=(3, 9))
+    interpreter = "python3.9"
+    # A shim may be there without what it stands for.
+    if (
+        shutil.which(interpreter)
+        and subprocess.run([interpreter, "-V"], check=False, capture_output=True).returncode == 0
+    ):
+        subprocess.run([interpreter, "-I", str(program), "--help"], capture_output=True, check=True)

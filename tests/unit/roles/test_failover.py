@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -19,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .programs import load
+from .programs import assert_python_3_9, load
 
 FILES = Path(__file__).parents[3] / "roles/hub_spoke/files"
 PROGRAM = FILES / "wirewright-overlay-failover"
@@ -380,10 +379,7 @@ def test_a_wrong_configuration_ends_the_program_for_good(tmp_path: Path) -> None
 
 
 def test_the_program_is_python_3_9() -> None:
-    ast.parse(PROGRAM.read_text(), feature_version=(3, 9))
-    argv = ["python3.9", "-I", str(PROGRAM), "--help"]
-    if shutil.which(argv[0]) and subprocess.run([argv[0], "-V"], check=False, capture_output=True).returncode == 0:
-        subprocess.run(argv, capture_output=True, check=True)
+    assert_python_3_9(PROGRAM)
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ import grp
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+
+from ..reconcile import Operation
 
 # The first line of every text file of ours.
 HEADER = "# Written by wirewright.overlay: changes made here are lost with the next run."
@@ -123,6 +126,15 @@ def delete(path: str) -> None:
     if os.path.basename(directory) == OWN_DIRECTORY:
         with contextlib.suppress(OSError):  # something else is kept there
             os.rmdir(directory)
+
+
+def carry_out(operations: Iterable[Operation[BootFile]]) -> None:
+    """Write and delete files; links come last, because a unit must not be wanted before what it needs is there."""
+    for operation in sorted(operations, key=lambda one: one.after is not None and one.after.target is not None):
+        if operation.after is None:
+            delete(operation.key())
+        else:
+            write(operation.after)
 
 
 def refuse_foreign(current: BootFile | None) -> None:

@@ -194,7 +194,7 @@ def execute(fib: Connection, prepared: Prepared) -> Outcome:
 def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
     if not wanted.present:
         _remove_link(fib, wanted.name)
-        _act_on_files(found)
+        files.carry_out(found.files)
         return 0
     if any(operation.before is None for operation in found.link):
         _create_link(wanted)
@@ -216,7 +216,7 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
     for parameter in found.sysctls:
         if parameter.after is not None:
             sysctls.write(parameter.after.path, parameter.after.value)
-    _act_on_files(found)
+    files.carry_out(found.files)
     return requests
 
 
@@ -251,15 +251,3 @@ def _remove_link(fib: Connection, name: str) -> None:
         with rtnetlink.open_socket() as ipr:
             links.delete(ipr, link.index)
         userspace.wait_until_gone(name)
-
-
-def _act_on_files(found: Plan) -> None:
-    # Links last: a unit must not be enabled before its configuration is there.
-    operations: list[Operation[files.BootFile]] = sorted(
-        found.files, key=lambda operation: operation.after is not None and operation.after.target is not None
-    )
-    for operation in operations:
-        if operation.after is None:
-            files.delete(operation.key())
-        else:
-            files.write(operation.after)

@@ -73,12 +73,7 @@ def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]
     operations = plan()
 
     def make() -> int:
-        # Links last: a unit must not be wanted before it is there.
-        for operation in sorted(operations, key=lambda one: one.after is not None and one.after.target is not None):
-            if operation.after is None:
-                files.delete(operation.key())
-            else:
-                files.write(operation.after)
+        files.carry_out(operations)
         if systemd:
             _reload(started=any(boot_files.is_unit(one.key()) and one.after is not None for one in operations))
         return 0

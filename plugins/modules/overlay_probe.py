@@ -68,6 +68,14 @@ options:
       - Whether to ask for sizes at all. With V(false), small packets alone decide.
     type: bool
     default: true
+  handshake:
+    description:
+      - Whether a handshake of the last 180 seconds is enough. Then nothing is sent through the tunnel, and peers need
+        neither an address nor a route.
+      - WireGuard shakes hands when there is something to send. So give such peers a persistent keepalive, and
+        O(wait) for the handshake.
+    type: bool
+    default: false
   deadline:
     description:
       - Seconds after which the probe ends, from 1 to 600. Below 7 not all reasons can be told apart, because WireGuard
@@ -108,6 +116,13 @@ EXAMPLES = r"""
     interface: wg0
     wait: true
     deadline: 60
+    fail: true
+
+- name: Wait until there is a session with every peer, before any route leads to them
+  wirewright.overlay.overlay_probe:
+    interface: wg0
+    handshake: true
+    wait: true
     fail: true
 
 - name: Ask another spoke through the hub, for packets of 1400 bytes
@@ -240,6 +255,7 @@ def main() -> None:
                 },
                 "mtu": {"type": "int"},
                 "path_mtu": {"type": "bool", "default": True},
+                "handshake": {"type": "bool", "default": False},
                 "deadline": {"type": "float", "default": 10},
                 "wait": {"type": "bool", "default": False},
                 "fail": {"type": "bool", "default": False},

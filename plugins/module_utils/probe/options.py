@@ -45,6 +45,7 @@ class Wanted:
     mtu: int | None = None
     path_mtu: bool = True
     wait: bool = False
+    handshake: bool = False  # a session is enough, and nothing is sent
 
 
 def parse(options: Mapping[str, Any]) -> Wanted:
@@ -58,6 +59,8 @@ def parse(options: Mapping[str, Any]) -> Wanted:
     sizes = [mtu, *(raw.get("mtu") for raw in options["peers"] or ())]
     if not options["path_mtu"] and any(size is not None for size in sizes):
         errors.append("path_mtu: false asks for no size, and mtu is given; leave out one of them")
+    if options["handshake"] and any(size is not None for size in sizes):
+        errors.append("handshake: true sends no packet, and mtu is given; leave out one of them")
     _check_size(mtu, (), "mtu", errors)
     peers = None
     if options["peers"] is not None:
@@ -65,7 +68,8 @@ def parse(options: Mapping[str, Any]) -> Wanted:
         _refuse_repeated(peers, errors)
     if errors:
         raise InvalidOptions(errors)
-    return Wanted(interface, peers, deadline, mtu, options["path_mtu"], options["wait"])
+    sized = options["path_mtu"] and not options["handshake"]
+    return Wanted(interface, peers, deadline, mtu, sized, options["wait"], options["handshake"])
 
 
 def _peer(raw: Mapping[str, Any], where: str, errors: list[str]) -> WantedPeer:

@@ -86,7 +86,8 @@ def probe(wanted: Wanted, clock: Callable[[], float] = time.time) -> list[Findin
         for (subject, _host), answer in answers.items():
             heard[subject] = heard.get(subject, 0) + answer.inquiry.answered_bytes
         for subject in left:
-            found[subject] = _judge(subject, answers, heard.get(subject, 0), (first, before, now), clock())
+            readings = (first, before, now)
+            found[subject] = _judge(subject, answers, heard.get(subject, 0), readings, clock(), wanted.handshake)
         findings = [found[subject] for subject in asked]
         works = all(finding.worst.verdict == OK for finding in findings)
         if works or not wanted.wait or time.monotonic() >= until:
@@ -188,7 +189,12 @@ def _roads(interface: str, hosts: Sequence[Prefix]) -> list[str]:
 
 
 def _judge(
-    subject: Subject, answers: _Answers, heard: int, readings: tuple[_Reading, _Reading, _Reading], now: float
+    subject: Subject,
+    answers: _Answers,
+    heard: int,
+    readings: tuple[_Reading, _Reading, _Reading],
+    now: float,
+    handshake_is_enough: bool,
 ) -> Finding:
     """Return what was found of a peer, of which so many bytes of answers were heard.
 
@@ -208,6 +214,7 @@ def _judge(
         device_mtu=before.link.mtu or 0,
         wanted=subject.wanted,
         answered_bytes=heard,
+        handshake_is_enough=handshake_is_enough,
     )
     ways = []
     for host in subject.addresses:

@@ -45,7 +45,9 @@ def subjects(wanted: Wanted, device: Device, remembered: Memory, device_mtu: int
         known = remembered.peers.get(encode_key(entry.public_key), RememberedPeer())
         addresses = tuple(address.host for address in entry.addresses)
         peer = peers.get(entry.public_key)
-        if not addresses and peer is not None:
+        if wanted.handshake:
+            addresses = ()
+        elif not addresses and peer is not None:
             addresses = own_addresses(peer, known.addresses)
         size = (entry.mtu or wanted.mtu or device_mtu) if wanted.path_mtu else None
         name = entry.name or known.name

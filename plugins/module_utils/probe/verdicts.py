@@ -69,12 +69,15 @@ class Observation:
     refused: bool = False  # the address sent an ICMP error, or UDP
     answered_bytes: int = 0  # part of what was received: the answers to all that was asked of this peer
     error: int | None = None  # errno, where the last packet could not be sent
+    handshake_is_enough: bool = False  # nothing was to be sent
 
 
 def verdict(seen: Observation) -> str:
     """Return what is the matter, `ok` if nothing is."""
     if seen.before is None or seen.after is None:
         return NO_PEER
+    if seen.handshake_is_enough:
+        return OK if has_session(seen) else _without_session(seen)
     if not seen.address:
         return NO_ADDRESS
     if not seen.is_allowed:
@@ -84,14 +87,20 @@ def verdict(seen: Observation) -> str:
     if seen.replied:
         return OK if seen.wanted is None or (seen.largest or 0) >= seen.wanted else MTU
     if not seen.endpoint:
-        return UNRESOLVED if seen.wanted_endpoint else NO_ENDPOINT
+        return _without_session(seen)
     if seen.error is not None or nothing_was_sent(seen):
         return NOT_SENT
     if has_session(seen):
         return FILTERED if seen.refused or data_came_back(seen) else ONE_WAY
+    return _without_session(seen)
+
+
+def _without_session(seen: Observation) -> str:
+    if not seen.endpoint:
+        return UNRESOLVED if seen.wanted_endpoint else NO_ENDPOINT
     if _rx(seen) > 0:  # handshake initiations of the peer, whose answers do not arrive
         return ONE_WAY
-    return STALE if seen.after.handshake else NO_HANDSHAKE
+    return STALE if seen.after and seen.after.handshake else NO_HANDSHAKE
 
 
 def age(counters: Counters, now: float) -> int | None:

@@ -223,3 +223,16 @@ def test_interface_that_is_not_there_is_refused(pair: Pair, state: str) -> None:
         have_key(left)
         have_tunnel(left, [], up=False)
     assert "wg0" in probe(left).failure
+
+
+def test_handshake_is_waited_for_where_no_route_leads_to_the_peer(pair: Pair) -> None:
+    left, right = pair
+    for host in pair:
+        have_key(host)
+    # Without allowed IPs nothing can be sent; the keepalive alone makes them shake hands.
+    have_tunnel(left, [entry(right, allowed_ips=[], persistent_keepalive=5)])
+    assert only_peer(probe(left, handshake=True, deadline=1))["verdict"] == "no_handshake"
+    have_tunnel(right, [entry(left, allowed_ips=[])])
+    peer = only_peer(probe(left, handshake=True, wait=True, deadline=30))
+    assert (peer["verdict"], peer["addresses"]) == ("ok", [])
+    assert peer["handshake_age"] is not None

@@ -175,3 +175,19 @@ def test_advice_says_what_it_is_about(observation: Observation, words: str) -> N
 @pytest.mark.parametrize(("handshake", "age"), [(0, None), (YOUNG, 20), (int(NOW) + 5, 0)])
 def test_age_of_a_handshake(handshake: int, age: int | None) -> None:
     assert verdicts.age(Counters(handshake, 0, 0), NOW) == age
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "ok"),
+        ({"after": Counters(OLD, 1000, 2128)}, "stale"),
+        ({"after": Counters(NEVER, 1000, 2128)}, "no_handshake"),
+        ({"after": Counters(NEVER, 1148, 2128)}, "one_way"),
+        ({"after": Counters(NEVER, 1000, 2128), "endpoint": ""}, "no_endpoint"),
+        ({"after": None}, "no_peer"),
+    ],
+)
+def test_handshake_is_enough_without_address_and_route(changes: dict[str, Any], expected: str) -> None:
+    seen = replace(SEEN, address="", is_allowed=False, leaves_by="eth0", handshake_is_enough=True)
+    assert verdict(replace(seen, **changes)) == expected

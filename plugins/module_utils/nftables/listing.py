@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..prefix import parse_prefix
+from . import words
 from .table import DORMANT, Hook, Part, Rule, Section, Stray, parse_chain_name
 
 _VERDICTS = ("accept", "drop", "masquerade")
@@ -57,18 +58,20 @@ def _part(kind: str, found: Mapping[str, Any], rules: Mapping[str, list[Rule]]) 
 
 def expression(found: Mapping[str, Any]) -> str:
     """Return one expression of a rule as we write it, or as JSON where it is none of ours."""
-    words = ""
+    written = ""
     if len(found) == 1:
         ((kind, value),) = found.items()
         if kind in _VERDICTS and not value:
-            words = kind
+            written = kind
         elif kind == "counter":  # with or without its figures
-            words = "counter"
+            written = "counter"
         elif kind == "mangle" and value == _CLAMP_JSON:
-            words = CLAMP
+            written = CLAMP
+        elif kind == "mangle" and value.get("key") == _MARK:
+            written = words.listed_mark(value["value"])
         elif kind == "match":
-            words = _match(value)
-    return words or json.dumps(found, sort_keys=True)
+            written = _match(value)
+    return written or json.dumps(found, sort_keys=True)
 
 
 def _match(found: Mapping[str, Any]) -> str:
@@ -76,6 +79,13 @@ def _match(found: Mapping[str, Any]) -> str:
         return ""
     left, right, operator = found["left"], found["right"], found["op"]
     name = left.get("meta", {}).get("key") if list(left) == ["meta"] else None
+    plain = operator == "=="
+    if name == "l4proto" and isinstance(right, str) and plain:
+        return f"meta l4proto {right}"
+    if right is True and plain and left in ({"meta": {"key": "ipsec"}}, {"rt": {"key": "ipsec"}}):
+        return f"{next(iter(left))} ipsec exists"
+    if list(left) == ["&"] and left["&"][0] == _MARK and isinstance(right, int) and plain:
+        return f"meta mark & {left['&'][1]:#x} == {right:#x}"
     if name in ("iifname", "oifname") and isinstance(right, str) and operator in _OPERATORS:
         return f'{name} {_OPERATORS[operator]}"{right}"'
     if list(left) != ["payload"]:
@@ -84,23 +94,21 @@ def _match(found: Mapping[str, Any]) -> str:
     if name == "tcp flags" and operator == "in" and right == "syn":
         return "tcp flags syn"
     if name in _ADDRESSES and operator in _OPERATORS:
-        network = _network(right)
+        network = words.listed_networks(right)
         return f"{name} {_OPERATORS[operator]}{network}" if network else ""
+    if name == "icmpv6 type" and plain:
+        names = words.listed_names(right)
+        return f"{name} {names}" if names else ""
+    if name in _NUMBERS and plain:
+        numbers = words.listed_numbers(right)
+        return f"{name} {numbers}" if numbers else ""
     return ""
 
 
 _OPERATORS = {"==": "", "!=": "!= "}
+_MARK = {"meta": {"key": "mark"}}
+_NUMBERS = ("udp dport", "tcp sport", "tcp dport")
 _ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
-
-
-def _network(right: object) -> str:
-    """Return an address or prefix as nft writes it; a whole address has no length."""
-    if isinstance(right, Mapping) and list(right) == ["prefix"]:
-        right = "{addr}/{len}".format(**right["prefix"])
-    try:
-        return network(str(right)) if isinstance(right, str) else ""
-    except ValueError:
-        return ""
 
 
 def network(text: str) -> str:

@@ -9,18 +9,27 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ..host.links import INTERFACE_NAME
-from ..prefix import Prefix, parse_prefix
+from ..prefix import Prefix
 from ..refusal import InvalidOptions
+from .checks import Checks, Options
+from .closed import closed
 from .listing import CLAMP, network
-from .table import CLAMP_MSS, FORWARD, ISOLATE, MASQUERADE, Section, WantedSections, section
+from .marks import set_mark
+from .table import (
+    CLAMP_MSS,
+    CLOSED_IN,
+    CLOSED_OUT,
+    FORWARD,
+    HOOKS,
+    ISOLATE,
+    MASQUERADE,
+    SET_MARK,
+    Section,
+    WantedSections,
+    section,
+)
 
-Options = Mapping[str, Any]
-
-_PURPOSES = (FORWARD, ISOLATE, "isolate_except", MASQUERADE, CLAMP_MSS)
+_PURPOSES = (FORWARD, ISOLATE, "isolate_except", MASQUERADE, CLAMP_MSS, SET_MARK, "closed", "keep")
 _VERSIONS = {4: "ip", 16: "ip6"}
 
 
@@ -32,13 +41,15 @@ def parse(options: Options) -> WantedSections:
     """
     parser = _Parser()
     sections: list[Section] = []
+    kept: set[tuple[str, str]] = set()
     named = {str(name): raw for name, raw in options.items() if raw is not None}
     for name, raw in named.items():
         parser.interface("nftables", name)
         sections += parser.sections(f"nftables.{name}", name, raw)
+        kept.update((name, purpose) for purpose in parser.kept(f"nftables.{name}", raw, sections))
     if parser.errors:
         raise InvalidOptions(parser.errors)
-    return WantedSections(frozenset(named), tuple(sections))
+    return WantedSections(frozenset(named), tuple(sections), frozenset(kept))
 
 
 def forwarded(options: Options, interface: str) -> list[tuple[str | None, str | None]]:
@@ -49,14 +60,7 @@ def forwarded(options: Options, interface: str) -> list[tuple[str | None, str | 
     return list(dict.fromkeys(pairs))
 
 
-class _Parser:
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-
-    def wrong(self, option: str, value: object, remedy: str) -> None:
-        shown = f"'{value}'" if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else value
-        self.errors.append(f"{option}: {shown} {remedy}")
-
+class _Parser(Checks):
     def sections(self, where: str, interface: str, raw: object) -> list[Section]:
         options = self.mapping(where, raw, _PURPOSES) or {}
         rules = {
@@ -67,7 +71,19 @@ class _Parser:
         }
         if self.flag(f"{where}.clamp_mss", options.get(CLAMP_MSS)):
             rules[CLAMP_MSS] = [[f'{way} "{interface}"', "tcp flags syn", CLAMP] for way in ("iifname", "oifname")]
+        rules[SET_MARK] = set_mark(self, f"{where}.set_mark", options.get(SET_MARK))
+        shut = closed(self, f"{where}.closed", interface, options.get("closed"))
+        rules.update({CLOSED_IN: shut.incoming, CLOSED_OUT: shut.outgoing})
         return [section(interface, purpose, written) for purpose, written in rules.items() if written]
+
+    def kept(self, where: str, raw: object, sections: list[Section]) -> list[str]:
+        listed = self.items(f"{where}.keep", raw.get("keep")) if isinstance(raw, dict) else []
+        for purpose in listed:
+            if purpose not in HOOKS:
+                self.wrong(f"{where}.keep", str(purpose), f"is none of {', '.join(HOOKS)}")
+            elif any(part.key() == (where.partition(".")[2], purpose) for part in sections):
+                self.wrong(f"{where}.keep", str(purpose), "is asked for as well; say one of the two")
+        return [str(purpose) for purpose in listed]
 
     def forward(self, where: str, interface: str, options: Options) -> list[list[str]]:
         pairs: list[tuple[str | None, str | None]] = []
@@ -127,47 +143,6 @@ class _Parser:
             leaving = [f'oifname "{oif}"'] if oif else [f'oifname != "{interface}"', 'oifname != "lo"']
             rules.append([f"{version} saddr {text}", f"{version} daddr != {text}", *leaving, "masquerade"])
         return sorted(rules)
-
-    def mapping(self, where: str, raw: object, known: tuple[str, ...]) -> Options | None:
-        if not isinstance(raw, Mapping):
-            self.errors.append(f"{where}: a mapping is wanted here, with {', '.join(known)}")
-            return None
-        for name in raw:
-            if name not in known:
-                self.wrong(where, str(name), f"is no option; write one of {', '.join(known)}")
-        return raw
-
-    def items(self, where: str, raw: object) -> list[Any]:
-        if raw is None or isinstance(raw, list):
-            return raw or []
-        self.errors.append(f"{where}: a list is wanted here, not a value of type {type(raw).__name__}")
-        return []
-
-    def flag(self, where: str, raw: object) -> bool:
-        if raw is None or isinstance(raw, bool):
-            return bool(raw)
-        self.wrong(where, str(raw), "is neither true nor false")
-        return False
-
-    def prefix(self, where: str, raw: object) -> Prefix | None:
-        try:
-            prefix = parse_prefix(str(raw or ""))
-        except ValueError as exc:
-            self.errors.append(f"{where}: {exc}")
-            return None
-        if not prefix.length:
-            self.wrong(where, str(raw), "is every address; write the networks of the overlay")
-            return None
-        return prefix
-
-    def optional_interface(self, where: str, entry: Options) -> str | None:
-        name = entry.get(where.rpartition(".")[2])
-        return None if name is None else self.interface(where, name)
-
-    def interface(self, where: str, name: object) -> str:
-        if not isinstance(name, str) or not INTERFACE_NAME.match(name):
-            self.wrong(where, str(name), "names no interface; write 1 to 15 characters of A-Z a-z 0-9 _ = + . -")
-        return str(name)
 
 
 def _between(iif: str | None, oif: str | None) -> list[str]:

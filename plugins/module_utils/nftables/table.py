@@ -25,6 +25,7 @@ FAMILY, NAME = "inet", "wirewright_overlay"
 TABLE = f"{FAMILY} {NAME}"
 
 FORWARD, ISOLATE, MASQUERADE, CLAMP_MSS = "forward", "isolate", "masquerade", "clamp_mss"
+SET_MARK, CLOSED_IN, CLOSED_OUT = "set_mark", "closed_in", "closed_out"
 
 
 class Hook(NamedTuple):
@@ -45,6 +46,11 @@ HOOKS = {
     FORWARD: Hook("filter", "forward", 0),
     ISOLATE: Hook("filter", "forward", 0),
     MASQUERADE: Hook("nat", "postrouting", 100),
+    # Behind destination NAT (-100), so that what a service stands for is marked, and before routes are looked up.
+    SET_MARK: Hook("filter", "prerouting", -90),
+    # Before everything else that looks at packets; and behind source NAT, the last that sees them.
+    CLOSED_IN: Hook("filter", "prerouting", -290),
+    CLOSED_OUT: Hook("filter", "postrouting", 300),
 }
 
 # Letters that an interface may have in its name and nft none in that of a chain; a slash is never in an interface name.
@@ -107,10 +113,14 @@ DORMANT = Stray("flags", "dormant")
 
 
 class WantedSections(NamedTuple):
-    """What is asked for: the interfaces that are spoken of, and all sections that these shall have."""
+    """What is asked for: the interfaces that are spoken of, and all sections that these shall have.
+
+    kept: (interface, purpose) of sections that nothing is said of, so that they stay as they are.
+    """
 
     interfaces: frozenset[str]
     sections: tuple[Section, ...]
+    kept: frozenset[tuple[str, str]] = frozenset()
 
 
 def chain_name(interface: str, purpose: str) -> str:
@@ -145,14 +155,24 @@ def plan(current: Collection[Part], wanted: WantedSections) -> list[Operation[Pa
 
     Sections of other interfaces are not looked at. What is no section is removed, unless one of those leads to it.
     """
-    others = [part for part in current if isinstance(part, Section) and part.interface not in wanted.interfaces]
+    others = [
+        part
+        for part in current
+        if isinstance(part, Section) and (part.interface not in wanted.interfaces or part.key() in wanted.kept)
+    ]
 
     def ours_to_remove(part: Part) -> bool:
         if isinstance(part, Section):
-            return part.interface in wanted.interfaces
+            return part.interface in wanted.interfaces and part.key() not in wanted.kept
         return not any(other.mentions(part.name) for other in others)
 
     return reconcile(current, wanted.sections, purge=ours_to_remove)
+
+
+def after(current: Collection[Part], wanted: WantedSections, interface: str) -> list[Section]:
+    """Return the sections that an interface has once the plan is carried out."""
+    parts = replay(current, plan(current, wanted))
+    return [part for part in parts if isinstance(part, Section) and part.interface == interface]
 
 
 def script(current: Collection[Part], operations: Sequence[Operation[Part]]) -> str:

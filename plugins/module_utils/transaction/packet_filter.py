@@ -19,9 +19,9 @@ from ..host import files, firewall_openings, firewalls
 from ..host.files import BootFile
 from ..host.firewall_openings import Finding, Needs
 from ..nftables import boot_files
-from ..nftables.converge import sections_stage
+from ..nftables.converge import read, sections_stage
 from ..nftables.options import forwarded, parse
-from ..nftables.table import WantedSections
+from ..nftables.table import Section, WantedSections, after
 from ..reconcile import Operation, reconcile
 from ..stage import Stage, counts
 from .boot_files import NONE
@@ -62,9 +62,9 @@ def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]
         here = {boot_files.rules_path(name) for name in wanted.interfaces}
         others = [path for path in _listed() if path not in here]
         for name in sorted(wanted.interfaces):
-            read = (files.read(path) for path in boot_files.paths(name))
-            current.update({file.path: file for file in read if file is not None})
-            own = [section for section in wanted.sections if section.interface == name] if name in kept else []
+            there = (files.read(path) for path in boot_files.paths(name))
+            current.update({file.path: file for file in there if file is not None})
+            own = _sections(wanted, name) if name in kept else []
             new.update({file.path: file for file in boot_files.files(name, own, others, systemd=systemd)})
         for file in current.values():
             files.refuse_foreign(file)
@@ -86,6 +86,13 @@ def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]
         left=lambda: [f"{operation.action} {operation.key()}" for operation in plan()],
         counts=counts(operations),
     )
+
+
+def _sections(wanted: WantedSections, interface: str) -> list[Section]:
+    """Return what boots, which is what the interface has after the run."""
+    if any(name == interface for name, _purpose in wanted.kept):
+        return after(read(needed=bool(wanted.sections)), wanted, interface)
+    return [section for section in wanted.sections if section.interface == interface]
 
 
 def _listed() -> list[str]:

@@ -29,6 +29,29 @@ EVERYTHING: dict[str, Any] = {
     "clamp_mss": True,
 }
 LESS: dict[str, Any] = {"forward": [{"iif": "wg0", "oif": "wg0"}], "masquerade": [{"source": "10.42.0.0/25"}]}
+NODE: dict[str, Any] = {
+    "set_mark": [
+        {
+            "mark": "0x100000/0x100000",
+            "not_iif": ["wg0", "veth*"],
+            "saddr": ["192.0.2.2", "fd00::2"],
+            "udp_dport": 51820,
+        },
+        {"mark": "0x3e00", "iif": "cni0", "daddr": ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]},
+        {"mark": "0xd00/0xf00", "iif": "eth0", "l4proto": "esp"},
+    ],
+    "closed": {
+        "ways": ["in", "out"],
+        "networks": ["10.244.0.0/16", "fd44::/48"],
+        "except": ["10.244.7.0/24", "10.244.8.0/24", "10.244.9.0/24", "10.244.11.5"],
+        "interfaces": ["cni0", "veth*"],
+        "hosts": ["192.0.2.2", "192.0.2.3", "192.0.2.4", "fd00::2"],
+        "port": 51820,
+        "mark": "0x100000/0x100000",
+        "tcp_ports": [22, 6443],
+    },
+}
+BY_IPSEC = {"ways": ["in", "out"], "networks": ["10.244.0.0/16"], "hosts": ["192.0.2.2", "fd00::2"], "ipsec": True}
 # Somebody else's tables, one of them with our chain's name, one made by iptables.
 FOREIGN = """
 table inet other {
@@ -68,6 +91,22 @@ def test_twelve_steps_beside_tables_of_others(net: Net, name: str) -> None:
 
     take_twelve_steps(net, named(EVERYTHING), named(LESS), {name: {}})
     assert net.ruleset("-a") == before
+
+
+def test_twelve_steps_of_what_marks_and_what_closes(net: Net) -> None:
+    take_twelve_steps(net, {"wg0": NODE}, {"wg0": {"closed": BY_IPSEC}}, {"wg0": {}})
+
+
+def test_what_is_kept_stays_and_is_replaced_when_it_is_asked_for(net: Net) -> None:
+    net.converge({"wg0": NODE})
+    closed = net.ruleset("-a")
+    assert not net.converge(
+        {"wg0": {"set_mark": NODE["set_mark"], "keep": ["closed_in", "closed_out"]}}
+    ).stage.operations
+    assert net.ruleset("-a") == closed
+    net.converge({"wg0": {"keep": ["closed_out"]}})
+    left = net.ruleset()
+    assert "closed_out_wg0" in left and "closed_in_wg0" not in left and "set_mark_wg0" not in left
 
 
 def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) -> None:

@@ -96,7 +96,7 @@ def test_all_mistakes_are_told_at_once() -> None:
             "wg2": [],
         }
     )
-    known = "forward, isolate, isolate_except, masquerade, clamp_mss"
+    known = "forward, isolate, isolate_except, masquerade, clamp_mss, set_mark, closed, keep"
     assert mistakes == [
         f"nftables.wg0: 'snat' is no option; write one of {known}",
         "nftables.wg0.forward[0]: 'eth0 to any' does not speak of wg0; name it as iif or as oif",
@@ -142,3 +142,93 @@ def test_what_is_masqueraded_is_forwarded_too() -> None:
     }
     assert forwarded({"wg0": wg0}, "wg0") == [("wg0", "wg0"), (None, "wg0"), ("wg0", "eth0")]
     assert forwarded({"wg0": wg0, "wg1": None}, "wg1") == forwarded({}, "wg1") == []
+
+
+def test_marks_are_set_by_family_and_by_bits() -> None:
+    entries = [
+        {
+            "mark": "0x100000/0x100000",
+            "not_iif": ["wg0", "veth*"],
+            "saddr": ["192.0.2.2", "fd00::2"],
+            "udp_dport": 51820,
+        },
+        {"mark": "0x3e00", "iif": "cni0", "daddr": ["10.244.1.0/24", "10.244.0.0/24"]},
+        {"mark": "0xd00/0xf00", "l4proto": "esp"},
+    ]
+    outside = 'iifname != "wg0" iifname != "veth*"'
+    assert rules(set_mark=entries) == {
+        "set_mark": [
+            f"{outside} ip saddr 192.0.2.2 udp dport 51820 meta mark set meta mark | 0x100000",
+            f"{outside} ip6 saddr fd00::2 udp dport 51820 meta mark set meta mark | 0x100000",
+            'iifname "cni0" ip daddr 10.244.0.0/23 meta mark set 0x3e00',
+            "meta l4proto esp meta mark set meta mark & 0xfffffdff | 0xd00",
+        ]
+    }
+
+
+CLOSED = {
+    "ways": ["in", "out"],
+    "networks": ["10.244.0.0/16", "fd44::/48"],
+    "except": ["10.244.9.0/24"],
+    "interfaces": ["cni0", "veth*"],
+}
+
+
+def test_what_is_closed_lets_the_tunnel_and_own_pods_pass() -> None:
+    passing = ['iifname "wg0" accept', 'iifname "lo" accept', 'iifname "cni0" accept', 'iifname "veth*" accept']
+    incoming = [
+        *passing,
+        "ip saddr 10.244.9.0/24 accept",
+        "ip saddr 10.244.0.0/16 counter drop",
+        "ip6 saddr fd44::/48 counter drop",
+    ]
+    outgoing = [line.replace("iifname", "oifname").replace("saddr", "daddr") for line in incoming]
+    assert rules(closed=CLOSED) == {"closed_in": incoming, "closed_out": outgoing}
+    assert rules(closed={**CLOSED, "ways": ["out"]}) == {"closed_out": outgoing}
+
+
+def test_closed_hosts_let_the_tunnel_s_own_packets_pass() -> None:
+    hosts = {"hosts": ["192.0.2.2", "192.0.2.3"], "port": 51820, "mark": "0x100000/0x100000", "tcp_ports": [22, 6443]}
+    found = rules(closed={**CLOSED, **hosts})
+    ports = ["tcp sport { 22, 6443 } accept", "tcp dport { 22, 6443 } accept"]
+    assert found["closed_in"][7:] == ["udp dport 51820 accept", *ports, "ip saddr 192.0.2.2/31 counter drop"]
+    assert found["closed_out"][7] == "meta mark & 0x100000 == 0x100000 accept"
+    with_ipsec = rules(closed={**CLOSED, "ipsec": True, "hosts": ["fd00::2"]})
+    assert (
+        "meta ipsec exists accept" in with_ipsec["closed_in"] and "rt ipsec exists accept" in with_ipsec["closed_out"]
+    )
+    assert with_ipsec["closed_out"][-3] == "meta l4proto esp accept"
+    assert with_ipsec["closed_out"][-2].startswith("icmpv6 type { mld") and "nd-neighbor-solicit" in str(with_ipsec)
+
+
+def test_a_kept_purpose_is_not_spoken_of() -> None:
+    wanted = parse({"wg0": {"clamp_mss": True, "keep": ["closed_in", "closed_out"]}})
+    assert wanted.kept == {("wg0", "closed_in"), ("wg0", "closed_out")}
+
+
+def test_all_mistakes_in_marks_and_closures_are_told() -> None:
+    mistakes = errors(
+        {
+            "wg0": {
+                "set_mark": [
+                    {"mark": "0x200000/0x100000", "iif": "eth0"},
+                    {"mark": "1"},
+                    {"mark": "1", "l4proto": "ah"},
+                ],
+                "closed": {"ways": ["up"], "networks": [], "hosts": ["192.0.2.2"], "port": 0, "mark": "x"},
+                "keep": ["closed"],
+            },
+            "wg1": {"clamp_mss": True, "keep": ["clamp_mss"]},
+        }
+    )
+    assert mistakes == [
+        "nftables.wg0.set_mark[0].mark: '0x200000/0x100000' is no mark; write one such as 0x100000/0x100000, within its mask",
+        "nftables.wg0.set_mark[1]: '' would mark every packet; say which",
+        "nftables.wg0.set_mark[2].l4proto: 'ah' is none of esp, udp, tcp",
+        "nftables.wg0.closed.ways: 'up' is neither in nor out",
+        "nftables.wg0.closed.networks: '' closes nothing; list the networks of the pods",
+        "nftables.wg0.closed.port: '0' is no port; write a number from 1 to 65535",
+        "nftables.wg0.closed.mark: 'x' is no mark; write one such as 0x100000/0x100000, within its mask",
+        "nftables.wg0.keep: 'closed' is none of clamp_mss, forward, isolate, masquerade, set_mark, closed_in, closed_out",
+        "nftables.wg1.keep: 'clamp_mss' is asked for as well; say one of the two",
+    ]

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Rules that set the mark of packets as they come in, by where they come from and where they go to. Pure.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from . import words
+from .checks import Checks
+
+_FIELDS = ("mark", "iif", "not_iif", "saddr", "daddr", "l4proto", "udp_dport")
+L4_PROTOCOLS = ("esp", "udp", "tcp")
+
+
+def set_mark(checks: Checks, where: str, raw: object) -> list[list[str]]:
+    """Return the rules of the option set_mark: each entry is one for each family of addresses that it names.
+
+    mark is `value` or `value/mask`. What is not given is not looked at.
+    """
+    rules = []
+    for position, listed in enumerate(checks.items(where, raw)):
+        here = f"{where}[{position}]"
+        entry = checks.mapping(here, listed, _FIELDS)
+        if entry is None:
+            continue
+        value, mask = checks.mark(f"{here}.mark", entry.get("mark"))
+        matches = [f'iifname "{checks.interface(f"{here}.iif", entry["iif"])}"'] if entry.get("iif") else []
+        for name in checks.names(f"{here}.not_iif", entry.get("not_iif")):
+            matches.append(f'iifname != "{name}"')
+        ends = [f"meta l4proto {entry['l4proto']}"] if entry.get("l4proto") else []
+        if ends and entry["l4proto"] not in L4_PROTOCOLS:
+            checks.wrong(f"{here}.l4proto", str(entry["l4proto"]), f"is none of {', '.join(L4_PROTOCOLS)}")
+        if entry.get("udp_dport") is not None:
+            ends.append(f"udp dport {checks.port(f'{here}.udp_dport', entry['udp_dport'])}")
+        sources, destinations = (checks.networks(f"{here}.{side}", entry.get(side)) for side in ("saddr", "daddr"))
+        if not (matches or ends or sources or destinations):
+            checks.wrong(here, "", "would mark every packet; say which")
+        for version in sorted({*sources, *destinations} or {""}):
+            addresses = []
+            if sources:
+                addresses.append(f"{version} saddr {sources.get(version, '')}")
+            if destinations:
+                addresses.append(f"{version} daddr {destinations.get(version, '')}")
+            if not any(text.endswith(" ") for text in addresses):  # no pair of different families
+                rules.append([*matches, *addresses, *ends, words.mark(value, mask)])
+    return rules

@@ -36,7 +36,7 @@ options:
       - C(listen_port), C(fwmark), C(mtu), C(addresses), C(up) and C(userspace) are as in
         M(wirewright.overlay.wg_interface).
       - C(peers) is a list as in M(wirewright.overlay.wg_peer), without C(state) and C(preshared_key), and with
-        C(addresses), the overlay addresses of the peer, to be remembered.
+        C(addresses), the overlay addresses of the peer, to be remembered, and C(routed), whether C(routes) leads to it.
         A peer without a key in O(preshared_keys) has none.
       - C(purge) removes peers that are not listed. While C(unknown_peers) names inventory hosts whose key nobody
         knows, peers that may be theirs stay. Losing more than 30 percent of the peers, and at least three, at once is
@@ -47,7 +47,8 @@ options:
       - C(sysctls) maps kernel parameters to values.
       - C(persistence) is V(wg_quick), V(networkd) or V(none), the default. Files of another method are removed.
       - C(adopt) takes over an interface that exists and was made by somebody else.
-      - C(inventory_name) is this host's name in the inventory, to be remembered.
+      - C(inventory_name) is this host's name in the inventory, to be remembered, and so are C(notes), texts by name,
+        which M(wirewright.overlay.overlay_facts) returns.
     type: list
     elements: dict
     default: []

@@ -49,6 +49,12 @@ options:
       - Whether C(nft) is wanted, as hubs do.
     type: bool
     default: false
+  sessions:
+    description:
+      - Interfaces whose handshakes are returned as well. One that is not there has none.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: wirewright.overlay.overlay_plan
   - module: wirewright.overlay.wg_key
@@ -111,6 +117,9 @@ ansible_facts:
               C(peers), and C(revoked) keys with names.
             - Peers are one text, because a fleet remembers the square of its size. Each line has four fields, parted by
               tabs; public key, name, addresses parted by commas, and endpoint. M(wirewright.overlay.wg_info) returns data.
+            - With O(sessions), C(sessions) in the same form has the peers that have shaken hands, with public key, current
+              endpoint, and the age of the last handshake in seconds.
+            - C(notes), where there are any, are what the plan wanted to be told again.
           type: dict
           returned: success
           sample:
@@ -137,6 +146,7 @@ def main() -> None:
             "create_key": {"type": "bool", "default": True, "no_log": False},
             "userspace": {"type": "bool", "default": False},
             "nftables": {"type": "bool", "default": False},
+            "sessions": {"type": "list", "elements": "str", "default": []},
         },
         required_one_of=[("interface", "interfaces")],
         mutually_exclusive=[("interface", "interfaces")],
@@ -148,7 +158,7 @@ def main() -> None:
     try:
         keys = {path: _converge(module, path) for path in dict.fromkeys(paths.values())}
         own = {name: keys[path].public_key for name, path in paths.items()}
-        wanted = {option: params[option] for option in ("userspace", "nftables")}
+        wanted = {option: params[option] for option in ("userspace", "nftables", "sessions")}
         facts = gather(own, dict(os.environ), **wanted)
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"{', '.join(names)}: {exc}")

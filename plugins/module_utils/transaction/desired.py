@@ -35,12 +35,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WantedPeer:
-    """A peer as asked for. Its endpoint is kept apart: whether it has to be set depends on what was asked before."""
+    """A peer as asked for. Its endpoint is kept apart: whether it has to be set depends on what was asked before.
+
+    One that is not routed is listened to, and nothing is sent to it by a route of ours.
+    """
 
     peer: Peer
     endpoint: Endpoint | None = None
     name: str = ""
     addresses: tuple[str, ...] = ()
+    routed: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class WantedInterface:
     revoked: Mapping[str, str] = field(default_factory=dict)
     sysctls: tuple[Sysctl, ...] = ()
     allow_mass_removal: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Errors:
@@ -171,7 +176,7 @@ def parse_peer(raw: Mapping[str, Any], where: str, errors: _Errors) -> WantedPee
     if public_key is None:
         return None
     peer = Peer(public_key, preshared_key, None, keepalive, prefixes)
-    return WantedPeer(peer, endpoint, name, tuple(raw.get("addresses") or ()))
+    return WantedPeer(peer, endpoint, name, tuple(raw.get("addresses") or ()), bool(raw.get("routed", True)))
 
 
 def parse_preshared_key(text: str | None, where: str, errors: _Errors) -> bytes | None:
@@ -263,6 +268,7 @@ def parse_interface(
         revoked=dict(errors.mapping(f"{where}.revoked", raw.get("revoked"))),
         sysctls=_sysctls(errors, where, raw.get("sysctls")),
         allow_mass_removal=bool(raw.get("allow_mass_removal", False)),
+        notes={str(key): str(text) for key, text in errors.mapping(f"{where}.notes", raw.get("notes")).items()},
     )
     _check_mtu(wanted, where, errors)
     return wanted
@@ -291,6 +297,7 @@ _INTERFACE_FIELDS = frozenset(
         "revoked",
         "sysctls",
         "allow_mass_removal",
+        "notes",
     )
 )
 
@@ -309,7 +316,9 @@ def _sysctls(errors: _Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
     return tuple(_sysctl(errors, where, item) for item in errors.mapping(f"{where}.sysctls", raw).items())
 
 
-_PEER_FIELDS = frozenset(("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses"))
+_PEER_FIELDS = frozenset(
+    ("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses", "routed")
+)
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:

@@ -10,22 +10,28 @@ This module is private to the collection.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .. import ssh_connection
 from ..host import facts as host
 from ..wireguard import kernel, memory
-from ..wireguard.facts import interface_facts
+from ..wireguard.facts import interface_facts, session_lines
 
 
 def gather(
-    own_keys: Mapping[str, str | None], environment: dict[str, str], *, userspace: bool, nftables: bool
+    own_keys: Mapping[str, str | None],
+    environment: dict[str, str],
+    *,
+    userspace: bool,
+    nftables: bool,
+    sessions: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the host's facts; those of other interfaces are what is remembered of them, without their keys.
 
     own_keys: the public keys of the interfaces that were asked for, by name. userspace, nftables: what is wanted, and
-    missing where it is not there.
+    missing where it is not there. sessions: the interfaces whose handshakes are told too.
     Raises OSError, and ValueError for a damaged memory.
     """
     kernel_wireguard = kernel.available()
@@ -33,13 +39,16 @@ def gather(
     # A link-local address says nothing of the way to anybody else.
     towards = told.client_text if told is not None and not told.scope else ""
     names = sorted({*memory.interfaces(), *own_keys})
+    interfaces = {name: interface_facts(name, own_keys.get(name)) for name in names}
+    for name in sessions:
+        interfaces.setdefault(name, {})["sessions"] = session_lines(name, time.time())
     return {
         "boot_id": host.boot_id(),
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
         "persistence": host.persistence(kernel_wireguard),
         "underlay": host.underlay(towards),
-        "interfaces": {name: interface_facts(name, own_keys.get(name)) for name in names},
+        "interfaces": interfaces,
     }
 
 

@@ -116,7 +116,11 @@ def plan(
     route_state: list[Prefix] = []
     if wanted.routes and link_after.up:
         networks = {entry.address.network for entry in address_state.values()}
-        route_state = routed_prefixes(peers_after.values(), networks)
+        unrouted = {item.peer.public_key for item in wanted.peers or () if not item.routed}
+        route_state = routed_prefixes(
+            (peer for key, peer in peers_after.items() if key not in unrouted),
+            networks,
+        )
         routes = plan_routes(
             current.routes, [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state]
         )
@@ -208,7 +212,7 @@ def _plan_peers(
     absent = {*wanted.absent_peers, own_key} | _to_remove(present, memory, wanted)
     operations = plan_peers(device.peers, peers, absent=absent)
     if not wanted.allow_mass_removal:
-        _refuse_mass_removal(operations, memory, wanted, len(present))
+        _refuse_mass_removal(operations, memory, wanted, present.values())
     return operations
 
 
@@ -260,21 +264,27 @@ def _to_remove(present: Collection[bytes], memory: Memory, wanted: WantedInterfa
 
 
 def _refuse_mass_removal(
-    operations: Iterable[Operation[Peer]], memory: Memory, wanted: WantedInterface, present: int
+    operations: Iterable[Operation[Peer]], memory: Memory, wanted: WantedInterface, present: Iterable[Peer]
 ) -> None:
+    # A peer that has neither allowed IPs nor an address carries nothing, and is no loss.
+    carrying = {
+        peer.public_key
+        for peer in present
+        if peer.allowed_ips or memory.peers.get(encode_key(peer.public_key), RememberedPeer("", ("",))).addresses
+    }
     staying = {item.name for item in wanted.peers or () if item.name}
     lost = []
     for operation in operations:
-        if operation.action != DELETE:
+        if operation.action != DELETE or operation.key() not in carrying:
             continue
         key = encode_key(operation.key())
         remembered = memory.peers.get(key, RememberedPeer())
         if remembered.name not in staying and key not in wanted.revoked:
             lost.append(remembered.name or key)
-    if len(lost) >= _MASS_REMOVAL_COUNT and len(lost) > present * _MASS_REMOVAL_SHARE:
+    if len(lost) >= _MASS_REMOVAL_COUNT and len(lost) > len(carrying) * _MASS_REMOVAL_SHARE:
         named = ", ".join(sorted(lost)[:5]) + (", ..." if len(lost) > 5 else "")
         raise Refused(
-            f"{wanted.name}: {len(lost)} of {present} peers would be removed ({named}): "
+            f"{wanted.name}: {len(lost)} of {len(carrying)} peers would be removed ({named}): "
             "if that is meant, set allow_mass_removal to true"
         )
 
@@ -319,6 +329,7 @@ def _remember(
         addresses,
         remembered,
         {**before.revoked, **wanted.revoked},
+        wanted.notes if wanted.inventory_name else before.notes,
     )
 
 

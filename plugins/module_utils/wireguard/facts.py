@@ -13,13 +13,15 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from ..netlink.generic import FamilyMissing
 from . import kernel, key_file, memory, userspace
+from .backend import backend_for
 from .keys import encode_key, public_key
 from .model import Device
 
 
 def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
-    """Return an interface's public side: own key, and the memory of addresses, peers and revoked keys.
+    """Return an interface's public side: own key, and the memory of addresses, peers, revoked keys and notes.
 
     Without an own key given, the remembered one is said. Peers are one text of lines (see `peer_lines`): as data they
     would make the controller hold, and template, the square of the fleet's size in objects.
@@ -30,7 +32,26 @@ def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
         "addresses": list(remembered.addresses),
         "peers": peer_lines(remembered.peers),
         "revoked": dict(remembered.revoked),
+        **({"notes": dict(remembered.notes)} if remembered.notes else {}),
     }
+
+
+def session_lines(name: str, now: float) -> str:
+    """Return the peers of a device that have shaken hands, as lines of three fields, parted by tabs.
+
+    These are public key, endpoint, and the age of the handshake in seconds. now: seconds since the epoch. No device,
+    no lines.
+    """
+    try:
+        device = backend_for(name).read(name)
+    except (FamilyMissing, kernel.NotWireGuard):
+        device = None
+    peers = sorted(device.peers, key=lambda peer: peer.public_key) if device else ()
+    return "\n".join(
+        f"{encode_key(peer.public_key)}\t{peer.endpoint or ''}\t{max(int(now - peer.latest_handshake), 0)}"
+        for peer in peers
+        if peer.latest_handshake
+    )
 
 
 def peer_lines(peers: Mapping[str, memory.RememberedPeer]) -> str:

@@ -4,9 +4,9 @@
 
 """What a host remembers of its tunnels between runs, in one small file per interface. Nothing in it is secret.
 
-It answers three questions that the kernel cannot: which inventory host a peer is, so that any host can restore what
+It answers questions that the kernel cannot: which inventory host a peer is, so that any host can restore what
 is known of the others; which endpoint was asked for last, so that one learned by roaming is told from a change in
-the inventory; and which keys were revoked.
+the inventory; which keys were revoked; and what the planner wants to be told again next time.
 
 This module is private to the collection.
 """
@@ -33,13 +33,14 @@ class RememberedPeer:
 
 @dataclass(frozen=True)
 class Memory:
-    """What one interface's file holds. Peers and revoked keys go by public key in base64."""
+    """What one interface's file holds. Peers and revoked keys go by public key in base64; notes are the planner's."""
 
     inventory_name: str = ""
     public_key: str = ""
     addresses: tuple[str, ...] = ()
     peers: Mapping[str, RememberedPeer] = field(default_factory=dict)
     revoked: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnreadableMemory(ValueError):
@@ -89,6 +90,7 @@ def parse(text: str) -> Memory:
             for key, peer in stored["peers"].items()
         },
         dict(stored["revoked"]),
+        dict(stored.get("notes", {})),
     )
 
 
@@ -98,13 +100,14 @@ def dump(memory: Memory) -> str:
         f"    {json.dumps(key)}: " + json.dumps({"name": p.name, "addresses": p.addresses, "endpoint": p.endpoint})
         for key, p in sorted(memory.peers.items(), key=lambda item: (item[1].name, item[0]))
     ]
+    # Only where there are any, so that a file without them stays what it was.
+    notes = f'  "notes": {json.dumps(dict(sorted(memory.notes.items())))},\n' if memory.notes else ""
     return (
         "{\n"
         f'  "version": {_VERSION},\n'
         f'  "inventory_name": {json.dumps(memory.inventory_name)},\n'
         f'  "public_key": {json.dumps(memory.public_key)},\n'
-        f'  "addresses": {json.dumps(memory.addresses)},\n'
-        '  "peers": {\n' + ",\n".join(peers) + "\n  },\n"
+        f'  "addresses": {json.dumps(memory.addresses)},\n' + notes + '  "peers": {\n' + ",\n".join(peers) + "\n  },\n"
         f'  "revoked": {json.dumps(dict(sorted(memory.revoked.items())))}\n'
         "}\n"
     )

@@ -224,6 +224,8 @@ def test_overlay_facts_tell_what_the_host_is(host: ManagedHost, backend: str) ->
     remembered = [line.split("\t") for line in interfaces["wg0"]["peers"].splitlines()]
     assert [key("a"), "alpha", "10.42.0.2", "198.51.100.2:51820"] in remembered
     assert sorted(line[0] for line in remembered) == sorted(host.run("wg", "show", "wg0", "peers").split())
+    asked = facts_of(read(host, "overlay_facts", **FACTS, sessions=["wg0", "wg7"]))["interfaces"]
+    assert (asked["wg0"]["sessions"], asked["wg7"], "sessions" in asked["wg1"]) == ("", {"sessions": ""}, False)
 
 
 def test_overlay_facts_of_a_virgin_host_without_a_key_change_nothing(host: ManagedHost) -> None:

@@ -142,6 +142,15 @@ def test_a_network_taken_from_a_peer_that_stays_unasked_is_not_routed_twice() ->
     assert not again(after(host, made), wanted)
 
 
+def test_a_peer_may_be_listened_to_without_a_route_to_it() -> None:
+    peer = asked(1, "", "10.77.0.0/16")
+    heard = converged(mesh(replace(peer, routed=False)))
+    assert not heard.routes and heard.device and heard.device.peers[0].allowed_ips
+    made = again(heard, mesh(peer))
+    assert texts(made, "routes") == ["create 10.77.0.0/16"]
+    assert not made.peers
+
+
 def test_without_routes_none_stay() -> None:
     host = converged(mesh(GAMMA))
     assert texts(again(host, mesh(GAMMA, routes=False)), "routes") == ["delete 10.77.0.0/16"]

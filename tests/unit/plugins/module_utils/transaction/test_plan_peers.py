@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import DELETE
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface, WantedPeer
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.plan import (
     Current,
     Plan,
@@ -222,6 +222,25 @@ def test_many_lost_peers_are_named_in_short() -> None:
     host = converged(mesh(*(asked(number) for number in range(1, 10))))
     with pytest.raises(Refused, match=r"9 of 9 peers would be removed \(h1, h2, h3, h4, h5, \.\.\.\)"):
         again(host, mesh())
+
+
+def observed(number: int) -> WantedPeer:
+    return replace(asked(number, name=f"h{number} (direct)"), addresses=())
+
+
+def test_peers_that_carry_nothing_are_no_loss_and_hide_none() -> None:
+    host = converged(mesh(*FIVE, *map(observed, range(11, 16))))
+    assert gone(again(host, mesh(*FIVE))) == {key(number) for number in range(11, 16)}
+    with pytest.raises(Refused, match="3 of 5"):
+        again(host, mesh(*FIVE[:2], *map(observed, range(11, 16))))
+
+
+def test_notes_are_remembered_by_whoever_makes_the_whole_interface() -> None:
+    host = converged(mesh(*FIVE, notes={"h9": "not now"}))
+    assert host.memory.notes == {"h9": "not now"}
+    peer_task = WantedInterface("wg0", up=None, peers=(asked(1, "", "10.42.0.1/32"),), owns=False, creates=False)
+    assert after(host, plan(host, peer_task, None)).memory.notes == {"h9": "not now"}
+    assert converged(mesh(*FIVE), host).memory.notes == {}
 
 
 def test_adding_a_host_touches_nobody_else() -> None:

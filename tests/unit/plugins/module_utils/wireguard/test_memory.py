@@ -32,6 +32,7 @@ memories = st.builds(
     st.lists(texts, max_size=3).map(tuple),
     st.dictionaries(texts, peers, max_size=4),
     st.dictionaries(texts, texts, max_size=3),
+    st.dictionaries(texts, texts, max_size=3),
 )
 
 MEMORY = Memory(
@@ -66,6 +67,7 @@ def test_text_does_not_depend_on_the_order_of_peers(memory: Memory) -> None:
         memory.addresses,
         dict(reversed(list(memory.peers.items()))),
         dict(reversed(list(memory.revoked.items()))),
+        dict(reversed(list(memory.notes.items()))),
     )
     assert dump(turned) == dump(memory)
 
@@ -76,6 +78,10 @@ def test_text_has_one_peer_a_line_sorted_by_name() -> None:
     assert lines[0:2] == ["{", '  "version": 1,']
     assert [line.split('"')[1] for line in lines[6:9]] == [key_text(3), first, second]
     assert dump(MEMORY).endswith("}\n")
+
+
+def test_without_notes_the_file_says_nothing_of_them() -> None:
+    assert "notes" not in dump(MEMORY)
 
 
 def test_a_file_reads_back(directory: Path) -> None:

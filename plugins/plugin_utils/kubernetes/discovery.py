@@ -55,9 +55,10 @@ class Discovery:
     """What was found out of one host.
 
     addresses: one for each family that was asked for and found. pod_cidrs: as text, in the source's order; source:
-    which source told of them, empty if none; pod_gateways: by family (4, 6) its own address among its pods, no entry
-    where it has none; pod_interfaces: names and patterns; underlay_mtus: by "ipv4" and "ipv6"; node: the name of the
-    cluster's node that it is, empty if unknown; warnings: what is no error, but has to be said.
+    which source told of them, empty if none. pod_gateways: by family (4, 6) its own address among its pods, no entry
+    where it has none. pod_interfaces: names and patterns. underlay_mtus: by "ipv4" and "ipv6". rp_filter: the sysctl's
+    value of "all" and of the interface that has the IPv4 address. node: the name of the cluster's node that it is, empty
+    if unknown. warnings: what is no error, but has to be said.
     """
 
     addresses: tuple[NodeAddress, ...] = ()
@@ -66,6 +67,7 @@ class Discovery:
     pod_gateways: Mapping[int, str] = field(default_factory=dict)
     pod_interfaces: tuple[str, ...] = ()
     underlay_mtus: Mapping[str, int] = field(default_factory=dict)
+    rp_filter: Mapping[str, int] = field(default_factory=dict)
     node: str = ""
     warnings: tuple[Problem, ...] = ()
 
@@ -103,6 +105,7 @@ def discover(
         pod_gateways=pod_cidrs.gateways(cidrs, host),
         pod_interfaces=pod_cidrs.pod_interfaces(host),
         underlay_mtus={FAMILY_NAMES[entry.family]: entry.mtu for entry in addresses if entry.mtu is not None},
+        rp_filter=_rp_filters(addresses, host),
         node=known.name if known else "",
         warnings=tuple(warnings),
     )
@@ -169,6 +172,12 @@ def _pods(
         problems.append(Problem(name, prefix + variable, found))
         return None
     return found
+
+
+def _rp_filters(addresses: list[NodeAddress], host: HostFact | None) -> dict[str, int]:
+    known = host.rp_filter if host is not None else {}
+    names = ["all", *(entry.interface for entry in addresses if entry.family == 4)]
+    return {name: known[name] for name in names if name in known}
 
 
 def _misplaced(name: str, addresses: list[NodeAddress], cidrs: tuple[Prefix, ...], prefix: str) -> list[Problem]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import (
@@ -27,10 +27,12 @@ T = TypeVar("T")
 AF = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}
 FAMILY_NAMES = {4: "ipv4", 6: "ipv6"}
 PART = "node"
+# Off, strict, loose (networking/ip-sysctl.rst).
+RP_FILTERS = ("0", "1", "2")
 
 
 class Interface(NamedTuple):
-    """An interface with the addresses that others can reach. number: the kernel's; ours: of an overlay of this collection."""
+    """An interface with the addresses that others can reach. ours: it belongs to an overlay of this collection."""
 
     name: str
     number: int
@@ -69,7 +71,11 @@ class Plugin(NamedTuple):
 
 @dataclass(frozen=True)
 class HostFact:
-    """All of it. can_reach: by destination and family (4, 6) the source address that the kernel chose."""
+    """All of it.
+
+    can_reach: by destination and family (4, 6) the source address that the kernel chose. rp_filter: by interface, and
+    of "all", the value of that sysctl.
+    """
 
     nodename: str = ""
     interfaces: tuple[Interface, ...] = ()
@@ -78,10 +84,11 @@ class HostFact:
     plugins: tuple[Plugin, ...] = ()
     flannel_subnets: tuple[Address, ...] = ()
     can_reach: Mapping[str, Mapping[int, str]] | None = None
+    rp_filter: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def holder_of(self, address: Prefix) -> tuple[Interface, Address] | None:
-        """Return the interface that has an address, one that is up before one that is not, and the address with its length."""
+        """Return the interface that has an address, preferably one that is up, and the address with its length."""
         for interface in sorted(self.interfaces, key=lambda entry: (not entry.up, entry.ours, entry.number)):
             for own in interface.addresses:
                 if own.host == address:
@@ -103,6 +110,9 @@ def read_fact(fact: Mapping[str, Any] | None) -> HostFact | None:
         plugins=tuple(_plugins(configuration.get("plugins"))),
         flannel_subnets=tuple(_parsed(flannel.get("subnets"), parse_address)),
         can_reach={str(to): _sources(found) for to, found in _mapping(part.get("can_reach")).items()},
+        rp_filter={
+            str(name): int(value) for name, value in _mapping(part.get("rp_filter")).items() if value in RP_FILTERS
+        },
         notes=tuple(note for note in _listed(part.get("notes")) if isinstance(note, str)),
     )
 

@@ -166,7 +166,7 @@ def _text_as_local(text: str, family: int, fact: HostFact | None, otherwise: str
 
 
 def _local(address: Prefix, family: int, fact: HostFact | None, otherwise: str) -> NodeAddress | str:
-    """Return an address with its interface; `otherwise` says, with the address for {}, that the host does not have it."""
+    """Return an address with its interface, or `otherwise`, with the address for {}, where the host lacks it."""
     bare = str(address).partition("/")[0]
     if fact is None:
         return NodeAddress(family, bare)

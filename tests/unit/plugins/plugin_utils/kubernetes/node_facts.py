@@ -62,7 +62,7 @@ def node_fact(
         "node": {
             "nodename": nodename,
             "interfaces": [dict(entry) for entry in interfaces],
-            "rp_filter": {"all": "0"},
+            "rp_filter": {"all": "0", **{entry["name"]: "1" for entry in interfaces}},
             "routes": [dict(entry) for entry in routes],
             "cni": {"file": "/etc/cni/net.d/10-x.conflist", "name": "x", "plugins": list(plugins)} if plugins else None,
             "flannel": {"networks": ["10.244.0.0/16"], "subnets": list(flannel)} if flannel else None,

@@ -39,6 +39,7 @@ def test_a_dual_stack_node_of_flannel_whole() -> None:
             pod_gateways={4: "10.244.1.1", 6: "fd00:10:244:1::1"},
             pod_interfaces=("cni0",),
             underlay_mtus={"ipv4": 1500, "ipv6": 1500},
+            rp_filter={"all": 0, "eth0": 1},
             node="node1",
         ),
         (),
@@ -153,7 +154,16 @@ def test_two_hosts_that_are_one_node_are_named() -> None:
     [
         {"node": {}},
         {"node": {"interfaces": [None, 7, {"name": 7, "addresses": "10.0.0.1"}, {"addresses": ["x", None]}]}},
-        {"node": {"routes": [{"destination": "x"}, {}], "cni": [], "flannel": "x", "can_reach": [], "notes": [7]}},
+        {
+            "node": {
+                "routes": [{"destination": "x"}, {}],
+                "cni": [],
+                "flannel": "x",
+                "can_reach": [],
+                "notes": [7],
+                "rp_filter": {"all": [], 7: "x"},
+            }
+        },
         {"node": {"cni": {"file": 7, "plugins": [{"type": []}, None]}, "flannel": {"subnets": ["x"]}}},
     ],
 )

@@ -97,6 +97,8 @@ def discover(
     cidrs = pods.cidrs if pods else ()
     found += _misplaced(name, addresses, cidrs, prefix)
     warnings = [Problem(name, prefix + "pod_cidr_source", doubt) for doubt in (pods.doubts if pods else ())]
+    # One mistake is told once.
+    found = [problem for problem in found if not problems or why not in problem.text]
     (warnings if host is None else problems).extend(found)
     discovery = Discovery(
         addresses=tuple(addresses),

@@ -38,10 +38,13 @@ ip route add 10.244.77.64/26 via 10.244.1.1 proto 99
 ip route add 10.244.88.70/32 dev cali0 proto 99
 ip route add blackhole 10.244.88.64/26 proto 80
 ip route add 10.99.0.0/16 dev cni0 proto 87
+ip addr add 2001:db8:1::99/64 dev eth0 nodad preferred_lft 0 valid_lft 600
+ip route add 2001:db8:77::/64 dev eth0 proto ra
 """
 CLEAN = """
 ip route del blackhole 10.244.88.64/26 2>/dev/null || :
-ip route flush proto 87
+ip route flush proto 87; ip -6 route flush proto ra
+ip addr del 2001:db8:1::99/64 dev eth0 2>/dev/null || :
 ip netns del pod 2>/dev/null || :
 rm -rf /etc/cni /run/flannel /var/lib/cni
 """
@@ -80,7 +83,8 @@ def shown_links(host: ManagedHost) -> dict[str, dict[str, Any]]:
 
 
 def is_global(entry: dict[str, Any]) -> bool:
-    return entry["scope"] == "global" and not entry["local"].startswith("169.254.")
+    usable = not entry.get("deprecated", False)
+    return usable and entry["scope"] == "global" and not entry["local"].startswith("169.254.")
 
 
 def test_a_node_is_told_whole(node: ManagedHost) -> None:
@@ -108,7 +112,7 @@ def test_a_node_is_told_whole(node: ManagedHost) -> None:
         ("10.244.88.64/26", "blackhole", "", 80),
     }
     told = {destination for destination, _type, _interface, _protocol in routes}
-    assert not told & {"10.244.2.0/24", "10.99.0.0/16", "0.0.0.0/0", "::/0"}
+    assert not told & {"10.244.2.0/24", "10.99.0.0/16", "0.0.0.0/0", "::/0", "fe80::/64", "2001:db8:77::/64"}
     assert found["cni"] == {
         "file": CONFIGURATION,
         "name": "cbr0",

@@ -87,7 +87,7 @@ def lines(settings: DiscoverySettings, fact: dict[str, Any] | None, *, asked: bo
         ),
         ({"pod_cidr_source": "inventory"}, ["node_encryption_pod_cidrs: inventory: the inventory names none"]),
         (
-            {"node_name": "node9", "pod_cidr_source": "cni", "node_ip_detection": "first-found"},
+            {"node_name": "node9", "pod_cidr_source": "kubernetes"},
             ["node_encryption_node_name: the cluster has no node 'node9'; it has 'node1', 'node2', 'node3'"],
         ),
         (

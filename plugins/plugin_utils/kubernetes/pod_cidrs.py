@@ -236,16 +236,15 @@ def _is_single(prefix: Prefix) -> bool:
 def gateways(cidrs: Sequence[Prefix], fact: HostFact | None) -> dict[int, str]:
     """Return by family (4, 6) the node's own address inside its pod CIDRs, which its packets to other pods come from.
 
-    A bridge's before that of a tunnel, which has the network's first address or none around it.
+    A bridge's before that of a tunnel, which has a single one.
     """
-    found: dict[int, tuple[bool, bool, int, str]] = {}
+    found: dict[int, tuple[bool, int, str]] = {}
     for interface in fact.interfaces if fact is not None else ():
         if interface.ours or not interface.up:
             continue
         for own in interface.addresses:
             if _is_single_in(own.host, cidrs):
                 rank = (
-                    any(own.host.packed == cidr.packed for cidr in cidrs),
                     _is_single(own.network),
                     interface.number,
                     str(own).partition("/")[0],

@@ -22,6 +22,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import
     hub_spoke_settings,
     settings,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_pairs import Stage
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_plan import DirectRun
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
@@ -59,18 +61,22 @@ class ActionModule(ActionBase):
                 "hubs_group": {"type": "str", "default": "hubs"},
                 "spokes_group": {"type": "str", "default": "spokes"},
                 "prefix": {"type": "str", "default": ""},
+                "stage": {"type": "str", "choices": [stage.value for stage in Stage], "default": Stage.PLAN.value},
+                "play_hosts": {"type": "list", "elements": "str"},
+                "batch": {"type": "list", "elements": "str"},
+                "heard_from": {"type": "list", "elements": "str", "default": []},
             }
         )
         plan_fleet, variables = TOPOLOGIES[args["topology"]]
         prefix = args["prefix"] or args["topology"] + "_"
         groups = {} if args["topology"] == "mesh" else {HUB: args["hubs_group"], SPOKE: args["spokes_group"]}
         fleet = FleetVariables(self._task, args["group"], groups)
-        reader = HostReader(self._templar, prefix, variables)
+        reader = HostReader(self._templar, prefix, variables, args["heard_from"])
         with collector_paused():
             inputs = [
                 reader.read(name, host_vars)._replace(parts=fleet.parts_of(name)) for name, host_vars in fleet.by_host()
             ]
-            outcome = plan_fleet(inputs, prefix)
+            outcome = plan_fleet(inputs, prefix, **_progress(args, inputs))
         for warning in outcome.warnings:
             self._display.warning(warning)
         if outcome.plan is None:
@@ -81,6 +87,8 @@ class ActionModule(ActionBase):
         result.update(changed=False, plan=outcome.plan.to_dict(), summary=summary(outcome.plan))
         if outcome.plan.hubs:
             result["hubs"] = hubs(outcome.plan)
+        if outcome.direct is not None:
+            result["direct"] = dict(outcome.direct)
         return result
 
 
@@ -136,8 +144,15 @@ class HostReader:
     from a role's defaults, so they are recognised by identity. Secrets are never among the names that are read.
     """
 
-    def __init__(self, templar: Templar, prefix: str, variables: Iterable[str] = settings.VARIABLES) -> None:
+    def __init__(
+        self,
+        templar: Templar,
+        prefix: str,
+        variables: Iterable[str] = settings.VARIABLES,
+        heard_from: Iterable[str] = (),
+    ) -> None:
         self._templar = templar
+        self._heard_from = tuple(heard_from)
         self._names = [
             (variable, prefix + variable, SHARED_PREFIX + variable if variable in SHARED else "")
             for variable in variables
@@ -169,6 +184,7 @@ class HostReader:
             ansible_host=self._text(host_vars.get(_CONNECTION_ADDRESS)),
             fact=fact if isinstance(fact, Mapping) else None,
             unresolved=unresolved,
+            heard=[result for result in map(host_vars.get, self._heard_from) if isinstance(result, Mapping)],
         )
 
     def _value(self, raw: object) -> object:
@@ -199,6 +215,15 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _progress(args: Mapping[str, Any], inputs: Iterable[HostInput]) -> dict[str, DirectRun]:
+    """Return what hubs and spokes are planned with besides: how far the run is with direct tunnels."""
+    if args["topology"] != "hub_spoke":
+        return {}
+    everybody = frozenset(host.name for host in inputs)
+    play, batch = (everybody if args[name] is None else frozenset(args[name]) for name in ("play_hosts", "batch"))
+    return {"direct": DirectRun(Stage(args["stage"]), play, batch)}
 
 
 def hubs(plan: FleetPlan) -> list[dict[str, str]]:

@@ -65,6 +65,33 @@ options:
       - What the names of the variables begin with. By default the topology's name and an underscore.
     type: str
     default: ''
+  stage:
+    description:
+      - How far the run is with direct tunnels between spokes, if O(topology=hub_spoke). V(plan) keeps those that work,
+        V(try) adds those that may, without sending anything over them, and V(settle) keeps of these the ones where both
+        ends have shaken hands.
+    type: str
+    choices: [plan, try, settle]
+    default: plan
+  play_hosts:
+    description:
+      - The hosts whose facts are of this run, C(ansible_play_hosts). By default all. Direct tunnels of others are left
+        alone.
+    type: list
+    elements: str
+  batch:
+    description:
+      - The hosts that are worked on now, C(ansible_play_batch). By default all. Only between these are direct tunnels
+        tried.
+    type: list
+    elements: str
+  heard_from:
+    description:
+      - The names of variables that have registered results of M(wirewright.overlay.overlay_probe) and
+        M(wirewright.overlay.stun_info) since, on whatever host.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: wirewright.overlay.overlay_apply
   - module: wirewright.overlay.overlay_facts
@@ -155,6 +182,22 @@ plan:
       type: list
       elements: str
       sample: []
+    direct:
+      description: The direct tunnels between spokes, null without any.
+      returned: success
+      type: dict
+direct:
+  description:
+    - Direct tunnels between spokes; the C(interface), by spoke the peers that it C(tries), the peers that hubs have to
+      hear for that (C(observe)), and what becomes of each pair, in lines (C(report)) and in short (C(summary)).
+  returned: when a spoke wants direct tunnels
+  type: dict
+  sample:
+    interface: wgdirect
+    observe: []
+    report: ['s1 and s2: direct', 's1 and s3: through the hub, because the key of s3 is not known']
+    summary: 1 direct, 1 through the hub
+    tries: {}
 problems:
   description: All that is wrong, one line each.
   returned: failure
@@ -186,6 +229,10 @@ def main() -> None:
             "hubs_group": {"type": "str", "default": "hubs"},
             "spokes_group": {"type": "str", "default": "spokes"},
             "prefix": {"type": "str", "default": ""},
+            "stage": {"type": "str", "choices": ["plan", "try", "settle"], "default": "plan"},
+            "play_hosts": {"type": "list", "elements": "str"},
+            "batch": {"type": "list", "elements": "str"},
+            "heard_from": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

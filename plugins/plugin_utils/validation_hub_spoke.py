@@ -171,7 +171,8 @@ def _spokes(fleet: HubSpokeFleet) -> Iterator[Problem]:
             yield from _tunnels_to_hubs_only(
                 fleet, spoke, names - {spoke.name} if spoke.settings.peer_overrides else ()
             )
-            yield from _ports(fleet, spoke, interfaces)
+            direct = {fleet.extras[spoke.name].direct_interface} if fleet.extras[spoke.name].direct else set()
+            yield from _ports(fleet, spoke, interfaces | direct)
 
 
 def _tunnels_to_hubs_only(fleet: HubSpokeFleet, spoke: Member, others: Collection[str]) -> Iterator[Problem]:

@@ -60,7 +60,7 @@ def host_document(
     interfaces = expand(plan, name, host, host.device)
     document: dict[str, Any] = {"interfaces": [interface.fields for interface in interfaces]}
     if hub_spoke:
-        document["interfaces"] += retired_interfaces(plan, host)
+        document["interfaces"] += retired_interfaces(plan, name, host)
         sections = firewall(plan, host, host.device)
         document.update({"nftables": sections} if sections else {})
     if host.device.open_firewall:
@@ -76,6 +76,8 @@ def host_document(
 def lacks_key(plan: FleetPlan, name: str) -> bool:
     """Return whether the key of any device of a member is unknown, so that no preshared key can be derived for it."""
     host = plan.hosts[name]
+    if plan.direct is not None and name in plan.direct.hosts and plan.direct.hosts[name].public_key is None:
+        return True
     return None in (host.public_keys.values() if host.public_keys else [host.public_key])
 
 

@@ -12,8 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation, validation_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import (
+    validation,
+    validation_direct,
+    validation_hub_spoke,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.addressing import Allocation
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.claims import allocate_addresses
@@ -23,6 +28,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device
     forwarding,
     packet_sizes,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_plan import (
+    DirectRun,
+    with_direct_tunnels,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_spokes import DirectSources
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import kind_of
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke_fleet import (
     NO_HUB,
@@ -37,6 +47,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_sp
     spoke_tunnel_kinds,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke_settings import (
+    DIRECT_INTERFACE,
     HubSpokeSettings,
     is_hub,
     read_common_settings,
@@ -87,10 +98,11 @@ class _Known:
     prefix: str
 
 
-def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_") -> Outcome:
+def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_", direct: DirectRun | None = None) -> Outcome:
     """Return the plan for a fleet: a pure function of its input, whatever the order of hosts.
 
-    Every problem of every host is found before anything is said.
+    Every problem of every host is found before anything is said. direct: how far the run is with direct tunnels; by
+    default it is about all hosts, and nothing was tried yet.
     """
     problems: list[Problem] = []
     known = _known(hosts, prefix, problems)
@@ -119,10 +131,13 @@ def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_") -> Ou
         problems.extend(validation.violations(on_device, mtus))
         warnings.extend(validation.advice(on_device, mtus))
     problems.extend(validation_hub_spoke.violations(fleet))
+    problems.extend(validation_direct.violations(fleet, known.revocation.names))
     warnings.extend(validation_hub_spoke.advice(fleet))
     sizes = {name: choice.mtu for name, choice in mtus.items()}
-    plan = None if problems else _plan(known, fleet, sizes)
-    return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
+    plan, directly = None, None
+    if not problems:
+        plan, directly = _with_direct_tunnels(known, _plan(known, fleet, sizes), direct)
+    return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)), directly)
 
 
 def _known(hosts: Iterable[HostInput], prefix: str, problems: list[Problem]) -> _Known:
@@ -237,6 +252,25 @@ def _plan(known: _Known, fleet: HubSpokeFleet, mtus: Mapping[str, int]) -> Fleet
         isolate=bool(known.extras[fleet.hubs[0]].isolate),
         retired=tuple(sorted(retired - set(known.interfaces.values()))),
     )
+
+
+def _with_direct_tunnels(
+    known: _Known, plan: FleetPlan, direct: DirectRun | None
+) -> tuple[FleetPlan, Mapping[str, Any] | None]:
+    everybody = frozenset(known.inputs)
+    run = direct or DirectRun(play=everybody, batch=everybody)
+    names = [extras.direct_interface for extras in known.extras.values() if extras.direct]
+    sources = DirectSources(
+        next(iter(names), DIRECT_INTERFACE),
+        known.inputs,
+        known.settings,
+        known.extras,
+        {hub: known.interfaces[hub] for hub in known.hubs},
+        known.revocation.names | known.revocation.keys.keys(),
+        run.play,
+        run.batch,
+    )
+    return with_direct_tunnels(plan, sources, run.stage, known.revocation.names)
 
 
 def _hub_plan(known: _Known, member: Member, mtu: int, ports: Mapping[str, int], hub: Hub) -> HostPlan:

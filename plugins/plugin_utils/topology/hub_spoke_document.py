@@ -14,6 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import parse_endpoint
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_document import (
+    direct_interfaces,
+    has_direct_device,
+    loose_source_check,
+    observed_peers,
+    unobserved,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import (
     InterfaceDocument,
     host_prefixes,
@@ -30,15 +37,19 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
 
 
 def hub_spoke_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device) -> list[InterfaceDocument]:
-    """Return a hub's interface, or those of a spoke, that to the preferred hub first."""
+    """Return a hub's interface, or those of a spoke, that to the preferred hub first, that to other spokes last."""
     if host.hub is not None:
         return [_hub_interface(plan, name, host, device, host.hub)]
-    return [_spoke_interface(plan, name, host, device, hub_name, hub) for hub_name, hub in plan.hubs]
+    to_hubs = [_spoke_interface(plan, name, host, device, hub_name, hub) for hub_name, hub in plan.hubs]
+    return to_hubs + direct_interfaces(plan, name, host, device)
 
 
-def retired_interfaces(plan: FleetPlan, host: HostPlan) -> list[dict[str, Any]]:
-    """Return what a spoke does with the interfaces that led to revoked hubs."""
-    return [] if host.hub else [{"name": name, "state": "absent"} for name in plan.retired]
+def retired_interfaces(plan: FleetPlan, name: str, host: HostPlan) -> list[dict[str, Any]]:
+    """Return what a spoke does with the interfaces that led to revoked hubs, and to spokes that it left."""
+    gone = [] if host.hub else list(plan.retired)
+    if plan.direct is not None and name in plan.direct.retired:
+        gone.append(plan.direct.interface)
+    return [{"name": interface, "state": "absent"} for interface in gone]
 
 
 def firewall(plan: FleetPlan, host: HostPlan, device: Device) -> dict[str, Any]:
@@ -80,8 +91,8 @@ def _hub_interface(plan: FleetPlan, name: str, host: HostPlan, device: Device, h
         name,
         device,
         host.public_key,
-        peers,
-        sorted(other for other, key in keys.items() if key is None),
+        [*peers, *observed_peers(plan)],
+        [*sorted(other for other, key in keys.items() if key is None), *unobserved(plan)],
         name=hub.interface,
         private_key_file=device.private_key_file,
         listen_port=device.listen_port,
@@ -122,7 +133,7 @@ def _spoke_interface(
         # Alone, because the same network cannot be on-link by several devices: all is reached by routes with a metric.
         addresses=host_prefixes(host),
         route_metric=hub.priority,
-        sysctls={**device.sysctls, **_loose_source_check(plan, interface)},
+        sysctls={**device.sysctls, **(loose_source_check(plan, interface) if _has_other_ways(plan, name) else {})},
     )
 
 
@@ -144,8 +155,6 @@ def allowed_ips(plan: FleetPlan, spoke: str, hub_name: str) -> list[str]:
     return prefixes
 
 
-def _loose_source_check(plan: FleetPlan, interface: str) -> dict[str, str]:
-    """Return what lets packets in by a hub that answers would not go through (Linux, ip-sysctl: rp_filter)."""
-    if len(plan.hubs) < 2 or not any("." in network for network in plan.networks):
-        return {}
-    return {f"net/ipv4/conf/{interface}/rp_filter": "2"}
+def _has_other_ways(plan: FleetPlan, name: str) -> bool:
+    """Return whether what comes to a spoke by a hub may be answered by another hub, or directly."""
+    return len(plan.hubs) > 1 or has_direct_device(plan, name)

@@ -22,10 +22,23 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
     AUTO,
     NONE,
     Settings,
+    interface_name,
     read_settings,
 )
 
-VARIABLES = (*common.VARIABLES, "isolate", "masquerade", "open_firewall", "ports", "priority")
+VARIABLES = (
+    *common.VARIABLES,
+    "direct",
+    "direct_interface",
+    "direct_retry",
+    "isolate",
+    "masquerade",
+    "open_firewall",
+    "ports",
+    "priority",
+)
+
+DIRECT_INTERFACE = "wgdirect"
 
 DEFAULT_PRIORITY = 100
 # The metric below it is for what leads to another hub for a while.
@@ -36,7 +49,11 @@ KEEPALIVE = 25
 
 @dataclass(frozen=True)
 class HubSpokeSettings:
-    """What the inventory wants of one host. isolate None: not said; masquerade: prefixes; ports: by interface."""
+    """What the inventory wants of one host. isolate None: not said; masquerade: prefixes; ports: by interface.
+
+    direct: the spokes to have a tunnel to, True for all that want one too; direct_interface: the device for that;
+    direct_retry: whether pairs that have failed are tried again.
+    """
 
     priority: int
     isolate: bool | None
@@ -44,6 +61,9 @@ class HubSpokeSettings:
     open_firewall: bool
     ports: Mapping[str, int]
     own_key_file: bool
+    direct: bool | tuple[str, ...] = False
+    direct_interface: str = DIRECT_INTERFACE
+    direct_retry: bool = False
 
 
 def is_hub(host: HostInput) -> bool:
@@ -75,7 +95,17 @@ def read_hub_spoke_settings(
         open_firewall=read.boolean("open_firewall", False),
         ports=_ports(read),
         own_key_file=bool(read.given("private_key_file")),
+        direct=_direct(read),
+        direct_interface=interface_name(read, "direct_interface", DIRECT_INTERFACE),
+        direct_retry=read.boolean("direct_retry", False),
     )
+
+
+def _direct(read: Reader) -> bool | tuple[str, ...]:
+    value = read.given("direct")
+    if value is None or isinstance(value, bool) or str(value).lower() in ("true", "yes", "false", "no"):
+        return read.boolean("direct", False)
+    return read.parsed("direct", str)
 
 
 def _masquerade(read: Reader, network: tuple[Prefix, ...]) -> tuple[Prefix, ...]:

@@ -11,9 +11,11 @@ not with its square. This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_model import DirectPlan
 
 VERSION = 2
 
@@ -28,6 +30,7 @@ class HostInput(NamedTuple):
     unresolved: the variables whose templates could not be evaluated, with the reason.
     fact: what `overlay_facts` returned, None where the host has not been contacted.
     parts: HUB, SPOKE or both, by the groups that the host is in; empty in a mesh.
+    heard: results of modules that asked it since, as they were registered.
     """
 
     name: str
@@ -36,6 +39,7 @@ class HostInput(NamedTuple):
     fact: Mapping[str, Any] | None = None
     unresolved: Mapping[str, str] = {}
     parts: tuple[str, ...] = ()
+    heard: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,7 @@ class FleetPlan:
     """Everything that is to be, once: hosts by name, members nobody knows a key of, revoked keys and their names.
 
     networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
-    retired: the devices that led to hubs which are revoked.
+    retired: the devices that led to hubs which are revoked. direct: the tunnels between spokes, None without any.
     """
 
     interface: str
@@ -184,6 +188,7 @@ class FleetPlan:
     networks: tuple[str, ...] = ()
     isolate: bool = False
     retired: tuple[str, ...] = ()
+    direct: DirectPlan | None = None
 
     @property
     def hubs(self) -> list[tuple[str, Hub]]:
@@ -204,6 +209,7 @@ class FleetPlan:
             "networks": list(self.networks),
             "isolate": self.isolate,
             "retired": list(self.retired),
+            "direct": None if self.direct is None else _plain(asdict(self.direct)),
         }
 
     @classmethod
@@ -227,16 +233,21 @@ class FleetPlan:
             networks=tuple(data["networks"]),
             isolate=data["isolate"],
             retired=tuple(data["retired"]),
+            direct=None if data["direct"] is None else DirectPlan.from_dict(data["direct"], device_of),
         )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan, unless there are problems; both problems and warnings are lines ready to be shown."""
+    """A plan, unless there are problems; both problems and warnings are lines ready to be shown.
+
+    direct: what a role needs to know to make and report direct tunnels between spokes, None where nobody wants any.
+    """
 
     plan: FleetPlan | None
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    direct: Mapping[str, Any] | None = None
 
 
 def _plain(value: Any) -> Any:

@@ -119,7 +119,7 @@ def read_settings(host: HostInput, prefix: str, problems: list[Problem], keepali
     read = Reader(host.name, prefix, host.variables, problems)
     if not host.name.isprintable():
         read.note("interface", "the host's name has control characters, and names go into configuration files")
-    interface = _interface(read)
+    interface = interface_name(read, "interface", "wg0")
     network = read.parsed("network", parse_prefix)
     port = read.integer("port", 51820, 0, 65535)
     return Settings(
@@ -148,13 +148,14 @@ def read_settings(host: HostInput, prefix: str, problems: list[Problem], keepali
     )
 
 
-def _interface(read: Reader) -> str:
-    name = read.text("interface", "wg0")
+def interface_name(read: Reader, variable: str, default: str) -> str:
+    """Return the name of an interface; what is none is noted, and the default takes its place."""
+    name = read.text(variable, default)
     # What the kernel takes (dev_valid_name) and wg-quick(8) accepts as a file name.
     if not _INTERFACE.fullmatch(name) or name in _NO_INTERFACE:
         wanted = f"1 to 15 of A-Z a-z 0-9 _ = + . -, without a leading dot, and neither {' nor '.join(_NO_INTERFACE)}"
-        read.note("interface", f"{name!r} is no interface name, which has {wanted}")
-        return "wg0"
+        read.note(variable, f"{name!r} is no interface name, which has {wanted}")
+        return default
     return name
 
 

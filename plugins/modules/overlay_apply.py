@@ -19,7 +19,8 @@ description:
     a difference that remains is an error that names it.
   - What is new is made in this order - packet filter, interfaces, routes, rules, states, policies - and what goes is
     removed in the reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
-  - Rules, routes, states and policies are made in the kernel only. To have them again after a reboot, run this again.
+  - Interfaces, rules, routes and packet filter come back at boot where C(persistence) of an interface or O(boot_name)
+    says so. States and policies are made in the kernel only. To have them again after a reboot, run this again.
   - In a role, an action plugin of the same name takes this host's part of the fleet's plan
     (O(plan_from)) and calls the module with it.
 extends_documentation_fragment:
@@ -68,6 +69,14 @@ options:
     description:
       - Rules, as the options of M(wirewright.overlay.ip_rule_fwmark).
     type: dict
+  boot_name:
+    description:
+      - What the files are called from which O(ip_rules) and O(ip_routes) come back at boot, like V(ipsec).
+      - By default it is the name of the first of O(interfaces) whose C(persistence) is not V(none); where there is none
+        either, they live in the kernel only.
+      - The files hold what the call lists, and C(/etc/wirewright.overlay/fib) has them. Routes through a device come back
+        with that device where it is one of O(interfaces); a warning names those that do not come back.
+    type: str
   nftables:
     description:
       - What is forwarded, dropped, masqueraded and clamped, by interface, in an nftables table of our own,
@@ -261,6 +270,11 @@ ip_rules:
   returned: when O(ip_rules) is given
   type: dict
   sample: {created: 1, deleted: 0, requests: 1, updated: 0}
+fib_files:
+  description: How many files for the next boot were created, updated and deleted for rules and routes.
+  returned: when O(ip_rules) or O(ip_routes) is given and comes back at boot
+  type: dict
+  sample: {created: 4, deleted: 0, requests: 0, updated: 0}
 nftables:
   description: How many sections of our table were created, updated and deleted, and how many transactions that took.
   returned: when O(nftables) is given
@@ -311,6 +325,7 @@ def main() -> None:
             "preshared_keys": {"type": "dict", "default": {}, "no_log": True},
             "ip_routes": {"type": "list", "elements": "dict", "default": []},
             "ip_rules": {"type": "dict"},
+            "boot_name": {"type": "str"},
             "nftables": {"type": "dict"},
             "open_firewall": {"type": "bool", "default": False},
             "xfrm_states": {"type": "dict"},

@@ -55,6 +55,25 @@ options:
     type: list
     elements: str
     default: []
+  node:
+    description:
+      - Gather what tells where a Kubernetes node and its pods are, too. An empty dictionary does.
+    type: dict
+    suboptions:
+      can_reach:
+        description:
+          - Addresses or names towards which the host's source address is looked up. Nothing is sent to them; the host's
+            name service is asked about names.
+        type: list
+        elements: str
+        default: []
+      cni_directories:
+        description:
+          - Where the network plugins' configuration is. The first directory that has one counts.
+          - By default those of the kubelet, of K3s and of MicroK8s.
+        type: list
+        elements: path
+        default: []
 seealso:
   - module: wirewright.overlay.overlay_plan
   - module: wirewright.overlay.wg_key
@@ -68,6 +87,12 @@ EXAMPLES = r"""
 - name: Have keys for the devices to two hubs, in one call
   wirewright.overlay.overlay_facts:
     interfaces: [wg0, wg1]
+
+- name: Gather what tells a Kubernetes node's addresses and pod networks, too
+  wirewright.overlay.overlay_facts:
+    interface: kwg0
+    node:
+      can_reach: [192.0.2.1]
 
 - name: Show the public key
   ansible.builtin.debug:
@@ -128,6 +153,33 @@ ansible_facts:
               peers: "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=\tbeta\t10.42.0.2\t192.0.2.2:51820"
               public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
               revoked: {}
+        node:
+          description:
+            - What tells of a Kubernetes node. Raw; the plan chooses.
+            - Its C(nodename); the C(interfaces) that have addresses, with index, kind, MTU, whether they are up and
+              whether they are of this collection; C(rp_filter) of all and of each of them.
+            - The C(routes) of the main table that lead out of an interface without another node's help, or nowhere.
+            - Of C(cni) the file, name and plugins of the configuration in use, of each plugin its type, bridge, IPAM
+              type and subnets, and nothing else; of C(flannel) networks and subnets. Null where there is none.
+            - By C(can_reach) and family the source address, or null; and C(notes) on what could not be read.
+          type: dict
+          returned: where O(node) was given
+          sample:
+            nodename: node1
+            interfaces:
+              - {name: eth0, index: 2, kind: '', ours: false, up: true, mtu: 1500, addresses: [192.0.2.11/24]}
+              - {name: cni0, index: 4, kind: bridge, ours: false, up: true, mtu: 1450, addresses: [10.244.1.1/24]}
+            rp_filter: {all: '0', eth0: '1', cni0: '1'}
+            routes:
+              - {destination: 192.0.2.0/24, type: unicast, interface: eth0, protocol: 2}
+              - {destination: 10.244.1.0/24, type: unicast, interface: cni0, protocol: 2}
+            cni:
+              file: /etc/cni/net.d/10-flannel.conflist
+              name: cbr0
+              plugins: [{type: flannel, bridge: '', ipam: '', subnets: []}]
+            flannel: {networks: [10.244.0.0/16], subnets: [10.244.1.1/24]}
+            can_reach: {192.0.2.1: {ipv4: 192.0.2.11}}
+            notes: []
 """
 
 import os
@@ -147,6 +199,13 @@ def main() -> None:
             "userspace": {"type": "bool", "default": False},
             "nftables": {"type": "bool", "default": False},
             "sessions": {"type": "list", "elements": "str", "default": []},
+            "node": {
+                "type": "dict",
+                "options": {
+                    "can_reach": {"type": "list", "elements": "str", "default": []},
+                    "cni_directories": {"type": "list", "elements": "path", "default": []},
+                },
+            },
         },
         required_one_of=[("interface", "interfaces")],
         mutually_exclusive=[("interface", "interfaces")],
@@ -158,7 +217,7 @@ def main() -> None:
     try:
         keys = {path: _converge(module, path) for path in dict.fromkeys(paths.values())}
         own = {name: keys[path].public_key for name, path in paths.items()}
-        wanted = {option: params[option] for option in ("userspace", "nftables", "sessions")}
+        wanted = {option: params[option] for option in ("userspace", "nftables", "sessions", "node")}
         facts = gather(own, dict(os.environ), **wanted)
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"{', '.join(names)}: {exc}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from managed_host import ManagedHost, key, wait_until
@@ -60,9 +61,38 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def apply(host: ManagedHost, method: str, **changes: Any) -> bool:
+# Routes of a table of their own and the rules that lead there.
+TABLE = 7100
+TABLES: dict[str, Any] = {
+    "ip_routes": [
+        {
+            "table": str(TABLE),
+            "purge": True,
+            "routes": [
+                {"destination": "10.9.0.0/16", "type": "throw"},
+                {"destination": "default", "family": "ipv4", "type": "prohibit", "metric": 900},
+                {"destination": "default", "dev": "wg0", "src": "10.42.0.1", "metric": 7, "mtu": 1300},
+                {"destination": "default", "family": "ipv6", "dev": "wg0"},
+                {"destination": "10.5.0.0/16", "via": "10.42.0.9", "dev": "wg0", "onlink": True},
+            ],
+        }
+    ],
+    "ip_rules": {
+        "priorities": "90-99",
+        "purge": True,
+        "rules": [
+            {"priority": 90, "family": "both", "table": "main", "suppress_prefixlength": 0},
+            {"priority": 91, "family": "both", "fwmark": "0xca6c", "invert": True, "table": str(TABLE)},
+        ],
+    },
+}
+
+
+def apply(host: ManagedHost, method: str, tables: Mapping[str, Any] | None = None, **changes: Any) -> bool:
     """Apply a state with the files of a boot method; returns whether anything changed."""
-    return host.apply(**{**FIRST, **changes}, persistence=method, preshared_keys=SECRETS).changed
+    wanted = {"name": "wg0", **FIRST, **changes, "persistence": method}
+    secrets = {"wg0": SECRETS}
+    return host.module("overlay_apply", interfaces=[wanted], preshared_keys=secrets, **(tables or {})).changed
 
 
 def running(host: ManagedHost) -> dict[str, Any]:

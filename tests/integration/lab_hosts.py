@@ -12,6 +12,7 @@ with Lab() as lab:
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -24,9 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible import release as ansible_core
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "playbooks/files/lab.py"
 CALLBACKS = Path(__file__).parent / "callback_plugins"
+ARCHIVES = ROOT / ".cache/archives"
 
 FORWARD_NOTHING = """
 for file in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; do
@@ -171,7 +175,8 @@ class Lab:
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-                "ANSIBLE_CALLBACKS_ENABLED": "json_lines",
+                "ANSIBLE_CALLBACKS_ENABLED": "json_lines,kept_archives",
+                "WIREWRIGHT_ARCHIVES": str(archives()),
                 "WIREWRIGHT_RESULTS": str(results),
                 **(env or {}),
             },
@@ -206,6 +211,15 @@ class Lab:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return dict(json.loads(done.stdout))
+
+
+def archives() -> Path:
+    """Return the directory for archives of modules as they are now, and as this ansible-core packs them."""
+    sources = [ROOT / "plugins" / room for room in ("module_utils", "modules")]
+    files = sorted(file for source in sources for file in source.rglob("*.py"))
+    states = [f"{sys.prefix} {ansible_core.__version__}"]
+    states += [f"{file} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files]
+    return ARCHIVES / hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
 
 
 def shipped_playbook(lab: Lab, inventory: str, playbook: str) -> str:

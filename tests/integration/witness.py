@@ -17,7 +17,8 @@ ip -j -d link; echo @@
 ip -j addr; echo @@
 ip -4 -j route show table all; echo @@
 ip -6 -j route show table all; echo @@
-places="/etc/wireguard /etc/systemd/network /etc/systemd/system /etc/sysctl.d /etc/wirewright.overlay /var/lib/wirewright.overlay"
+places="/etc/wireguard /etc/systemd/network /etc/systemd/system /etc/systemd/networkd.conf.d /etc/sysctl.d"
+places="$places /etc/wirewright.overlay /var/lib/wirewright.overlay"
 find $places -printf '%p %y %m %U:%G %l\\n' 2>/dev/null | sort || :; echo @@
 find $places -type f -exec sha256sum {} + 2>/dev/null | sort || :; echo @@
 for name in ipv4/ip_forward ipv4/conf/wg0 ipv6/conf/wg0; do

@@ -10,9 +10,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from boot_states import CHANGES, apply, running, take_away
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
+from boot_states import CHANGES, TABLE, TABLES, apply, running, take_away
 from managed_host import ManagedHost
 from vm.networkd import available, networkd
 
@@ -32,6 +34,10 @@ def copied() -> Iterator[Path]:
 def boot(host: ManagedHost, directory: Path) -> None:
     """Let networkd make the interface from copies of our files; it keeps to modes and owners as it would at boot."""
     take_away(host)
+    host.shell("for family in -4 -6; do ip $family rule del pref 90; ip $family rule del pref 91; done || :")
+    host.shell(f"for family in -4 -6; do ip $family route flush table {TABLE}; done || :")
+    for command in LOADS:
+        host.shell(command, check=False)
     pack = subprocess.run(
         [*host.lab.enter(host.name), "tar", "-C", FILES, "-c", "."], stdout=subprocess.PIPE, check=True
     )
@@ -46,13 +52,24 @@ def boot(host: ManagedHost, directory: Path) -> None:
     host.run("sysctl", "-q", "-p", "/etc/sysctl.d/90-wirewright-wg0.conf")
 
 
-@pytest.mark.parametrize("change", ["nothing", "everything"])
-def test_networkd_boots_what_runs(host: ManagedHost, copied: Path, change: str) -> None:
+def rules_and_routes(host: ManagedHost) -> list[str]:
+    """Return what `ip` says of rules and of our table."""
+    shown = [host.run("ip", family, "-N", "rule") for family in ("-4", "-6")]
+    shown += [
+        host.run("ip", family, "-N", "route", "show", "table", str(TABLE), check=False) for family in ("-4", "-6")
+    ]
+    return sorted(line.strip() for text in shown for line in text.splitlines())
+
+
+# The state as it is made at first has routes of its own table beside it.
+@pytest.mark.parametrize("change, tables", [("nothing", TABLES), ("everything", {})], ids=["first", "changed"])
+def test_networkd_boots_what_runs(host: ManagedHost, copied: Path, change: str, tables: dict[str, Any]) -> None:
     host.make_key()
-    assert apply(host, "networkd")
+    assert apply(host, "networkd", tables)
     if CHANGES[change]:
         assert apply(host, "networkd", **CHANGES[change])
-    before = running(host)
+    before = running(host), rules_and_routes(host)
+    assert sum("7100" in line for line in before[1]) == (2 if tables else 0)
     boot(host, copied)
-    assert running(host) == before
-    assert not apply(host, "networkd", **CHANGES[change]), "and the next run has nothing to do"
+    assert (running(host), rules_and_routes(host)) == before
+    assert not apply(host, "networkd", tables, **CHANGES[change]), "and the next run has nothing to do"

@@ -10,6 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from ..netlink import rule as codec
 from ..netlink.rule import Range, Rule
@@ -31,8 +32,18 @@ _PROTOCOL_NAMES = {2: "kernel", 3: "boot", 4: "static"}
 def describe(rule: Rule) -> str:
     """Return the rule as one line: family, priority, selector, action, protocol."""
     words = ["ipv6" if rule.family == socket.AF_INET6 else "ipv4", f"{rule.priority}:"]
-    if rule.invert:
-        words.append("not")
+    words += selector(rule, lambda number: _IP_PROTOCOL_NAMES.get(number, str(number)))
+    words += _target(rule)
+    if rule.rest:
+        words.append("(and more)")
+    if rule.protocol:
+        words += ["proto", _PROTOCOL_NAMES.get(rule.protocol, str(rule.protocol))]
+    return " ".join(words)
+
+
+def selector(rule: Rule, ip_protocol: Callable[[int], str] = str) -> list[str]:
+    """Return the words by which `ip rule` says what a rule looks at; ``ip_protocol`` names IP protocols."""
+    words = ["not"] if rule.invert else []
     words += ["from", str(rule.source or "all")]
     if rule.destination:
         words += ["to", str(rule.destination)]
@@ -45,16 +56,11 @@ def describe(rule: Rule) -> str:
     if rule.uid_range is not None:
         words += ["uidrange", f"{rule.uid_range[0]}-{rule.uid_range[1]}"]
     if rule.ip_protocol:
-        words += ["ipproto", _IP_PROTOCOL_NAMES.get(rule.ip_protocol, str(rule.ip_protocol))]
+        words += ["ipproto", ip_protocol(rule.ip_protocol)]
     for word, ports in (("sport", rule.source_ports), ("dport", rule.destination_ports)):
         if ports is not None:
             words += [word, _range(ports)]
-    words += _target(rule)
-    if rule.rest:
-        words.append("(and more)")
-    if rule.protocol:
-        words += ["proto", _PROTOCOL_NAMES.get(rule.protocol, str(rule.protocol))]
-    return " ".join(words)
+    return words
 
 
 def _target(rule: Rule) -> list[str]:

@@ -105,10 +105,11 @@ def _more(count: int) -> str:
 
 
 def _order(operation: Operation[TableRoute]) -> tuple[bool, int, RouteKey]:
+    return order(_subject(operation))
+
+
+def order(route: TableRoute) -> tuple[bool, int, RouteKey]:
     """Sort routes that gateways are reached by before those that have gateways."""
-    route = operation.after if operation.after is not None else operation.before
-    if route is None:
-        raise ValueError("an operation has a state before or a state after")
     return (any(hop.via for hop in route.hops), -route.destination.length, route.key())
 
 
@@ -171,33 +172,48 @@ def name_of(index: int) -> str:
 
 
 def describe(route: TableRoute, names: Callable[[int], str] = name_of) -> str:
-    """Return the route in the words of `ip route`."""
-    destination = str(route.destination) if route.destination.length else "default"
-    if not route.destination.length and route.destination.family == socket.AF_INET6:
-        destination = "default (ipv6)"
-    words = [] if route.type == codec.RTN_UNICAST else [_TYPE_NAMES.get(route.type, f"type {route.type}")]
-    words.append(destination)
+    """Return the route for people to read, in the words of `ip route`."""
+    destination = str(route.destination)
+    if not route.destination.length:
+        destination = "default (ipv6)" if route.destination.family == socket.AF_INET6 else "default"
+    said = ["(and more)"] if route.rest else []
+    return " ".join([*_words(route, names, destination, _scope(route)), *said])
+
+
+def line(route: TableRoute, names: Callable[[int], str] = name_of) -> str:
+    """Return the route as `ip route` takes it."""
+    # Without a word on the scope, a route without gateway gets the scope link.
+    said = _scope(route) or (["scope", "0"] if route.destination.family == socket.AF_INET else [])
+    return " ".join(_words(route, names, str(route.destination), [*said, "proto", str(route.protocol)]))
+
+
+def _scope(route: TableRoute) -> list[str]:
+    if route.scope == codec.RT_SCOPE_UNIVERSE:
+        return []
+    return ["scope", _SCOPE_NAMES.get(route.scope, str(route.scope))]
+
+
+def _words(route: TableRoute, names: Callable[[int], str], destination: str, more: Sequence[str]) -> list[str]:
+    """Return the words of `ip route` for a route; ``more`` come before the next hops, which end it."""
+    said = [] if route.type == codec.RTN_UNICAST else [_TYPE_NAMES.get(route.type, f"type {route.type}")]
+    said.append(destination)
     if route.from_network:
-        words += ["from", str(route.from_network)]
+        said += ["from", str(route.from_network)]
     if route.tos:
-        words += ["tos", f"{route.tos:#x}"]
+        said += ["tos", f"{route.tos:#x}"]
     if len(route.hops) == 1:
-        words += _describe_hop(route, route.hops[0], names)
-    words += ["table", str(route.table)]
-    if route.scope != codec.RT_SCOPE_UNIVERSE:
-        words += ["scope", _SCOPE_NAMES.get(route.scope, str(route.scope))]
+        said += _describe_hop(route, route.hops[0], names)
+    said += ["table", str(route.table), *more]
     if route.source:
-        words += ["src", socket.inet_ntop(route.destination.family, route.source)]
+        said += ["src", socket.inet_ntop(route.destination.family, route.source)]
     if route.metric:
-        words += ["metric", str(route.metric)]
+        said += ["metric", str(route.metric)]
     if route.mtu:
-        words += ["mtu", str(route.mtu)]
+        said += ["mtu", str(route.mtu)]
     if len(route.hops) > 1:
         for hop in route.hops:
-            words += ["nexthop", *_describe_hop(route, hop, names), "weight", str(hop.weight)]
-    if route.rest:
-        words.append("(and more)")
-    return " ".join(words)
+            said += ["nexthop", *_describe_hop(route, hop, names), "weight", str(hop.weight)]
+    return said
 
 
 def _describe_hop(route: TableRoute, hop: Hop, names: Callable[[int], str]) -> list[str]:

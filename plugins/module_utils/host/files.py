@@ -22,8 +22,9 @@ from ..reconcile import Operation
 # The first line of every text file of ours.
 HEADER = "# Written by wirewright.overlay: changes made here are lost with the next run."
 
-# What we call our own directories, below /etc and /var/lib.
+# What we call our own directories, below /etc and /var/lib; and what those in /etc/systemd/network begin with.
 OWN_DIRECTORY = "wirewright.overlay"
+_OWN_NETWORK = "50-wirewright-"
 
 _SECRET_LINE = re.compile(r"^(\s*(?:PrivateKey|PresharedKey)\s*=).*$", re.MULTILINE | re.IGNORECASE)
 
@@ -116,16 +117,17 @@ def write(file: BootFile) -> None:
 
 
 def delete(path: str) -> None:
-    """Remove a file or link, and a directory of ours that it leaves empty; that it is gone already is no error."""
+    """Remove a file or link, and directories of ours that it leaves empty; that it is gone already is no error."""
     directory = os.path.dirname(path)
     try:
         os.unlink(path)
     except FileNotFoundError:
         return
     _sync_directory(directory)
-    if os.path.basename(directory) == OWN_DIRECTORY:
-        with contextlib.suppress(OSError):  # something else is kept there
+    with contextlib.suppress(OSError):  # something else is kept there
+        while OWN_DIRECTORY in directory.split("/") or os.path.basename(directory).startswith(_OWN_NETWORK):
             os.rmdir(directory)
+            directory = os.path.dirname(directory)
 
 
 def carry_out(operations: Iterable[Operation[BootFile]]) -> None:

@@ -27,7 +27,9 @@ _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _IFADDRMSG = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS = 3, 4, 18, 20
 _IFLA_INFO_KIND = 1
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
+# Of IPv6 addresses: made for a while for privacy (RFC 8981), going away (RFC 4862), and not ours to use, or not yet.
+IFA_F_TEMPORARY, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE = 0x01, 0x08, 0x20, 0x40
 _U32 = struct.Struct("=I")
 
 
@@ -48,6 +50,7 @@ class AddressMessage(NamedTuple):
     address: Address
     interface_index: int
     scope: int
+    flags: int = 0
 
 
 def encode_get_link(name: str) -> bytes:
@@ -55,8 +58,13 @@ def encode_get_link(name: str) -> bytes:
     return _IFINFOMSG.pack(0, 0, 0, 0, 0) + nl.text(_IFLA_IFNAME, name)
 
 
+def encode_dump_links() -> bytes:
+    """Return the payload of a dump of all interfaces."""
+    return _IFINFOMSG.pack(0, 0, 0, 0, 0)
+
+
 def encode_dump_addresses(index: int) -> bytes:
-    """Return the payload of a dump of one interface's addresses, of both families."""
+    """Return the payload of a dump of one interface's addresses, of both families; of all interfaces' for 0."""
     return _IFADDRMSG.pack(0, 0, 0, 0, index)
 
 
@@ -78,13 +86,15 @@ def decode_link(payload: bytes) -> LinkMessage:
 
 def decode_address(payload: bytes) -> AddressMessage | None:
     """Return the address in a message, None for one of another family than IPv4 and IPv6."""
-    family, length, _flags, scope, index = nl.header(_IFADDRMSG, payload)
+    family, length, flags, scope, index = nl.header(_IFADDRMSG, payload)
     if family not in (socket.AF_INET, socket.AF_INET6):
         return None
     found = dict(nl.attributes(payload, _IFADDRMSG.size))
     # IFA_ADDRESS is the far end on a point-to-point link; IFA_LOCAL is always our own, but IPv6 may lack it.
     packed = found.get(_IFA_LOCAL) or found[_IFA_ADDRESS]
-    return AddressMessage(Address(int(family), packed, length), index, scope)
+    if _IFA_FLAGS in found:  # those that fit into a byte are in the header, too
+        flags = _U32.unpack(found[_IFA_FLAGS])[0]
+    return AddressMessage(Address(int(family), packed, length), index, scope, flags)
 
 
 def _text(value: bytes) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..fib import routes
-from ..host import addresses, files, links, ports, rtnetlink, sysctls
+from ..host import addresses, files, links, ports, rtnetlink, sysctls, systemd
 from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
 from ..reconcile import Operation
@@ -29,8 +29,6 @@ from ..wireguard.model import Device, Settings, change_of
 from . import boot_files
 from .desired import WantedInterface
 from .plan import Current, Plan, names_to_resolve, plan
-
-SYSTEMD_MARK = "/run/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -123,8 +121,7 @@ def _plan_one(current: Current, wanted: WantedInterface, private_key: bytes | No
     ]
     if wanted.present and wanted.private_key_file is not None and key_file.is_exposed(wanted.private_key_file):
         warnings.append(f"{wanted.private_key_file} can be read by others than its owner: set its mode to 0600")
-    systemd = os.path.isdir(SYSTEMD_MARK)
-    found = plan(current, wanted, private_key, systemd=systemd, resolved=resolved)
+    found = plan(current, wanted, private_key, systemd=systemd.is_running(), resolved=resolved)
     return Outcome(found, wanted, tuple(warnings))
 
 
@@ -194,7 +191,7 @@ def execute(fib: Connection, prepared: Prepared) -> Outcome:
 def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
     if not wanted.present:
         _remove_link(fib, wanted.name)
-        files.carry_out(found.files)
+        _carry_out_files(found)
         return 0
     if any(operation.before is None for operation in found.link):
         _create_link(wanted)
@@ -216,8 +213,19 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
     for parameter in found.sysctls:
         if parameter.after is not None:
             sysctls.write(parameter.after.path, parameter.after.value)
-    files.carry_out(found.files)
+    _carry_out_files(found)
     return requests
+
+
+def _carry_out_files(found: Plan) -> None:
+    """Write and delete files. A unit of wg-quick that goes is stopped behind its file, without which it stops nothing
+    else: it may be active since the boot, and would stay so."""
+    files.carry_out(found.files)
+    for operation in found.files:
+        unit = boot_files.quick_unit(operation.key())
+        left = boot_files.paths(found.name)[boot_files.WG_QUICK][0]
+        if unit and operation.after is None and systemd.is_running() and not os.path.exists(left):
+            systemd.retire(unit)
 
 
 def _act_on_addresses(ipr: Any, fib: Connection, wanted: WantedInterface, found: Plan, link: links.Link) -> None:

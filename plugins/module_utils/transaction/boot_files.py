@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ..fib.boot_files import NETWORKD, WG_QUICK, hook_path
 from ..host.files import HEADER, BootFile
 from ..host.links import OWNER_ALIAS
 from ..host.sysctls import Sysctl
@@ -24,7 +25,7 @@ from ..wireguard.endpoint import Endpoint, parse_endpoint
 from ..wireguard.keys import ZERO, encode_key
 from ..wireguard.model import Peer, sorted_texts
 
-NONE, WG_QUICK, NETWORKD = "none", "wg_quick", "networkd"
+NONE = "none"
 METHODS = (NONE, WG_QUICK, NETWORKD)
 
 _NETWORKD_GROUP = "systemd-network"
@@ -66,6 +67,12 @@ def paths(name: str) -> dict[str, tuple[str, ...]]:
         NETWORKD: (f"{network}.netdev", f"{network}.network", f"{network}.link", f"{network}.key"),
         NONE: (),
     }
+
+
+def quick_unit(path: str) -> str:
+    """Return the unit of wg-quick that a link wants at boot, "" for another path."""
+    directory, _slash, unit = path.rpartition("/")
+    return unit if directory == _SYSTEMD_WANTS and unit.startswith("wg-quick@") else ""
 
 
 def files(method: str, interface: BootInterface, *, systemd: bool) -> list[BootFile]:
@@ -117,6 +124,9 @@ def wg_quick(interface: BootInterface) -> str:
     for destination in sorted(interface.routes):
         version = 6 if ":" in str(destination) else 4
         lines.append(f"PostUp = ip -{version} route add {destination} dev %i proto {interface.route_protocol}{metric}")
+    # Routes of other tables; one that fails does not take the interface down.
+    hook = hook_path("%i")
+    lines.append(f"PostUp = test ! -e {hook} || ip -force -batch {hook} || :")
     late = [(p, parsed) for p in interface.peers for parsed in [_endpoint(p)] if parsed and not parsed.is_address]
     for boot_peer, endpoint in sorted(late, key=lambda item: item[0].peer.public_key):
         lines.append(f"PostUp = wg set %i peer {encode_key(boot_peer.peer.public_key)} endpoint {endpoint} &")

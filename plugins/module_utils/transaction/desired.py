@@ -127,6 +127,11 @@ def interface_name(text: str) -> str:
     return text
 
 
+def file_name(text: str) -> bool:
+    """Return whether a text can name files as an interface does."""
+    return bool(INTERFACE_NAME.match(text))
+
+
 def number(minimum: int, maximum: int) -> Callable[[Any], int]:
     """Return a converter for an integer in a range; a mark may be written in hexadecimal."""
 

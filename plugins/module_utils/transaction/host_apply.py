@@ -27,8 +27,9 @@ from ..stage import Outcome as StageOutcome
 from ..stage import Stage, make, remove, verify
 from . import apply
 from .apply import Outcome, Prepared
-from .desired import WantedInterface, parse_document
-from .sections import FILTER, POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
+from .boot_files import NONE
+from .desired import WantedInterface, file_name, parse_document
+from .sections import BOOT_NAME, FILTER, POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
 
 
 class Section(NamedTuple):
@@ -68,9 +69,10 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
         around = _filter_stages(options, wanted)
         stages = _stages(stack, fib, sections, interfaces)
+        boot = _boot_stages(options, wanted, sections, interfaces)
         planned = HostOutcome(
             [one.outcome for one in prepared],
-            {section: StageOutcome(stage) for section, stage in {**around, **stages}.items()},
+            {section: StageOutcome(stage) for section, stage in {**around, **stages, **boot}.items()},
         )
         if planned.changed and not sections.allow_management_change:
             _refuse_cut(fib, prepared, stages, interfaces)
@@ -86,9 +88,11 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
         made, removed = make(list(stages.values())), remove(list(stages.values()))
         done.update({one.name: apply.execute(fib, one) for one in prepared if not one.wanted.present})
         unfiltered = remove(list(around.values()))
-        verify([*around.values(), *stages.values()])
+        make(list(boot.values()))  # what boots is what runs, so what runs comes first
+        verify([*around.values(), *stages.values(), *boot.values()])
         sent = zip({**around, **stages}.items(), (*filtered, *made), (*unfiltered, *removed))
         outcomes = {section: StageOutcome(stage, sum(requests)) for (section, stage), *requests in sent}
+        outcomes.update({section: StageOutcome(stage) for section, stage in boot.items()})
         return HostOutcome([done[one.name] for one in prepared], outcomes)
 
 
@@ -100,6 +104,11 @@ def _parse(options: Mapping[str, Any]) -> tuple[Sequence[WantedInterface], Inter
         wanted = parse_document(options.get("interfaces") or (), options.get("preshared_keys") or {})
     except InvalidOptions as exc:
         errors += exc.errors
+    if options.get(BOOT_NAME) and not file_name(str(options[BOOT_NAME])):
+        errors.append(
+            f"{BOOT_NAME}: {options[BOOT_NAME]!r} cannot name a file: 1 to 15 characters of "
+            "A-Z a-z 0-9 _ = + . - are allowed"
+        )
     raw = [one for one in options.get("interfaces") or () if isinstance(one, Mapping)]
     gone = {str(one.get("name")) for one in raw if one.get("state") == "absent"}
     interfaces = Interfaces({str(one.get("name")) for one in raw} - gone, gone)
@@ -127,6 +136,22 @@ def _filter_stages(options: Mapping[str, Any], wanted: Sequence[WantedInterface]
 
     found = packet_filter.stages(packet_filter.parse_filter(options), options, wanted)
     return {Section(name): stage for name, stage in found.items()}
+
+
+def _boot_stages(
+    options: Mapping[str, Any],
+    wanted: Sequence[WantedInterface],
+    sections: WantedSections,
+    interfaces: Interfaces,
+) -> dict[Section, Stage]:
+    """Return the stage of the files for the next boot of rules and routes, if there is one."""
+    asked = sections.rules is not None or sections.routes
+    if not asked and all(one.present and one.persistence != NONE for one in wanted):
+        return {}
+    from .fib_files import fib_files
+
+    found = fib_files(options.get(BOOT_NAME) or "", wanted, sections, interfaces.name_of)
+    return {} if found is None else {Section("fib_files"): found}
 
 
 def _stages(

@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import ssh_connection
 from ..host import facts as host
+from ..host import node as kubernetes_node
 from ..wireguard import kernel, memory
 from ..wireguard.facts import interface_facts, session_lines
 
@@ -27,11 +28,13 @@ def gather(
     userspace: bool,
     nftables: bool,
     sessions: Collection[str] = (),
+    node: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the host's facts; those of other interfaces are what is remembered of them, without their keys.
 
     own_keys: the public keys of the interfaces that were asked for, by name. userspace, nftables: what is wanted, and
-    missing where it is not there. sessions: the interfaces whose handshakes are told too.
+    missing where it is not there. sessions: the interfaces whose handshakes are told too. node: what is looked up as
+    a Kubernetes node, None where it is none.
     Raises OSError, and ValueError for a damaged memory.
     """
     kernel_wireguard = kernel.available()
@@ -42,7 +45,7 @@ def gather(
     interfaces = {name: interface_facts(name, own_keys.get(name)) for name in names}
     for name in sessions:
         interfaces.setdefault(name, {})["sessions"] = session_lines(name, time.time())
-    return {
+    facts = {
         "boot_id": host.boot_id(),
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
@@ -50,6 +53,9 @@ def gather(
         "underlay": host.underlay(towards),
         "interfaces": interfaces,
     }
+    if node is not None:
+        facts["node"] = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
+    return facts
 
 
 def _missing_nft(environment: Mapping[str, str]) -> list[str]:

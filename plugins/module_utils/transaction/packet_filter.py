@@ -10,25 +10,23 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..host import files, firewall_openings, firewalls
+from ..host import firewall_openings, firewalls, systemd
 from ..host.files import BootFile
 from ..host.firewall_openings import Finding, Needs
 from ..nftables import boot_files
 from ..nftables.converge import read, sections_stage
 from ..nftables.options import forwarded, parse
 from ..nftables.table import Section, WantedSections, after
-from ..reconcile import Operation, reconcile
+from ..reconcile import Operation
 from ..stage import Stage, counts
+from . import file_stage
 from .boot_files import NONE
 from .desired import WantedInterface
 
 NFTABLES, OPEN = "nftables", "open_firewall"
-_SYSTEMD_MARK = "/run/systemd/system"
 
 
 def parse_filter(options: Mapping[str, Any]) -> WantedSections:
@@ -55,37 +53,22 @@ def stages(
 
 def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]) -> Stage:
     kept = {one.name for one in interfaces if one.present and one.persistence != NONE}
-    systemd = os.path.isdir(_SYSTEMD_MARK)
+    here = {boot_files.rules_path(name) for name in wanted.interfaces}
 
     def plan() -> list[Operation[BootFile]]:
-        current, new = {}, {}
-        here = {boot_files.rules_path(name) for name in wanted.interfaces}
-        others = [path for path in _listed() if path not in here]
+        paths: list[str] = []
+        new: dict[str, BootFile] = {}
+        listed = file_stage.listed(boot_files.DIRECTORY)
+        others = [path for path in listed if path.endswith(".nft") and path not in here]
         for name in sorted(wanted.interfaces):
-            there = (files.read(path) for path in boot_files.paths(name))
-            current.update({file.path: file for file in there if file is not None})
+            paths += boot_files.paths(name)
             own = _sections(wanted, name) if name in kept else []
-            new.update({file.path: file for file in boot_files.files(name, own, others, systemd=systemd)})
-        for file in current.values():
-            files.refuse_foreign(file)
-        return reconcile(current.values(), new.values(), absent=list(current), settle=files.settle)
+            found = boot_files.files(name, own, others, systemd=systemd.is_running())
+            new.update({file.path: file for file in found})
+        return file_stage.plan_files(paths, new.values())
 
-    operations = plan()
-
-    def make() -> int:
-        files.carry_out(operations)
-        if systemd:
-            _reload(started=any(boot_files.is_unit(one.key()) and one.after is not None for one in operations))
-        return 0
-
-    return Stage(
-        operations,
-        diff=lambda: _sides(operations),
-        make=make,
-        remove=lambda: 0,
-        left=lambda: [f"{operation.action} {operation.key()}" for operation in plan()],
-        counts=counts(operations),
-    )
+    # A new unit is started, so that a restart of nftables.service reaches it from now on.
+    return file_stage.stage(plan, boot_files.UNIT, start=True)
 
 
 def _sections(wanted: WantedSections, interface: str) -> list[Section]:
@@ -93,32 +76,6 @@ def _sections(wanted: WantedSections, interface: str) -> list[Section]:
     if any(name == interface for name, _purpose in wanted.kept):
         return after(read(needed=bool(wanted.sections)), wanted, interface)
     return [section for section in wanted.sections if section.interface == interface]
-
-
-def _listed() -> list[str]:
-    try:
-        names = os.listdir(boot_files.DIRECTORY)
-    except FileNotFoundError:
-        return []
-    return [os.path.join(boot_files.DIRECTORY, name) for name in names if name.endswith(".nft")]
-
-
-def _reload(*, started: bool) -> None:
-    """Tell systemd of the unit; a new one is started, so that a restart of nftables.service reaches it from now on."""
-    words = [["daemon-reload"], ["start", boot_files.UNIT]] if started else [["daemon-reload"]]
-    for arguments in words:
-        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise OSError(f"systemctl {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-
-
-def _sides(operations: Iterable[Operation[BootFile]]) -> dict[str, dict[str, Any]]:
-    sides: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
-    for operation in operations:
-        for side, file in (("before", operation.before), ("after", operation.after)):
-            if file is not None:
-                sides[side][file.path] = file.describe()
-    return sides
 
 
 def _openings_stage(options: Mapping[str, Any], interfaces: Collection[WantedInterface]) -> Stage:

@@ -31,6 +31,7 @@ Options = Mapping[str, Any]
 IndexOf = Callable[[str], int]
 
 RULES, ROUTES, STATES, POLICIES, KEYS = "ip_rules", "ip_routes", "xfrm_states", "xfrm_policies", "xfrm_keys"
+BOOT_NAME = "boot_name"
 FILTER = ("nftables", "open_firewall")
 ALLOW = "allow_management_change"
 _ALGORITHMS = ("aead", "auth", "enc", "comp")

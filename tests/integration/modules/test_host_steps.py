@@ -91,6 +91,10 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"interfaces": [{**WG0, "persistence": "wg_quick"}], "nftables": {"wg0": HUB}},
         {"interfaces": [WG0], "nftables": {"wg0": HUB}},
     ),
+    "tables and rules, with files for the next boot": (
+        {**FULL, "interfaces": [{**WG0, "persistence": "wg_quick"}], "ip_routes": tables(THROWN)},
+        {**FULL, "interfaces": [{**WG0, "persistence": "networkd"}], "ip_rules": rules(PAST_DEFAULT)},
+    ),
     "an interface alone": (FULL, {**FULL, "interfaces": [{**WG0, "mtu": 1300}]}),
     "from one of each to none but the interface": (FULL, {**GONE, "interfaces": [WG0], "nftables": {"wg0": {}}}),
     "everything beside the interface": (

@@ -26,6 +26,7 @@ def test_golden_requests() -> None:
     assert codec.encode_get_link("wg0") == bytes.fromhex(golden)
     # ifaddrmsg: family, prefix length, flags, scope, index
     assert codec.encode_dump_addresses(7) == bytes.fromhex("00 00 00 00 07000000")
+    assert codec.encode_dump_links() == bytes(16)
 
 
 def link(*attributes: bytes, flags: int = 1) -> bytes:
@@ -61,6 +62,13 @@ def test_without_a_local_address_it_is_the_other() -> None:
     packed = b"\xfe\x80" + bytes(14)
     payload = address(10, nl.attribute(1, packed), length=64, scope=253)
     assert codec.decode_address(payload) == AddressMessage(Address(socket.AF_INET6, packed, 64), 7, 253)
+
+
+@pytest.mark.parametrize(("more", "flags"), [((), 0), ((nl.attribute(8, struct.pack("=I", 0x241)),), 0x241)])
+def test_flags_that_do_not_fit_into_the_header_have_an_attribute(more: tuple[bytes, ...], flags: int) -> None:
+    found = codec.decode_address(address(2, nl.attribute(2, OURS), *more))
+    assert found is not None
+    assert found.flags == flags
 
 
 def test_another_family_is_no_address() -> None:

@@ -72,6 +72,7 @@ PostUp = wg set %i private-key /etc/wireguard/wg0.key
 PostUp = ip link set dev %i alias wirewright.overlay
 PostUp = ip -4 route add 10.77.0.0/16 dev %i proto 87
 PostUp = ip -6 route add fd77::/48 dev %i proto 87
+PostUp = test ! -e /etc/wirewright.overlay/fib/%i.up || ip -force -batch /etc/wirewright.overlay/fib/%i.up || :
 PostUp = wg set %i peer {key_text(2)} endpoint vpn.example.org:51820 &
 
 [Peer]
@@ -194,6 +195,7 @@ def test_golden_file_of_a_bare_interface() -> None:
     assert boot_files.wg_quick(BARE) == (
         f"{HEADER}\n[Interface]\nTable = off\nPostUp = wg set %i private-key /etc/wireguard/wg0.key\n"
         "PostUp = ip link set dev %i alias wirewright.overlay\n"
+        "PostUp = test ! -e /etc/wirewright.overlay/fib/%i.up || ip -force -batch /etc/wirewright.overlay/fib/%i.up || :\n"
     )
     assert boot_files.networkd_netdev(BARE, "/k") == (
         f"{HEADER}\n[NetDev]\nName=wg0\nKind=wireguard\n\n[WireGuard]\nPrivateKeyFile=/k\n"

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The files from which rules and routes come back at boot. Pure.
+
+They come in two parts. What needs no device (rules, and routes that throw, drop or refuse) is loaded by one unit for
+all, before the network is set up and before a kubelet starts, so that what shall be closed is closed by then. Routes
+through a device come with it: wg-quick loads a file of ip(8), systemd-networkd has them in a drop-in.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..host.files import HEADER, OWN_DIRECTORY, BootFile
+from ..netlink.route import TableRoute
+from ..netlink.rule import Rule
+from .batch import Names, networkd_section, route_line, rule_line
+from .tables import order
+
+DIRECTORY = f"/etc/{OWN_DIRECTORY}/fib"
+UNIT = "wirewright-overlay-fib.service"
+# The methods of an interface that matter here, as the interfaces' own files have them.
+WG_QUICK, NETWORKD = "wg_quick", "networkd"
+
+_UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+_WANTED_BY = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
+_NETWORKD_CONF = "/etc/systemd/networkd.conf.d/50-wirewright.conf"
+_ROUTES, _RULES = ".routes", {socket.AF_INET: ".ipv4.rules", socket.AF_INET6: ".ipv6.rules"}
+# Routes come before the rules that lead to them. What is there already is said to exist, and stays: to delete a rule
+# and add it again would leave a gap. That there are no files of a kind is no error.
+LOADS = (
+    f"/bin/sh -c 'cat {DIRECTORY}/*{_ROUTES} 2>/dev/null | ip -force -batch -'",
+    f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET]} 2>/dev/null | ip -4 -force -batch -'",
+    f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET6]} 2>/dev/null | ip -6 -force -batch -'",
+)
+_EXEC_START = "\n".join(f"ExecStart=-{load}" for load in LOADS)
+_UNIT_TEXT = f"""{HEADER}
+[Unit]
+Description=Rules and routes of wirewright.overlay
+Documentation=man:ip-rule(8) man:ip-route(8)
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target kubelet.service shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+{_EXEC_START}
+
+[Install]
+WantedBy=sysinit.target
+"""
+# systemd-networkd takes routes that it did not make for leftovers (networkd.conf(5)); rules are spared as `kernel`.
+_NETWORKD_TEXT = f"{HEADER}\n[Network]\nManageForeignRoutes=no\n"
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The routes of a document by where they are kept: with the rules, with a device, or, ``lost``, nowhere."""
+
+    closed: list[TableRoute] = field(default_factory=list)
+    with_device: dict[str, list[TableRoute]] = field(default_factory=dict)
+    lost: list[TableRoute] = field(default_factory=list)
+
+
+def place(routes: Iterable[TableRoute], names: Names, methods: Mapping[str, str], owner: str) -> Routes:
+    """Return where each route is kept. ``methods`` are those of interfaces, by name.
+
+    A route through the device of somebody else comes with the interface ``owner`` where wg-quick brings that up,
+    because wg-quick waits for the network.
+    """
+    found = Routes()
+    for route in sorted(routes, key=order):
+        devices = [names(hop.interface_index) if hop.interface_index else "" for hop in route.hops]
+        by_hook = sorted({name for name in devices if methods.get(name) == WG_QUICK})
+        by_networkd = [name for name in devices if methods.get(name) == NETWORKD]
+        if all(name == "lo" for name in devices):
+            found.closed.append(route)
+        elif by_hook or methods.get(owner) == WG_QUICK:
+            for name in by_hook or [owner]:
+                found.with_device.setdefault(name, []).append(route)
+        elif by_networkd and networkd_section(route, names) is not None:
+            found.with_device.setdefault(by_networkd[0], []).append(route)
+        else:
+            found.lost.append(route)
+    return found
+
+
+def hook_path(interface: str) -> str:
+    """Return the file of ip(8) that wg-quick loads when the interface is up."""
+    return f"{DIRECTORY}/{interface}.up"
+
+
+def drop_in_path(interface: str) -> str:
+    """Return the drop-in of the interface's systemd.network(5) file."""
+    return f"/etc/systemd/network/50-wirewright-{interface}.network.d/routes.conf"
+
+
+def route_paths(name: str) -> tuple[str, ...]:
+    """Return the paths of all files that can hold routes of a document or interface of this name."""
+    return f"{DIRECTORY}/{name}{_ROUTES}", hook_path(name), drop_in_path(name)
+
+
+def rule_paths(name: str) -> tuple[str, ...]:
+    """Return the paths of all files that can hold rules of a document of this name."""
+    return tuple(f"{DIRECTORY}/{name}{suffix}" for suffix in _RULES.values())
+
+
+SHARED_PATHS = (_UNIT_PATH, _WANTED_BY, _NETWORKD_CONF)
+
+
+def rule_files(name: str, rules: Iterable[Rule]) -> list[BootFile]:
+    """Return the files of a document's rules, one for each family that has any."""
+    rules = list(rules)
+    by_family = {
+        suffix: [rule_line(rule) for rule in rules if rule.family == family] for family, suffix in _RULES.items()
+    }
+    return [_text(f"{DIRECTORY}/{name}{suffix}", lines) for suffix, lines in by_family.items() if lines]
+
+
+def route_files(name: str, routes: Routes, names: Names, methods: Mapping[str, str]) -> list[BootFile]:
+    """Return the files of a document's routes."""
+    found = []
+    if routes.closed:
+        found.append(_text(f"{DIRECTORY}/{name}{_ROUTES}", [route_line(route, names) for route in routes.closed]))
+    for interface, held in routes.with_device.items():
+        if methods[interface] == WG_QUICK:
+            found.append(_text(hook_path(interface), [route_line(route, names) for route in held]))
+        else:
+            sections = [networkd_section(route, names) or () for route in held]
+            found.append(_text(drop_in_path(interface), [line for lines in sections for line in (*lines, "")][:-1]))
+    return found
+
+
+def shared_files(paths: Iterable[str]) -> list[BootFile]:
+    """Return the files that stand for all documents, where ``paths`` are those of all their files."""
+    loaded = [path for path in paths if path.endswith((_ROUTES, *_RULES.values()))]
+    found = []
+    if loaded:
+        found += [BootFile(_UNIT_PATH, _UNIT_TEXT), BootFile(_WANTED_BY, mode=0o777, target=_UNIT_PATH)]
+    if any(path.endswith(_ROUTES) for path in loaded):
+        found.append(BootFile(_NETWORKD_CONF, _NETWORKD_TEXT))
+    return found
+
+
+def _text(path: str, lines: Sequence[str]) -> BootFile:
+    return BootFile(path, "\n".join([HEADER, *lines, ""]))

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The files for the next boot of a document's rules and routes, as a stage.
+
+The files hold what the call lists. A kind (rules, or routes) of which the call says nothing keeps its files.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ..fib import boot_files, tables
+from ..host import systemd
+from ..host.files import BootFile
+from ..reconcile import Operation
+from ..stage import Stage
+from . import file_stage
+from .boot_files import NONE
+from .desired import WantedInterface
+from .sections import WantedSections
+
+Names = Callable[[int], str]
+
+
+def fib_files(
+    boot_name: str, interfaces: Sequence[WantedInterface], sections: WantedSections, names: Names
+) -> Stage | None:
+    """Return the stage; None where nothing is said of rules and routes, and nothing is left behind to be removed.
+
+    The files have the name ``boot_name``, or that of the first interface that comes back at boot; where there is
+    neither, there are no files. ``names`` tells interfaces by their index. Raises ForeignFile, and OSError.
+    """
+    methods = {one.name: one.persistence for one in interfaces if one.present and one.persistence != NONE}
+    owner = boot_name or next(iter(methods), "")
+    routes = boot_files.Routes()
+    wanted: list[BootFile] = []
+    if owner and sections.rules is not None:
+        wanted += boot_files.rule_files(owner, sections.rules.present)
+    if owner and sections.routes:
+        listed = [route for table in sections.routes for route in table.present]
+        routes = boot_files.place(listed, names, methods, next(iter(methods), ""))
+        wanted += boot_files.route_files(owner, routes, names, methods)
+    own = _own_paths(boot_name, interfaces, sections)
+
+    def plan() -> list[Operation[BootFile]]:
+        others = [path for path in file_stage.listed(boot_files.DIRECTORY) if path not in own]
+        shared = boot_files.shared_files([*others, *(file.path for file in wanted)]) if systemd.is_running() else []
+        return file_stage.plan_files([*own, *boot_files.SHARED_PATHS], [*wanted, *shared])
+
+    warnings = [_warn(routes.lost, names)] if routes.lost else []
+    found = file_stage.stage(plan, boot_files.UNIT, start=False, warnings=warnings)
+    said = sections.rules is not None or sections.routes
+    return found if found.operations or (owner and said) else None
+
+
+def _own_paths(boot_name: str, interfaces: Iterable[WantedInterface], sections: WantedSections) -> list[str]:
+    """Return the paths that the call decides upon: all of an interface that does not come back at boot, and of others
+    those of the kinds of which something is said."""
+    found: list[str] = []
+    for name, kept in [(one.name, one.present and one.persistence != NONE) for one in interfaces] + [(boot_name, True)]:
+        if name and (sections.rules is not None or not kept):
+            found += boot_files.rule_paths(name)
+        if name and (sections.routes or not kept):
+            found += boot_files.route_paths(name)
+    return found
+
+
+def _warn(lost: Sequence[tables.TableRoute], names: Names) -> str:
+    described = "; ".join(tables.describe(route, names) for route in lost)
+    return (
+        f"not kept for the next boot, because what brings up the device is not ours: {described}; "
+        "run this again after a reboot, or make the route where the device is set up"
+    )

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules and routes that boot are those that ran: their files, loaded by the unit's commands and by wg-quick."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files
+from boot_states import take_away
+from fib_host import CLEAR, TABLE, routes, rules
+from managed_host import ManagedHost, key
+
+WG0: dict[str, Any] = {
+    "name": "wg0",
+    "userspace": True,
+    "persistence": "wg_quick",
+    "fwmark": "0x8888",
+    "addresses": ["10.42.0.1/24", "fd42::1/64"],
+    "routes": False,
+    "peers": [{"public_key": key("a"), "endpoint": "192.0.2.50:51820", "allowed_ips": ["0.0.0.0/0", "::/0"]}],
+}
+CLOSED = [
+    {"destination": "10.9.0.0/16", "type": "throw"},
+    {"destination": "default", "family": "ipv4", "type": "prohibit", "metric": 900},
+    {"destination": "default", "family": "ipv6", "type": "blackhole", "metric": 900},
+    {"destination": "fd09::/32", "type": "throw"},
+    {"destination": "fd08::/32", "type": "unreachable"},
+    {"destination": "10.8.0.0/16", "type": "local", "dev": "lo"},
+]
+WITH_DEVICES = [
+    {"destination": "default", "family": "ipv4", "dev": "wg0", "mtu": 1300, "src": "10.42.0.1", "metric": 7},
+    {"destination": "default", "family": "ipv6", "dev": "wg0"},
+    {"destination": "10.5.0.0/16", "via": "10.42.0.9", "dev": "wg0", "onlink": True},
+    {"destination": "10.55.0.0/16", "dev": "wg0", "scope": "global"},
+    {"destination": "fd05::/32", "via": "fd42::9", "dev": "wg0", "mtu": 1280},
+    {"destination": "10.6.0.0/16", "nexthops": [{"via": "10.42.0.9", "dev": "wg0", "weight": 3}, {"dev": "va"}]},
+    {"destination": "10.7.0.0/16", "via": "198.51.100.9", "dev": "va"},
+]
+RULES = [
+    {"priority": 90, "family": "both", "table": "main", "suppress_prefixlength": 0},
+    {"priority": 91, "family": "both", "fwmark": "0x8888", "invert": True, "table": str(TABLE)},
+    {"priority": 91, "fwmark": "0/0x10", "to": "10.9.0.0/16", "iif": "wg0", "oif": "wg9", "table": str(TABLE)},
+    {"priority": 92, "action": "goto", "goto": 95, "uidrange": "5-6", "ipproto": "tcp", "sport": "1-9", "dport": "22"},
+    {"priority": 95, "action": "unreachable", "from": "10.66.0.0/16"},
+    {"priority": 95, "action": "prohibit", "from": "fd66::/32"},
+    {"priority": 96, "action": "blackhole", "from": "10.67.0.0/16", "to": "10.68.0.9"},
+]
+
+
+def document(**options: Any) -> dict[str, Any]:
+    return {
+        "interfaces": [WG0],
+        "ip_routes": [{"table": str(TABLE), "purge": True, "routes": CLOSED + WITH_DEVICES}],
+        "ip_rules": {"priorities": "90-99", "tables": [str(TABLE)], "purge": True, "rules": RULES},
+        **options,
+    }
+
+
+NOTHING: dict[str, Any] = {
+    "ip_routes": [{"table": str(TABLE), "purge": True, "routes": []}],
+    "ip_rules": {"priorities": "90-99", "tables": [str(TABLE)], "purge": True, "rules": []},
+}
+
+
+def holds(host: ManagedHost) -> tuple[Any, Any]:
+    return rules(host), routes(host)
+
+
+def reboot(host: ManagedHost) -> None:
+    take_away(host)
+    host.shell(CLEAR)
+
+
+def load(host: ManagedHost) -> None:
+    """Do what the unit does; what is there already is complained of, and left."""
+    for command in boot_files.LOADS:
+        host.shell(command, check=False)
+
+
+def files(host: ManagedHost) -> list[str]:
+    """Return the paths of our files and directories, but for those of the interface itself."""
+    places = "/etc/wirewright.overlay /etc/systemd/network /etc/systemd/networkd.conf.d /etc/systemd/system"
+    return sorted(host.shell(f"find {places} -name '*wirewright*' -o -path '*/fib*' 2>/dev/null || :").split())
+
+
+def test_what_boots_is_what_ran_and_is_closed_first(router: ManagedHost) -> None:
+    router.make_key()
+    assert router.module("overlay_apply", **document()).changed
+    before = holds(router)
+    assert len(before[0]) == 9 and len(before[1]) == len(CLOSED + WITH_DEVICES)
+    reboot(router)
+    assert holds(router) == ([], [])
+    load(router)
+    rules_then, routes_then = holds(router)
+    assert len(rules_then) == 9 and len(routes_then) == len(CLOSED), "closed before any interface is there"
+    router.shell("wg-quick up wg0 </dev/null >/run/wg-quick.log 2>&1 || { cat /run/wg-quick.log; exit 1; }")
+    assert holds(router) == before
+    load(router)
+    assert holds(router) == before, "loaded again, nothing is there twice"
+    again = router.module("overlay_apply", **document())
+    assert not again.changed and again.data["fib_files"]["created"] == 0
+
+
+def test_a_route_that_cannot_be_made_does_not_keep_the_interface_down(router: ManagedHost) -> None:
+    router.make_key()
+    assert router.module("overlay_apply", **document()).changed
+    take_away(router)
+    router.shell("ip link del va")
+    router.shell("wg-quick up wg0 </dev/null >/run/wg-quick.log 2>&1")
+    assert {route["dst"] for route in routes(router) if route.get("dev") == "wg0"} >= {"default", "10.5.0.0/16"}
+
+
+def test_files_come_and_go_with_what_is_listed(router: ManagedHost) -> None:
+    router.make_key()
+    fib, of_wg0 = boot_files.DIRECTORY, [f"{boot_files.DIRECTORY}/wg0.{end}" for end in ("ipv4.rules", "ipv6.rules")]
+    of_routes = [f"{fib}/wg0.routes", f"{fib}/wg0.up"]
+    assert router.module("overlay_apply", **document()).changed
+    assert files(router) == sorted([os.path.dirname(fib), fib, *of_wg0, *of_routes])
+    # Of what nothing is said, nothing is changed.
+    assert not router.module("overlay_apply", interfaces=[WG0]).changed
+    assert router.module("overlay_apply", interfaces=[WG0], ip_rules=NOTHING["ip_rules"]).changed
+    assert files(router) == sorted([os.path.dirname(fib), fib, *of_routes])
+    assert router.module("overlay_apply", interfaces=[WG0], ip_routes=NOTHING["ip_routes"]).changed
+    assert files(router) == []
+    assert router.module("overlay_apply", **document()).changed
+    assert router.module("overlay_apply", **document(interfaces=[{**WG0, "persistence": "none"}])).changed
+    assert files(router) == [], "nothing comes back at boot without its interface"
+    assert router.module("overlay_apply", **document()).changed
+    assert router.module("overlay_apply", interfaces=[{"name": "wg0", "state": "absent"}], **NOTHING).changed
+    assert files(router) == []
+
+
+# Lab hosts have no systemd; this one notes what it is asked.
+SYSTEMD = """
+mkdir -p /run/systemd/system
+cat >/root/systemctl <<'END'
+#!/bin/sh
+echo "$*" >>/run/asked
+if [ -f "/etc/systemd/system/$2" ]; then echo present >>/run/asked; fi
+END
+chmod 755 /root/systemctl
+mount --bind /root/systemctl /usr/bin/systemctl
+"""
+
+
+@pytest.fixture
+def booted(router: ManagedHost) -> Iterator[ManagedHost]:
+    """The host, as if it ran systemd."""
+    if not os.path.exists("/usr/bin/systemctl"):
+        pytest.skip("no systemctl here")
+    router.shell(SYSTEMD)
+    yield router
+    router.shell("umount /usr/bin/systemctl; rm -rf /run/systemd/system /run/asked /etc/systemd/networkd.conf.d")
+
+
+def asked(host: ManagedHost) -> list[str]:
+    return host.shell("cat /run/asked 2>/dev/null || :; rm -f /run/asked").splitlines()
+
+
+def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted: ManagedHost) -> None:
+    unit, link, conf = boot_files.SHARED_PATHS
+    tunnel = {**NOTHING, "boot_name": "ipsec"}
+    tunnel["ip_rules"] = {"rules": [{"priority": 90, "fwmark": "0xd00/0xf00", "table": "200"}]}
+    assert booted.module("overlay_apply", **tunnel).changed
+    assert asked(booted) == ["daemon-reload"]
+    assert {unit, link} <= set(files(booted)) and conf not in files(booted)
+    booted.make_key()
+    assert booted.module("overlay_apply", **document()).changed
+    assert conf in files(booted), "networkd shall leave routes without a device alone"
+    verified = booted.shell(
+        f"command -v systemd-analyze >/dev/null && systemd-analyze verify --man=no {unit} 2>&1 || :"
+    )
+    assert boot_files.UNIT not in verified, verified
+    asked(booted)
+    assert booted.module("overlay_apply", interfaces=[{"name": "wg0", "state": "absent"}], **NOTHING).changed
+    assert {unit, link} <= set(files(booted)) and conf not in files(booted)
+    # The unit of wg-quick may be active since the boot; it is stopped when there is nothing left that it could stop.
+    assert [line for line in asked(booted) if "wg-quick" in line] == [
+        "stop wg-quick@wg0.service",
+        "reset-failed wg-quick@wg0.service",
+    ]
+    gone = {"rules": [{**tunnel["ip_rules"]["rules"][0], "state": "absent"}]}
+    assert booted.module("overlay_apply", **{**tunnel, "ip_rules": gone}).changed
+    assert asked(booted) == [
+        f"stop {boot_files.UNIT}",
+        "present",
+        f"reset-failed {boot_files.UNIT}",
+        "present",
+        "daemon-reload",
+    ]
+    assert files(booted) == []
+
+
+def test_a_name_that_is_none_is_refused(router: ManagedHost) -> None:
+    assert "boot_name: '../x' cannot name a file" in router.module("overlay_apply", boot_name="../x").failure

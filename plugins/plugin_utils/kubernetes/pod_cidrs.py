@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,46 +78,41 @@ class _Answer(NamedTuple):
 
 def find(source: str, told: Told) -> PodCidrs | str:
     """Return the pod CIDRs of a node by a source, or why there are none, with what to write instead."""
-    if source != AUTO:
-        answer = _ask(source, told)
-        if not answer.cidrs:
-            return f"{source}: {answer.detail}"
-        return PodCidrs(answer.cidrs, source, answer.detail, tuple(_doubts(answer, [ROUTES], source, told)))
+    if source == AUTO:
+        return _first_that_tells(told)
+    answer = _ask(source, told)
+    if not answer.cidrs:
+        return f"{source}: {answer.detail}"
+    # Chosen by hand, it is held against what is really there alone.
+    return _found(source, {source: answer, ROUTES: _ask(ROUTES, told)})
+
+
+def _first_that_tells(told: Told) -> PodCidrs | str:
     answers = {name: _ask(name, told) for name in SOURCES}
+    unused = answers[KUBERNETES].cidrs
+    if unused and told.fact is not None and any(plugin.ipam == _IGNORES_POD_CIDRS for plugin in told.fact.plugins):
+        answers[KUBERNETES] = _Answer((), f"{_IGNORES_POD_CIDRS} gives out other addresses than {_shown(unused)}")
     for name, answer in answers.items():
-        if answer.cidrs and not (name == KUBERNETES and _ignores_pod_cidrs(told.fact)):
-            others = [other for other in SOURCES if other != name]
-            if _ignores_pod_cidrs(told.fact):
-                others.remove(KUBERNETES)
-            return PodCidrs(answer.cidrs, name, answer.detail, tuple(_doubts(answer, others, name, told)))
-    reasons = [f"{name}: {_why_not(name, answer, told.fact)}" for name, answer in answers.items()]
+        if answer.cidrs:
+            return _found(name, answers)
+    reasons = [f"{name}: {answer.detail}" for name, answer in answers.items()]
     return f"nothing tells of its pods; {'; '.join(reasons)}; write its pods' networks"
 
 
-def _why_not(name: str, answer: _Answer, fact: HostFact | None) -> str:
-    if name == KUBERNETES and answer.cidrs and _ignores_pod_cidrs(fact):
-        return f"{_IGNORES_POD_CIDRS} gives out other addresses than {_shown(answer.cidrs)}"
-    return answer.detail
+def _found(source: str, answers: Mapping[str, _Answer]) -> PodCidrs:
+    chosen = answers[source]
+    return PodCidrs(chosen.cidrs, source, chosen.detail, tuple(_doubts(chosen, answers)))
 
 
-def _ignores_pod_cidrs(fact: HostFact | None) -> bool:
-    return fact is not None and any(plugin.ipam == _IGNORES_POD_CIDRS for plugin in fact.plugins)
-
-
-def _doubts(chosen: _Answer, others: Iterable[str], source: str, told: Told) -> list[str]:
-    """Return a text for each other source that tells of pods outside of what was chosen."""
-    found = []
-    for other in others:
-        if other == source:
-            continue
-        answer = _ask(other, told)
+def _doubts(chosen: _Answer, answers: Mapping[str, _Answer]) -> Iterator[str]:
+    """Yield a text for each source that tells of pods outside of what was chosen."""
+    for name, answer in answers.items():
         left_out = [cidr for cidr in answer.cidrs if not any(taken.contains(cidr) for taken in chosen.cidrs)]
         if left_out:
-            found.append(
+            yield (
                 f"{chosen.detail} gives {_shown(chosen.cidrs)}, but {answer.detail} gives {_shown(left_out)}, which "
-                f"is left out; write {other} as source, or all of its networks"
+                f"is left out; write {name} as source, or all of its networks"
             )
-    return found
 
 
 def _ask(source: str, told: Told) -> _Answer:

@@ -194,6 +194,14 @@ options:
           - V(cbc(aes)) with V(hmac(sha256)) has random IVs, and may be given again.
         type: bool
         default: true
+      receive_only:
+        description:
+          - Whether this host only receives by the state, because its O(states[].dst) is the host's own address. Nonces
+            are counted by who sends, so the key may then be given again, and the state made again when it was lost.
+            A state that is made again has forgotten which packets it has seen.
+          - That the key is not used twice is then up to the sender.
+        type: bool
+        default: false
       mark:
         description:
           - The mark that packets have, as C(VALUE) or C(VALUE/MASK), such as V(0x3e00/0xff00). A mask of 0 is no mark.

@@ -42,6 +42,7 @@ STATE = {
     "enc": {"type": "dict", "options": KEYED},
     "comp": {"type": "dict", "options": KEYED},
     "key_survives_reboot": {"type": "bool", "default": True, "no_log": False},
+    "receive_only": {"type": "bool", "default": False},
     "mark": {"type": "str"},
     "output_mark": {"type": "str"},
     "if_id": {"type": "str"},

@@ -51,7 +51,8 @@ def states_stage(connection: Connection, wanted: WantedStates, boot_id: Callable
     made, removed = halves(operations)
 
     def make() -> int:
-        after = key_uses.with_uses(uses, states.made_states(operations), boot_id())
+        counting = [state for state in states.made_states(operations) if state.key() not in wanted.receive_only]
+        after = key_uses.with_uses(uses, counting, boot_id())
         # Before the keys are: a use that is not remembered could be repeated.
         if after != uses:
             key_uses.write(after, memory)

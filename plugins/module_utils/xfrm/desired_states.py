@@ -58,6 +58,7 @@ def parse_states(options: Mapping[str, Any]) -> WantedStates:
     absent: list[AbsentState] = []
     places: dict[StateKey, str] = {}
     seen: set[StateKey] = set()
+    receive_only: set[StateKey] = set()
     allow_nonce_reuse = bool(options.get("allow_nonce_reuse"))
     for index, entry in enumerate(options.get("states") or ()):
         place = f"states[{index}]"
@@ -80,7 +81,9 @@ def parse_states(options: Mapping[str, Any]) -> WantedStates:
             continue
         state = _read_state(options_of, key)
         states.append(state)
-        if not allow_nonce_reuse:
+        if entry.get("receive_only"):
+            receive_only.add(key)
+        elif not allow_nonce_reuse:
             _refuse_static_nonce_keys(options_of, state)
     if not allow_nonce_reuse:
         _refuse_shared_nonce_keys(states, places, errors)
@@ -94,6 +97,7 @@ def parse_states(options: Mapping[str, Any]) -> WantedStates:
         ours,
         bool(options.get("takeover")),
         allow_nonce_reuse,
+        frozenset(receive_only),
     )
 
 

@@ -31,7 +31,10 @@ class AbsentState:
 
 @dataclass(frozen=True)
 class WantedStates:
-    """States as asked for. ``takeover`` and ``allow_nonce_reuse`` lift the two refusals of the same meaning."""
+    """States as asked for. ``takeover`` and ``allow_nonce_reuse`` lift the two refusals of the same meaning.
+
+    ``receive_only`` are those by which nothing is sent: who sends counts the nonces, so they may be made again.
+    """
 
     states: tuple[State, ...] = ()
     absent: tuple[AbsentState, ...] = ()
@@ -39,6 +42,7 @@ class WantedStates:
     ours: Reqids = OURS
     takeover: bool = False
     allow_nonce_reuse: bool = False
+    receive_only: frozenset[StateKey] = frozenset()
 
 
 def label(key: StateKey) -> str:
@@ -83,7 +87,8 @@ def plan(
     )
     errors = _foreign(operations, wanted)
     if not wanted.allow_nonce_reuse:
-        errors += _repeated_nonces(operations, key_uses or {})
+        sending = [operation for operation in operations if operation.key() not in wanted.receive_only]
+        errors += _repeated_nonces(sending, key_uses or {})
     ordered, blocked = _ordered(have, operations)
     errors += blocked
     if errors:

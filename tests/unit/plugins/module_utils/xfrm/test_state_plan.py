@@ -150,6 +150,15 @@ def test_key_of_another_boot_is_refused() -> None:
     assert plan([STATE], WantedStates((STATE,)), key_uses=uses) == []
 
 
+def test_state_by_which_nothing_is_sent_is_made_again_under_its_key() -> None:
+    uses = {key_uses.use_of(STATE.aead.key): "another boot"} if STATE.aead else {}
+    wanted = WantedStates((STATE,), receive_only=frozenset((STATE.key(),)))
+    assert [operation.after for operation in plan([], wanted, key_uses=uses)] == [STATE]
+    other = replace(STATE, spi=2)
+    with pytest.raises(Refused, match=r"spi 0x00000002.*was used on this host before"):
+        plan([], replace(wanted, states=(STATE, other)), key_uses=uses)
+
+
 def test_hidden_keys_are_believed() -> None:
     shown = replace(STATE, aead=v.Algorithm("rfc4106(gcm(aes))", bytes(20), 128))
     assert plan([shown], WantedStates((STATE,)), keys_hidden=True) == []

@@ -116,6 +116,15 @@ def test_counter_mode_keys_are_not_to_survive_a_reboot(name: str, size: int, rfc
     assert parse_states({"states": [entry], "allow_nonce_reuse": True}).states
 
 
+def test_key_of_what_only_receives_may_survive_a_reboot() -> None:
+    entry = without("enc", "auth", aead=GCM, receive_only=True)
+    wanted = parse_states({"states": [entry]})
+    assert wanted.receive_only == {state.key() for state in wanted.states}
+    # One key for two states is two senders that count the same nonces.
+    (found,) = errors_of(entry, {**entry, "spi": "7"})
+    assert "RFC 8221" in found
+
+
 def test_counter_mode_key_is_for_one_state() -> None:
     entry = without("enc", "auth", aead=GCM, key_survives_reboot=False)
     (found,) = errors_of(entry, {**entry, "spi": "7"})

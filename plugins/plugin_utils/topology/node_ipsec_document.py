@@ -1,0 +1,106 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One node's part of the IPsec of a cluster: the arguments of the module `overlay_apply`.
+
+A node sends by the states of its own epoch, and receives by those of the epoch of each other node and of the next few.
+So one that boots raises its epoch, and needs nobody else for it. This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
+    Document,
+    IpsecNode,
+    IpsecSettings,
+    Nodes,
+    Phase,
+    Slots,
+    of_family,
+    spi_of,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_policies import policies
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import Association, XfrmKeys
+
+State = dict[str, Any]
+
+
+def host_document(
+    nodes: Nodes, name: str, settings: IpsecSettings, keys: XfrmKeys, slots: Slots | None = None
+) -> Document:
+    """Return the arguments of `overlay_apply` for a node in its phase.
+
+    nodes: all of the cluster by name, this one too, each in the phase that it has reached or is to reach at the same
+    time. slots: while keys are rotated, else the slot of the settings alone.
+    """
+    local = nodes[name]
+    owned = {"purge": True, "owned_reqids": str(settings.reqid)}
+    if local.reached is Phase.ABSENT:
+        empty: Document = {"states": [], **owned}
+        return {"xfrm_states": empty, "xfrm_policies": {"policies": [], **owned}, "xfrm_boot": {"state": "absent"}}
+    builder = _States(nodes, local, settings, keys, slots or Slots((settings.slot,), (settings.slot,)))
+    states = [*builder.receiving(), *builder.sending(local.epoch)]
+    ahead = range(local.epoch + 1, local.epoch + settings.epochs_ahead + 1)
+    boot = {
+        "epoch": local.epoch,
+        "index": local.index,
+        "ahead": {str(epoch): list(builder.sending(epoch, at_boot=True)) for epoch in ahead},
+        "roster": {other.name: {"index": other.index, "epoch": other.epoch} for other in nodes.values()},
+    }
+    return {
+        "xfrm_states": {"states": states, **owned},
+        "xfrm_policies": {"policies": policies(nodes, local, settings), **owned},
+        "xfrm_keys": builder.named_keys,
+        "xfrm_boot": boot,
+    }
+
+
+class _States:
+    """Makes the states of one node, and notes the keys that they name."""
+
+    def __init__(self, nodes: Nodes, local: IpsecNode, settings: IpsecSettings, keys: XfrmKeys, slots: Slots) -> None:
+        self._local, self._settings, self._keys, self._slots = local, settings, keys, slots
+        self._remotes = [
+            remote for remote in nodes.values() if remote.name != local.name and remote.reached > Phase.ABSENT
+        ]
+        self.named_keys: dict[str, str] = {}
+
+    def receiving(self) -> Iterator[State]:
+        """Yield the states by which what others send is taken."""
+        for remote in self._remotes:
+            for slot in self._slots.receive:
+                for epoch in range(remote.epoch, remote.epoch + self._settings.epochs_ahead + 1):
+                    yield from self._states(remote, self._local, epoch, slot, receive_only=True)
+
+    def sending(self, epoch: int, *, at_boot: bool = False) -> Iterator[State]:
+        """Yield the states by which the node sends in an epoch; after a boot, those of the newest slot alone."""
+        for remote in self._remotes:
+            for slot in self._slots.send[-1:] if at_boot else self._slots.send:
+                yield from self._states(self._local, remote, epoch, slot)
+
+    def _states(self, source: IpsecNode, destination: IpsecNode, epoch: int, slot: int, **more: Any) -> Iterator[State]:
+        settings = self._settings
+        spi = spi_of(source.index, epoch, slot)
+        for family in (4, 6):
+            ends = [of_family(node.addresses, family)[:1] for node in (source, destination)]
+            if not all(ends):
+                continue
+            (src,), (dst,) = ends
+            name = f"{source.name}>{destination.name} {dst} {spi:#010x}"
+            association = Association(source.name, destination.name, src, dst, spi, epoch, slot)
+            self.named_keys[name] = self._keys.of(association)
+            yield {
+                "src": src,
+                "dst": dst,
+                "spi": f"{spi:#010x}",
+                "reqid": settings.reqid,
+                "aead": {"algorithm": settings.aead, "key_name": name, "icv_bits": settings.icv},
+                "key_survives_reboot": False,
+                "replay_window": settings.replay_window,
+                "esn": settings.esn,
+                **more,
+            }

@@ -102,6 +102,12 @@ options:
         Otherwise, with O(nftables), a warning says what they, Docker or others drop, and the command that opens it.
     type: bool
     default: false
+  temporary_sysctls:
+    description:
+      - Kernel parameters that are set until a call gives this option without them, for example an empty one. Then they
+        get the value back that they had, unless somebody else has changed them since, or the host was rebooted.
+      - They are set before everything else is done, and given back last.
+    type: dict
   xfrm_states:
     description:
       - IPsec states, as the options of M(wirewright.overlay.xfrm_state). Where an algorithm has C(key_name) in place
@@ -285,6 +291,11 @@ nftables_files:
   returned: when O(nftables) is given
   type: dict
   sample: {created: 3, deleted: 0, requests: 0, updated: 0}
+temporary_sysctls:
+  description: How many parameters were set or given back.
+  returned: when O(temporary_sysctls) is given
+  type: dict
+  sample: {created: 0, deleted: 0, requests: 1, updated: 1}
 open_firewall:
   description: How many openings were made in other firewalls.
   returned: when O(nftables) is given, or O(open_firewall)
@@ -328,6 +339,7 @@ def main() -> None:
             "boot_name": {"type": "str"},
             "nftables": {"type": "dict"},
             "open_firewall": {"type": "bool", "default": False},
+            "temporary_sysctls": {"type": "dict"},
             "xfrm_states": {"type": "dict"},
             "xfrm_policies": {"type": "dict"},
             "xfrm_keys": {"type": "dict", "default": {}, "no_log": True},

@@ -29,7 +29,18 @@ from . import apply
 from .apply import Outcome, Prepared
 from .boot_files import NONE
 from .desired import WantedInterface, file_name, parse_document
-from .sections import BOOT_NAME, FILTER, POLICIES, ROUTES, RULES, STATES, Interfaces, WantedSections, parse_sections
+from .sections import (
+    BOOT_NAME,
+    FILTER,
+    POLICIES,
+    ROUTES,
+    RULES,
+    STATES,
+    TEMPORARY_SYSCTLS,
+    Interfaces,
+    WantedSections,
+    parse_sections,
+)
 
 
 class Section(NamedTuple):
@@ -67,7 +78,7 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
     with ExitStack() as stack:
         fib = stack.enter_context(routes.open_connection())
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
-        around = _filter_stages(options, wanted)
+        around = {**_temporary_stages(options), **_filter_stages(options, wanted)}
         stages = _stages(stack, fib, sections, interfaces)
         boot = _boot_stages(options, wanted, sections, interfaces)
         planned = HostOutcome(
@@ -120,12 +131,27 @@ def _parse(options: Mapping[str, Any]) -> tuple[Sequence[WantedInterface], Inter
     except InvalidOptions as exc:
         errors += exc.errors
     try:
+        if options.get(TEMPORARY_SYSCTLS) is not None:
+            from .temporary_sysctls import parse
+
+            parse(options[TEMPORARY_SYSCTLS])
+    except InvalidOptions as exc:
+        errors += exc.errors
+    try:
         sections = parse_sections(options, interfaces.index_of)
     except InvalidOptions as exc:
         errors += exc.errors
     if errors:
         raise InvalidOptions(errors)
     return wanted, interfaces, sections
+
+
+def _temporary_stages(options: Mapping[str, Any]) -> dict[Section, Stage]:
+    if options.get(TEMPORARY_SYSCTLS) is None:
+        return {}
+    from . import temporary_sysctls
+
+    return {Section(TEMPORARY_SYSCTLS): temporary_sysctls.stage(temporary_sysctls.parse(options[TEMPORARY_SYSCTLS]))}
 
 
 def _filter_stages(options: Mapping[str, Any], wanted: Sequence[WantedInterface]) -> dict[Section, Stage]:

@@ -33,6 +33,7 @@ IndexOf = Callable[[str], int]
 RULES, ROUTES, STATES, POLICIES, KEYS = "ip_rules", "ip_routes", "xfrm_states", "xfrm_policies", "xfrm_keys"
 BOOT_NAME = "boot_name"
 FILTER = ("nftables", "open_firewall")
+TEMPORARY_SYSCTLS = "temporary_sysctls"
 ALLOW = "allow_management_change"
 _ALGORITHMS = ("aead", "auth", "enc", "comp")
 

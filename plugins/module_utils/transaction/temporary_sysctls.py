@@ -1,0 +1,122 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Kernel parameters that are set for as long as calls ask for them, and then get the value back that they had.
+
+What they had is kept in a file below /run, so that a run that was cut short is mended by the next one, and so that a
+reboot, which forgets the values too, forgets it. This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..host import files, sysctls
+from ..host.files import BootFile
+from ..host.sysctls import Sysctl, parse_name
+from ..reconcile import Operation
+from ..refusal import InvalidOptions
+from ..stage import Stage, counts
+
+OPTION = "temporary_sysctls"
+MEMORY = "/run/wirewright.overlay/temporary_sysctls.json"
+
+
+class Remembered(NamedTuple):
+    """The value that a parameter had, and the one it was given."""
+
+    before: str
+    given: str
+
+
+Memory = Mapping[str, Remembered]
+
+
+def parse(raw: object) -> dict[str, str]:
+    """Return values by path. Raises InvalidOptions."""
+    if not isinstance(raw, Mapping):
+        raise InvalidOptions([f"{OPTION}: a mapping of names and values is wanted here"])
+    found, errors = {}, []
+    for name, value in raw.items():
+        try:
+            found[parse_name(str(name))] = " ".join(str(value).split())
+        except ValueError as exc:
+            errors.append(f"{OPTION}: {exc}")
+    if errors:
+        raise InvalidOptions(errors)
+    return found
+
+
+def plan(
+    wanted: Mapping[str, str], memory: Memory, read: Callable[[str], Sysctl | None]
+) -> tuple[list[Operation[Sysctl]], dict[str, Remembered]]:
+    """Return what has to be written, and what is to be remembered then. A parameter the kernel lacks is passed over.
+
+    One that somebody else has changed since keeps that value.
+    """
+    operations, remembered = [], {}
+    for path in sorted({*wanted, *memory}):
+        current = read(path)
+        if current is None:
+            continue
+        known = memory.get(path)
+        if path in wanted:
+            remembered[path] = Remembered(known.before if known else current.value, wanted[path])
+            value = wanted[path]
+        else:
+            value = known.before if known and known.given == current.value else current.value
+        if value != current.value:
+            operations.append(Operation(current, Sysctl(path, value)))
+    return operations, remembered
+
+
+def load() -> Memory:
+    """Return what is remembered; nothing where that cannot be read."""
+    try:
+        with open(MEMORY, encoding="utf-8") as file:
+            return {str(path): Remembered(str(had), str(given)) for path, (had, given) in json.load(file).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def stage(wanted: Mapping[str, str]) -> Stage:
+    """Return the stage that sets what is wanted, and gives back the rest at its end. Raises OSError."""
+    memory = load()
+    operations, remembered = plan(wanted, memory, sysctls.read)
+    setting = [one for one in operations if one.key() in wanted]
+    returning = [one for one in operations if one.key() not in wanted]
+
+    def make() -> int:
+        if remembered:
+            text = json.dumps({path: list(remembered[path]) for path in sorted(remembered)}, indent=1) + "\n"
+            files.write(BootFile(MEMORY, text, ours_by_path=True))
+        return _write(setting)
+
+    def give_back() -> int:
+        requests = _write(returning)
+        if not remembered and os.path.exists(MEMORY):
+            files.delete(MEMORY)
+        return requests
+
+    return Stage(
+        operations,
+        diff=lambda: {
+            side: {one.key(): value.value for one in operations for value in [getattr(one, side)] if value}
+            for side in ("before", "after")
+        },
+        make=make,
+        remove=give_back,
+        left=lambda: [f"set sysctl {one.key()}" for one in plan(wanted, load(), sysctls.read)[0]],
+        counts=counts(operations),
+    )
+
+
+def _write(operations: Sequence[Operation[Sysctl]]) -> int:
+    for parameter in [operation.after for operation in operations]:
+        if parameter is not None:
+            sysctls.write(parameter.path, parameter.value)
+    return len(operations)

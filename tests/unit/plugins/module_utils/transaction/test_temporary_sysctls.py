@@ -1,0 +1,55 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parameters that are set for a while: what is written, what is remembered, what comes back."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.temporary_sysctls import (
+    Memory,
+    Remembered,
+    parse,
+    plan,
+)
+
+ETH0, ETH1 = "net/ipv4/conf/eth0/rp_filter", "net/ipv4/conf/eth1/rp_filter"
+
+
+def written(wanted: dict[str, str], memory: Memory, current: dict[str, str]) -> tuple[dict[str, str], Memory]:
+    """Return what the plan writes and what it remembers."""
+    values = {path: Sysctl(path, value) for path, value in current.items()}
+    operations, remembered = plan(wanted, memory, values.get)
+    return {one.key(): one.after.value for one in operations if one.after}, remembered
+
+
+def test_value_comes_back_when_nobody_asks_for_another() -> None:
+    found, memory = written({ETH0: "2"}, {}, {ETH0: "1", ETH1: "1"})
+    assert found == {ETH0: "2"} and memory == {ETH0: Remembered("1", "2")}
+    assert written({}, memory, {ETH0: "2"}) == ({ETH0: "1"}, {})
+
+
+def test_second_run_keeps_what_was_remembered_by_the_first() -> None:
+    memory = {ETH0: Remembered("1", "2")}
+    assert written({ETH0: "2"}, memory, {ETH0: "2"}) == ({}, memory)
+    assert written({ETH0: "0"}, memory, {ETH0: "2"}) == ({ETH0: "0"}, {ETH0: Remembered("1", "0")})
+
+
+def test_value_that_somebody_else_set_meanwhile_stays() -> None:
+    assert written({}, {ETH0: Remembered("1", "2")}, {ETH0: "0"}) == ({}, {})
+
+
+def test_parameter_that_the_kernel_has_not_or_has_already_is_not_written() -> None:
+    assert written({ETH0: "2", ETH1: "2"}, {}, {ETH1: "2"}) == ({}, {ETH1: Remembered("2", "2")})
+    assert written({}, {ETH0: Remembered("1", "2")}, {}) == ({}, {})
+
+
+def test_names_are_those_of_sysctl_and_all_mistakes_are_told() -> None:
+    assert parse({"net.ipv4.conf.eth0.rp_filter": 2}) == {ETH0: "2"}
+    with pytest.raises(InvalidOptions) as refused:
+        parse({"../etc": 1, "a b": 1})
+    assert len(refused.value.errors) == 2
+    with pytest.raises(InvalidOptions):
+        parse(["net.ipv4.ip_forward"])

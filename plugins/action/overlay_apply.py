@@ -24,11 +24,12 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.docume
     lacks_key,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
 
 MODULE = "wirewright.overlay.overlay_apply"
 # What the plan does not say. Of these only the last is for the module too.
 PLAN_FROM, ALLOW = "plan_from", "allow_management_change"
-PLAN_OPTIONS = (PLAN_FROM, "psk_master", "psk_epoch", "static_preshared_keys", ALLOW)
+PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", ALLOW)
 STATES, KEYS = "xfrm_states", "xfrm_keys"
 
 
@@ -64,11 +65,14 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("psk_master: the master secret is a text")
         if epoch is None:
             raise AnsibleActionFail("psk_epoch: the epoch is a whole number from 0")
+        phase = own["phase"] or CLOSE
+        if phase not in PHASES:
+            raise AnsibleActionFail(f"phase: {phase!r} is not one of {', '.join(PHASES)}")
         static = own["static_preshared_keys"] or {}
         if not isinstance(static, dict):
             raise AnsibleActionFail("static_preshared_keys: this is a dictionary by public key")
         try:
-            document = host_document(plan, name, master, epoch, static)
+            document = host_document(plan, name, master, epoch, static, phase)
         except NotInPlan as absence:
             if absence.revoked:
                 raise AnsibleActionSkip(str(absence)) from None
@@ -76,6 +80,8 @@ class ActionModule(ActionBase):
         except ValueError as error:
             # No message in there quotes a secret, and the traceback would not either.
             raise AnsibleActionFail(f"preshared keys for {name!r}: {error}") from None
+        if not document:
+            raise AnsibleActionSkip(f"{name!r} has nothing to do in the phase {phase}")
         if master and lacks_key(plan, name) and not self._task.check_mode:
             raise AnsibleActionFail(
                 f"{name!r} has no key yet, so no preshared key can be derived; run overlay_facts before the plan"

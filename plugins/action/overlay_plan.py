@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import (
     hub_spoke_settings,
+    node_settings,
     settings,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_pairs import Stage
@@ -32,6 +33,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     FleetPlan,
     HostInput,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     SHARED,
     SHARED_PREFIX,
@@ -41,6 +43,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 TOPOLOGIES = {
     "mesh": (plan_mesh, settings.VARIABLES),
     "hub_spoke": (plan_hub_spoke, hub_spoke_settings.VARIABLES),
+    "node_encryption": (plan_node_encryption, node_settings.VARIABLES),
 }
 FACT = "wirewright_overlay"
 _CONNECTION_ADDRESS = "ansible_host"
@@ -69,12 +72,16 @@ class ActionModule(ActionBase):
         )
         plan_fleet, variables = TOPOLOGIES[args["topology"]]
         prefix = args["prefix"] or args["topology"] + "_"
-        groups = {} if args["topology"] == "mesh" else {HUB: args["hubs_group"], SPOKE: args["spokes_group"]}
+        groups = {} if args["topology"] != "hub_spoke" else {HUB: args["hubs_group"], SPOKE: args["spokes_group"]}
         fleet = FleetVariables(self._task, args["group"], groups)
         reader = HostReader(self._templar, prefix, variables, args["heard_from"])
+        batch = (task_vars or {}).get("ansible_play_batch")
         with collector_paused():
             inputs = [
-                reader.read(name, host_vars)._replace(parts=fleet.parts_of(name)) for name, host_vars in fleet.by_host()
+                reader.read(name, host_vars)._replace(
+                    parts=fleet.parts_of(name), reached=batch is None or name in batch
+                )
+                for name, host_vars in fleet.by_host()
             ]
             outcome = plan_fleet(inputs, prefix, **_progress(args, inputs))
         for warning in outcome.warnings:
@@ -89,6 +96,8 @@ class ActionModule(ActionBase):
             result["hubs"] = hubs(outcome.plan)
         if outcome.direct is not None:
             result["direct"] = dict(outcome.direct)
+        if outcome.plan.encryption is not None:
+            result["nodes"] = nodes(outcome.plan)
         return result
 
 
@@ -232,6 +241,15 @@ def hubs(plan: FleetPlan) -> list[dict[str, str]]:
         {"name": name, "dev": hub.interface, "address": plan.hosts[name].addresses[0].partition("/")[0]}
         for name, hub in plan.hubs
         if plan.hosts[name].addresses
+    ]
+
+
+def nodes(plan: FleetPlan) -> list[dict[str, str]]:
+    """Return the nodes that shall encrypt and that this run speaks to: with these, every one has to have a session."""
+    return [
+        {"name": name, "public_key": host.public_key}
+        for name, host in plan.hosts.items()
+        if host.public_key is not None and host.node is not None and host.node.enabled and host.node.reached
     ]
 
 

@@ -135,6 +135,13 @@ options:
       - Name of the variable in which the result of M(wirewright.overlay.overlay_plan) was registered.
         The action plugin takes this host's interfaces from it.
     type: str
+  phase:
+    description:
+      - How far to go with a plan of the topology V(node_encryption), which is applied in phases so that no packet is lost.
+        All nodes have to be done with one before the next; V(close) is all of it.
+    type: str
+    choices: [receive, flip, leave, close]
+    default: close
   psk_master:
     description:
       - Master secret, at least 16 characters, from which the preshared key of each pair of hosts is derived.
@@ -251,6 +258,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differs:
+  description: Whether the host differed from what is wanted when the call began. No C(changed_when) alters it.
+  returned: success
+  type: bool
+  sample: false
 interfaces:
   description:
     - By interface, its public key, the number of set requests, and how many peers, addresses, routes and files were
@@ -345,6 +357,7 @@ def main() -> None:
             "xfrm_keys": {"type": "dict", "default": {}, "no_log": True},
             "allow_management_change": {"type": "bool", "default": False},
             "plan_from": {"type": "str"},
+            "phase": {"type": "str", "choices": ["receive", "flip", "leave", "close"], "default": "close"},
             "psk_master": {"type": "str", "no_log": True},
             "psk_epoch": {"type": "int", "default": 0, "no_log": False},
             "static_preshared_keys": {"type": "dict", "no_log": True},

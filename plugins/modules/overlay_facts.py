@@ -67,6 +67,12 @@ options:
         type: list
         elements: str
         default: []
+      tables:
+        description:
+          - Numbers of routing tables whose destinations are told.
+        type: list
+        elements: int
+        default: []
       cni_directories:
         description:
           - Where the network plugins' configuration is. The first directory that has one counts.
@@ -203,6 +209,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     "can_reach": {"type": "list", "elements": "str", "default": []},
+                    "tables": {"type": "list", "elements": "int", "default": []},
                     "cni_directories": {"type": "list", "elements": "path", "default": []},
                 },
             },

@@ -40,13 +40,14 @@ options:
   topology:
     description:
       - Who has a tunnel to whom. In a V(mesh) every member has one to every other. With V(hub_spoke) every spoke has one
-        to every hub, and hubs have one to each other.
+        to every hub, and hubs have one to each other. With V(node_encryption) every Kubernetes node has one to every
+        other, for the pods behind it.
     type: str
-    choices: [mesh, hub_spoke]
+    choices: [mesh, hub_spoke, node_encryption]
     default: mesh
   group:
     description:
-      - The inventory group whose hosts are the members of a mesh.
+      - The inventory group whose hosts are the members of a mesh, or the nodes of a cluster.
       - By default all hosts that the play's C(hosts) name, without C(--limit).
     type: str
     default: ''
@@ -198,6 +199,11 @@ direct:
     report: ['s1 and s2: direct', 's1 and s3: through the hub, because the key of s3 is not known']
     summary: 1 direct, 1 through the hub
     tries: {}
+    encryption:
+      description: What holds for all Kubernetes nodes, or null.
+      returned: success
+      type: dict
+      sample: null
 problems:
   description: All that is wrong, one line each.
   returned: failure
@@ -211,6 +217,13 @@ hubs:
   elements: dict
   sample:
     - {address: 10.43.0.1, dev: wg0, name: hub1}
+nodes:
+  description: The nodes that shall encrypt and that this run speaks to, each with C(name) and C(public_key).
+  returned: with O(topology) V(node_encryption)
+  type: list
+  elements: dict
+  sample:
+    - {name: node1, public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=}
 summary:
   description: The plan in one line.
   returned: success
@@ -224,7 +237,7 @@ from ansible.module_utils.basic import AnsibleModule
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "topology": {"type": "str", "choices": ["mesh", "hub_spoke"], "default": "mesh"},
+            "topology": {"type": "str", "choices": ["mesh", "hub_spoke", "node_encryption"], "default": "mesh"},
             "group": {"type": "str", "default": ""},
             "hubs_group": {"type": "str", "default": "hubs"},
             "spokes_group": {"type": "str", "default": "spokes"},

@@ -163,6 +163,11 @@ def _subject(operation: Operation[TableRoute]) -> TableRoute:
     return replace(operation.before, rest=())
 
 
+def type_name(route: TableRoute) -> str:
+    """Return the type of a route in ip-route(8)'s words."""
+    return _TYPE_NAMES.get(route.type, str(route.type))
+
+
 def name_of(index: int) -> str:
     """Return an interface's name, or its number where it is gone."""
     try:

@@ -55,7 +55,31 @@ def gather(
     }
     if node is not None:
         facts["node"] = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
+        facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
+        facts["nftables"] = {} if _missing_nft(environment) else _chains()
     return facts
+
+
+def _destinations(table: int) -> str:
+    """Return what a table holds, a line for each route: destination, and interface or type, parted by a tab."""
+    from ..fib import routes, tables
+
+    with routes.open_connection() as connection:
+        found = tables.read(connection, table)
+    ways = ((route, tables.name_of(route.hops[0].interface_index) if route.hops else "") for route in found)
+    return "\n".join(sorted(f"{route.destination}\t{way or tables.type_name(route)}" for route, way in ways))
+
+
+def _chains() -> dict[str, list[str]]:
+    """Return the purposes of our sections of nftables by interface."""
+    from ..nftables import converge as packet_filter
+
+    found: dict[str, list[str]] = {}
+    for part in packet_filter.read(needed=False):
+        interface, purpose = part.key()
+        if interface:
+            found.setdefault(interface, []).append(purpose)
+    return {interface: sorted(purposes) for interface, purposes in found.items()}
 
 
 def _missing_nft(environment: Mapping[str, str]) -> list[str]:

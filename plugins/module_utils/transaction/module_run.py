@@ -63,6 +63,7 @@ def exit_with(module: AnsibleModule, done: HostOutcome, **extra: Any) -> None:
         module.warn(warning)
     result: dict[str, Any] = {
         "changed": done.changed,
+        "differs": done.changed,
         "invocation": {"module_args": {}},
         **extra,
     }

@@ -27,8 +27,13 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     Device,
     FleetPlan,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import (
+    CLOSE,
+    node_interfaces,
+    node_sections,
+)
 
-HUB_SPOKE = "hub_spoke"
+HUB_SPOKE, NODE_ENCRYPTION = "hub_spoke", "node_encryption"
 
 
 class NotInPlan(Exception):
@@ -45,20 +50,27 @@ def host_document(
     psk_master: str = "",
     psk_epoch: int = 0,
     static_preshared_keys: Mapping[str, str] | None = None,
+    phase: str = CLOSE,
 ) -> dict[str, Any]:
     """Return the arguments of the module `overlay_apply` for one host: a pure function.
 
     Preshared keys of members are derived from the master secret, if there is one; those of unmanaged peers are
-    given by public key. Raises NotInPlan for a host without a part in the plan, and ValueError (which never
+    given by public key. phase: of a topology that is applied in several, and then the document of a phase in which the
+    host has nothing to do is empty. Raises NotInPlan for a host without a part in the plan, and ValueError (which never
     quotes a secret) for a master secret or preshared key that cannot be used.
     """
     host = plan.hosts.get(name)
     if host is None or host.device is None:
         raise _absence(plan, name)
     hub_spoke = plan.topology == HUB_SPOKE
-    expand = hub_spoke_interfaces if hub_spoke else mesh_interfaces
-    interfaces = expand(plan, name, host, host.device)
-    document: dict[str, Any] = {"interfaces": [interface.fields for interface in interfaces]}
+    if plan.topology == NODE_ENCRYPTION:
+        interfaces = node_interfaces(plan, name, host, host.device, phase)
+    else:
+        expand = hub_spoke_interfaces if hub_spoke else mesh_interfaces
+        interfaces = expand(plan, name, host, host.device)
+    document: dict[str, Any] = {"interfaces": [interface.fields for interface in interfaces]} if interfaces else {}
+    if plan.topology == NODE_ENCRYPTION:
+        document.update(node_sections(plan, name, host, host.device, phase))
     if hub_spoke:
         document["interfaces"] += retired_interfaces(plan, name, host)
         sections = firewall(plan, host, host.device)

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_model import DirectPlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import Encryption, NodePlan
 
-VERSION = 2
+VERSION = 3
 
 HUB = "hub"
 SPOKE = "spoke"
@@ -31,6 +32,7 @@ class HostInput(NamedTuple):
     fact: what `overlay_facts` returned, None where the host has not been contacted.
     parts: HUB, SPOKE or both, by the groups that the host is in; empty in a mesh.
     heard: results of modules that asked it since, as they were registered.
+    reached: whether this run of the play speaks to the host, and has not failed there.
     """
 
     name: str
@@ -40,6 +42,7 @@ class HostInput(NamedTuple):
     unresolved: Mapping[str, str] = {}
     parts: tuple[str, ...] = ()
     heard: Sequence[Mapping[str, Any]] = ()
+    reached: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class HostPlan:
     (it was not contacted, and they depend on facts). Neighbours keep what they hold of either.
     families: the address families it can reach others by.
     hub: set for a hub. public_keys: those of a spoke, by its devices; ports: where these are reached, for a spoke that
-    has endpoints.
+    has endpoints. node: set for a Kubernetes node.
     """
 
     public_key: str | None
@@ -148,6 +151,7 @@ class HostPlan:
     hub: Hub | None = None
     public_keys: Mapping[str, str | None] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    node: NodePlan | None = None
 
     def key_on(self, interface: str) -> str | None:
         """Return the host's public key on a device; a mesh member and a hub have one device, whatever its name."""
@@ -167,6 +171,7 @@ class HostPlan:
             None if data["hub"] is None else Hub(**data["hub"]),
             data["public_keys"],
             data["ports"],
+            None if data["node"] is None else NodePlan.from_dict(data["node"], with_device),
         )
 
 
@@ -176,6 +181,7 @@ class FleetPlan:
 
     networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
     retired: the devices that led to hubs which are revoked. direct: the tunnels between spokes, None without any.
+    retired: the devices that led to hubs which are revoked. encryption: what holds for all Kubernetes nodes.
     """
 
     interface: str
@@ -189,6 +195,7 @@ class FleetPlan:
     isolate: bool = False
     retired: tuple[str, ...] = ()
     direct: DirectPlan | None = None
+    encryption: Encryption | None = None
 
     @property
     def hubs(self) -> list[tuple[str, Hub]]:
@@ -210,6 +217,7 @@ class FleetPlan:
             "isolate": self.isolate,
             "retired": list(self.retired),
             "direct": None if self.direct is None else _plain(asdict(self.direct)),
+            "encryption": None if self.encryption is None else _plain(asdict(self.encryption)),
         }
 
     @classmethod
@@ -234,6 +242,7 @@ class FleetPlan:
             isolate=data["isolate"],
             retired=tuple(data["retired"]),
             direct=None if data["direct"] is None else DirectPlan.from_dict(data["direct"], device_of),
+            encryption=None if data["encryption"] is None else Encryption.from_dict(data["encryption"]),
         )
 
 

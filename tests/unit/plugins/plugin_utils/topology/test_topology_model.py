@@ -36,5 +36,5 @@ def test_one_device_is_enough_for_one_document() -> None:
 
 @pytest.mark.parametrize("data", [None, {}, [], {"version": 1}, {"version": "1"}])
 def test_what_is_no_plan(data: Any) -> None:
-    with pytest.raises(ValueError, match="not a fleet plan of version 2"):
+    with pytest.raises(ValueError, match="not a fleet plan of version 3"):
         FleetPlan.from_dict(data)

@@ -1,0 +1,324 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kubernetes nodes: every node has a tunnel to every other, for the pods behind it. Planned once, for all of them.
+
+`node_document.py` expands one node's part, where that node is applied.
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import mtu as packet_size
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation, validation_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import (
+    Discovery,
+    discover,
+    shared_nodes,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import Cluster, read_cluster
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import device_of, packet_sizes
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import kind_of
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.identity import identify, key_problems
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Fleet, Member, tunnel_kinds
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.membership import (
+    member_of,
+    unresolved_problems,
+    without_stale_endpoints,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+    Endpoints,
+    FleetPlan,
+    HostInput,
+    HostPlan,
+    Outcome,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
+    IN,
+    OUT,
+    Encryption,
+    NodePlan,
+    Steering,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
+    NodeSettings,
+    read_common_settings,
+    read_node_settings,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observation import (
+    Recollection,
+    observe,
+    recollect,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revocation import Revocation, revoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import AUTO, Settings
+
+# The chains of ours that drop plain text (nftables/table.py).
+CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}
+_ALIGNMENT = 16
+_STRICT_SOURCE_CHECK = "1"
+
+
+@dataclass(frozen=True)
+class NodeFleet:
+    """All nodes that are not revoked. extras and discoveries by name; encryption: what holds for all of them."""
+
+    fleet: Fleet
+    inputs: Mapping[str, HostInput]
+    extras: Mapping[str, NodeSettings]
+    discoveries: Mapping[str, Discovery]
+    encryption: Encryption
+
+
+def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encryption_") -> Outcome:
+    """Return the plan for all nodes: a pure function of its input, whatever the order of hosts.
+
+    Every problem of every host is found before anything is said.
+    """
+    inputs = {host.name: host for host in sorted(hosts, key=lambda host: host.name)}
+    problems: list[Problem] = []
+    problems.extend(unresolved_problems(inputs.values(), prefix))
+    settings = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
+    extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
+    clusters = _Clusters(prefix, problems)
+    discoveries = {}
+    for name, host in inputs.items():
+        cluster = clusters.read(name, extras[name].nodes)
+        discoveries[name], found = discover(name, extras[name].discovery, host.fact, cluster, prefix)
+        if not host.unresolved:
+            problems.extend(found)
+    problems.extend(shared_nodes(discoveries, prefix))
+    observations = {
+        name: observe(host.fact, settings[name].interface) for name, host in inputs.items() if host.fact is not None
+    }
+    revocation = revoke(settings, observations, prefix)
+    for name in revocation.names:
+        # What a revoked host says about itself or others counts for nothing.
+        observations.pop(name, None)
+    names = [name for name in inputs if name not in revocation.names]
+    memories = recollect(observations, {name for name in names if _is_silent(observations.get(name))})
+    members = []
+    for name in names:
+        about = (settings[name], observations.get(name), memories.get(name, ()), revocation.keys.keys())
+        key = None if inputs[name].unresolved else identify(*about)
+        problems.extend(key_problems(name, *about, prefix))
+        members.append(
+            _member(
+                inputs[name], settings[name], extras[name], discoveries[name], observations.get(name), key, memories
+            )
+        )
+    fleet = Fleet(
+        without_stale_endpoints(members, memories), prefix, revocation.keys, revocation.said_by, revocation.names
+    )
+    nodes = NodeFleet(fleet, inputs, extras, discoveries, _encryption(names, extras))
+    mtus = _packet_sizes(fleet, extras)
+    problems.extend(validation.violations(fleet, mtus))
+    problems.extend(validation_node_encryption.violations(nodes))
+    warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
+    plan = None if problems else _plan(nodes, mtus, revocation)
+    return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
+
+
+class _Clusters:
+    """What the cluster says of its nodes, read once for all hosts that share the text."""
+
+    def __init__(self, prefix: str, problems: list[Problem]) -> None:
+        self._variable = prefix + "nodes"
+        self._problems = problems
+        self._known: dict[int, Cluster | None] = {}
+
+    def read(self, name: str, document: Any) -> Cluster | None:
+        """Return the cluster that a host's variable describes, None where there is none."""
+        if document is None:
+            return None
+        if id(document) not in self._known:
+            try:
+                self._known[id(document)] = read_cluster(document)
+            except ValueError as error:
+                self._known[id(document)] = None
+                self._problems.append(Problem(name, self._variable, str(error)))
+        return self._known[id(document)]
+
+
+def _is_silent(seen: Any) -> bool:
+    return seen is None or not seen.public_key
+
+
+def _member(
+    host: HostInput,
+    settings: Settings,
+    extra: NodeSettings,
+    found: Discovery,
+    seen: Any,
+    key: str | None,
+    memories: Mapping[str, tuple[Recollection, ...]],
+) -> Member:
+    """Return a node as a member: its networks are those of its pods, and it is reached by its own addresses."""
+    cidrs = tuple(parse_prefix(text) for text in found.pod_cidrs)
+    networks = tuple(dict.fromkeys([*cidrs, *extra.extra_allowed_ips]))
+    known = extra.enabled and bool(cidrs) and bool(found.addresses)
+    settings = replace(settings, networks=networks)
+    member = member_of(host, settings, seen, key if known else None, (), memories.get(host.name, ()), ())
+    if settings.endpoint == AUTO and found.addresses and settings.port:
+        texts = {kind_of(own.address): str(Endpoint(own.address, settings.port)) for own in found.addresses}
+        member = replace(member, endpoints=Endpoints(**texts))
+    return member
+
+
+def _encryption(names: Iterable[str], extras: Mapping[str, NodeSettings]) -> Encryption:
+    """Return what holds for all nodes, as the enabled ones say it; where they differ, that is complained about."""
+    enabled = [extras[name] for name in names if extras[name].enabled]
+    if not enabled:
+        return Encryption()
+    said = enabled[0]
+    exempt = {name for extra in enabled for name in extra.exempt_hosts}
+    return Encryption(
+        tuple(str(cidr) for cidr in said.cluster_cidrs), said.strict, said.host_encryption, tuple(sorted(exempt))
+    )
+
+
+def _packet_sizes(fleet: Fleet, extras: Mapping[str, NodeSettings]) -> dict[str, packet_size.Choice]:
+    """Return each node's MTU, less what its underlay adds to packets that the node does not see."""
+    found = {}
+    for name, choice in packet_sizes(fleet.members, tunnel_kinds(fleet)).items():
+        extra = extras[name]
+        wanted = next(member.settings.mtu for member in fleet.members if member.name == name)
+        size = choice.mtu if wanted else choice.mtu - extra.mtu_underlay_extra
+        if extra.mtu_align and not wanted:
+            size -= size % _ALIGNMENT
+        found[name] = choice._replace(mtu=size)
+    return found
+
+
+def _plan(nodes: NodeFleet, mtus: Mapping[str, packet_size.Choice], revocation: Revocation) -> FleetPlan:
+    members = nodes.fleet.members
+    ports = {member.name: member.settings.port for member in members}
+    enabled = {member.name for member in members if nodes.extras[member.name].enabled}
+    return FleetPlan(
+        interface=next((member.settings.interface for member in members), "kwg0"),
+        hosts={member.name: _host_plan(nodes, member, mtus[member.name].mtu, ports) for member in members},
+        unknown=tuple(m.name for m in members if m.name in enabled and m.public_key is None),
+        revoked=revocation.keys,
+        excluded=tuple(sorted(revocation.names & set(nodes.inputs))),
+        topology="node_encryption",
+        encryption=nodes.encryption,
+    )
+
+
+def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, int]) -> HostPlan:
+    if not member.resolved:
+        return HostPlan(None)
+    extra, found = nodes.extras[member.name], nodes.discoveries[member.name]
+    addresses = tuple(own.address for own in found.addresses)
+    return HostPlan(
+        public_key=member.public_key,
+        addresses=tuple(device_addresses(addresses, found.pod_cidrs)),
+        networks=tuple(str(network) for network in member.settings.networks),
+        endpoints=member.endpoints,
+        families=member.families,
+        device=device_of(member, mtu, ports, _sysctls(nodes, member, found.pod_cidrs)),
+        node=NodePlan(
+            addresses,
+            found.pod_cidrs,
+            tuple(str(prefix) for prefix in extra.extra_allowed_ips),
+            extra.enabled,
+            nodes.inputs[member.name].reached and nodes.inputs[member.name].fact is not None,
+            _steering(nodes, member),
+        ),
+    )
+
+
+def device_addresses(node_addresses: Iterable[str], pod_cidrs: Iterable[str]) -> list[str]:
+    """Return the addresses of a node's device, one for each family of its pods.
+
+    The address of the first pod network itself, which no pod gets, as flannel does it; where pods have no network of
+    their own, only single addresses, that of the node. Packets of the host to pods of other nodes come from it, and so
+    it is within what these accept.
+    """
+    nodes = {_family(address): address for address in node_addresses}
+    found: dict[int, str] = {}
+    for prefix in map(parse_prefix, pod_cidrs):
+        single = len(prefix.packed) * 8
+        own = str(prefix).partition("/")[0] if prefix.length < single else nodes.get(prefix.family)
+        if own:
+            found.setdefault(prefix.family, f"{own}/{single}")
+    return list(found.values())
+
+
+def _family(address: str) -> int:
+    return parse_prefix(address).family
+
+
+def _sysctls(nodes: NodeFleet, member: Member, pod_cidrs: Iterable[str]) -> dict[str, str]:
+    """Return what the source check of IPv4 needs (Linux, ip-sysctl: rp_filter, src_valid_mark)."""
+    if not any("." in cidr for cidr in pod_cidrs):
+        return {}
+    found = {f"net/ipv4/conf/{member.settings.interface}/rp_filter": "2"}
+    if nodes.encryption.host_encryption:
+        # The tunnel's own packets come from addresses that lie in the tunnel; their mark says that they do not.
+        found["net/ipv4/conf/all/src_valid_mark"] = "1"
+    return found
+
+
+def _steering(nodes: NodeFleet, member: Member) -> Steering:
+    extra, found, host = nodes.extras[member.name], nodes.discoveries[member.name], nodes.inputs[member.name]
+    fwmark, interface = member.settings.fwmark, member.settings.interface
+    fact: Mapping[str, Any] = host.fact or {}
+    return Steering(
+        mark=f"{fwmark:#x}/{extra.fwmask or fwmark:#x}",
+        table=extra.table,
+        rule_priority=extra.rule_priority,
+        rule_protocol=extra.rule_protocol,
+        route_action=extra.strict_action,
+        pod_interfaces=extra.pod_interfaces or found.pod_interfaces,
+        exclude_cidrs=tuple(str(cidr) for cidr in extra.exclude_cidrs),
+        exempt_ports=extra.exempt_ports,
+        clamp_mss=extra.mss_clamp,
+        settled=tuple(_through(fact, extra.table, interface) + _through(fact, extra.table + 1, interface)),
+        closed=tuple(way for way, chain in CLOSED_CHAINS.items() if chain in _chains(fact, interface)),
+        strict_rp_filter=tuple(_strict_interfaces(fact, found)),
+    )
+
+
+def _through(fact: Mapping[str, Any], table: int, interface: str) -> list[str]:
+    """Return the destinations that lead through the device now, as `overlay_facts` tells them."""
+    tables = fact.get("tables")
+    text = tables.get(str(table)) if isinstance(tables, Mapping) else None
+    pairs = (line.split("\t") for line in text.split("\n")) if isinstance(text, str) else ()
+    return [pair[0] for pair in pairs if len(pair) == 2 and pair[1] == interface and _is_prefix(pair[0])]
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        return isinstance(parse_prefix(text), Prefix)
+    except ValueError:
+        return False
+
+
+def _chains(fact: Mapping[str, Any], interface: str) -> list[str]:
+    found = fact.get("nftables")
+    chains = found.get(interface) if isinstance(found, Mapping) else None
+    return [str(chain) for chain in chains] if isinstance(chains, list) else []
+
+
+def _strict_interfaces(fact: Mapping[str, Any], found: Discovery) -> list[str]:
+    """Return the underlay's interfaces on which IPv4 packets are dropped whose answers would leave by another one.
+
+    The larger of an interface's value and that of all counts.
+    """
+    node = fact.get("node")
+    filters = node.get("rp_filter") if isinstance(node, Mapping) else None
+    if not isinstance(filters, Mapping):
+        return []
+    names = dict.fromkeys(own.interface for own in found.addresses if own.interface and own.family == 4)
+    return [
+        name for name in names if max(str(filters.get("all", "0")), str(filters.get(name, "0"))) == _STRICT_SOURCE_CHECK
+    ]

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a plan says of Kubernetes nodes beside what it says of every member.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+IN, OUT = "in", "out"
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """What holds for all nodes: what is closed to plain text, and whether nodes themselves talk encrypted.
+
+    cluster_cidrs: all pods there are or will be. closed: of IN and OUT those where plain text is dropped.
+    exempt_hosts: the names of members that may nevertheless be reached by plain text.
+    """
+
+    cluster_cidrs: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    host_encryption: bool = False
+    exempt_hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Encryption:
+        """Return what `dataclasses.asdict` described."""
+        return cls(**_with_tuples(data))
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How one node's packets find the tunnel, and what it has of that now.
+
+    mark: `value/mask` of the tunnel's own packets. route_action: what becomes of packets that no route leads on.
+    settled: the destinations that lead through the device now. closed: the chains of ours that drop plain text now.
+    strict_rp_filter: the underlay's interfaces whose source check is strict.
+    """
+
+    mark: str
+    table: int
+    rule_priority: int
+    rule_protocol: str
+    route_action: str
+    pod_interfaces: tuple[str, ...] = ()
+    exclude_cidrs: tuple[str, ...] = ()
+    exempt_ports: tuple[int, ...] = ()
+    clamp_mss: bool = True
+    settled: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    strict_rp_filter: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[int, int]:
+        """The table of all packets, and that of pods' packets to nodes."""
+        return self.table, self.table + 1
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Steering:
+        """Return what `dataclasses.asdict` described."""
+        return cls(**_with_tuples(data))
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One node. addresses: its own, without lengths, one for each family. enabled: whether it shall encrypt.
+
+    reached: whether this run speaks to it, so that what leads to it can be changed on both sides.
+    """
+
+    addresses: tuple[str, ...]
+    pod_cidrs: tuple[str, ...]
+    extra_allowed_ips: tuple[str, ...] = ()
+    enabled: bool = True
+    reached: bool = True
+    steering: Steering | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], with_steering: bool = True) -> NodePlan:
+        """Return what `dataclasses.asdict` described; only its own host needs the steering."""
+        steering = data["steering"] if with_steering else None
+        return cls(
+            tuple(data["addresses"]),
+            tuple(data["pod_cidrs"]),
+            tuple(data["extra_allowed_ips"]),
+            data["enabled"],
+            data["reached"],
+            None if steering is None else Steering.from_dict(steering),
+        )
+
+
+def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

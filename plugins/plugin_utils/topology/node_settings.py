@@ -1,0 +1,169 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role variables that only node encryption has, and what the common ones are where they are not given.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_address, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes import node_address, pod_cidrs
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import DiscoverySettings
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import Reader, shown, whole_number
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import settings as common
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import IN, OUT
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import Settings, read_settings
+
+VARIABLES = (
+    *common.VARIABLES,
+    "cluster_cidrs",
+    "enabled",
+    "exclude_cidrs",
+    "exempt_hosts",
+    "exempt_ports",
+    "extra_allowed_ips",
+    "fwmask",
+    "host_encryption",
+    "mss_clamp",
+    "mtu_align",
+    "mtu_underlay_extra",
+    "node_ip",
+    "node_ip_detection",
+    "node_ip_families",
+    "node_name",
+    "nodes",
+    "pod_cidr_source",
+    "pod_cidrs",
+    "pod_interfaces",
+    "rule_priority",
+    "rule_protocol",
+    "state",
+    "strict",
+    "strict_action",
+    "table",
+)
+
+FWMARK = 0x100000
+TABLE = 7100
+RULE_PRIORITY = 99
+_STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
+# What the kernel takes, and what leaves room for the rules of exempt ports above it.
+_LOWEST_PRIORITY, _HIGHEST_PRIORITY = 2, 32765
+_RESERVED_TABLES = range(253, 256)
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What the inventory wants of one node. strict: of "in" and "out" those that are closed to plain text.
+
+    mtu_align: whether the MTU is rounded down to a multiple of 16. nodes: what the cluster says of its nodes, or None.
+    """
+
+    discovery: DiscoverySettings
+    enabled: bool
+    cluster_cidrs: tuple[Prefix, ...]
+    extra_allowed_ips: tuple[Prefix, ...]
+    exclude_cidrs: tuple[Prefix, ...]
+    exempt_hosts: tuple[str, ...]
+    exempt_ports: tuple[int, ...]
+    host_encryption: bool
+    strict: tuple[str, ...]
+    strict_action: str
+    fwmask: int
+    table: int
+    rule_priority: int
+    rule_protocol: str
+    pod_interfaces: tuple[str, ...]
+    mss_clamp: bool
+    mtu_align: bool
+    mtu_underlay_extra: int
+    nodes: Any
+
+
+def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
+    """Return a node's common settings; what is wrong with them is appended to the problems.
+
+    Its device is kwg0, its packets are marked, and its routes stand in a table of their own.
+    """
+    defaults: dict[str, object] = {"interface": "kwg0", "fwmark": FWMARK}
+    given: Mapping[str, object] = {name: value for name, value in host.variables.items() if value not in (None, "")}
+    unused = ("addresses", "network", "networks", "forward")
+    variables = {name: value for name, value in {**defaults, **given}.items() if name not in unused}
+    return read_settings(host._replace(variables={**variables, "routes": False}), prefix, problems)
+
+
+def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) -> NodeSettings:
+    """Return a node's other settings; what is wrong with them is appended to the problems."""
+    read = Reader(host.name, prefix, host.variables, problems)
+    present = read.choice("state", "present", ("present", "absent")) == "present"
+    nodes = read.given("nodes")
+    detection = node_address.KUBERNETES_INTERNAL_IP if nodes is not None else node_address.FIRST_FOUND
+    return NodeSettings(
+        discovery=DiscoverySettings(
+            node_ip=read.parsed("node_ip", parse_address),
+            node_ip_detection=read.text("node_ip_detection", detection),
+            node_ip_families=tuple(_numbers(read, "node_ip_families", 4, 6)) or (4,),
+            pod_cidr_source=read.choice("pod_cidr_source", pod_cidrs.AUTO, (pod_cidrs.AUTO, *pod_cidrs.SOURCES)),
+            pod_cidrs=read.parsed("pod_cidrs", parse_prefix),
+            node_name=read.text("node_name"),
+            ansible_host=host.ansible_host,
+        ),
+        enabled=read.boolean("enabled", True) and present,
+        cluster_cidrs=read.parsed("cluster_cidrs", parse_prefix),
+        extra_allowed_ips=read.parsed("extra_allowed_ips", parse_prefix),
+        exclude_cidrs=read.parsed("exclude_cidrs", parse_prefix),
+        exempt_hosts=tuple(read.entries("exempt_hosts")),
+        exempt_ports=tuple(_numbers(read, "exempt_ports", 1, 65535)),
+        host_encryption=read.boolean("host_encryption", False),
+        strict=_strict(read) if present else (),
+        strict_action=read.choice("strict_action", "blackhole", ("blackhole", "prohibit", "unreachable")),
+        fwmask=read.integer("fwmask", 0, 0, 0xFFFFFFFF),
+        table=_table(read),
+        rule_priority=read.integer("rule_priority", RULE_PRIORITY, _LOWEST_PRIORITY, _HIGHEST_PRIORITY),
+        rule_protocol=read.text("rule_protocol", "kernel"),
+        pod_interfaces=tuple(read.entries("pod_interfaces")),
+        mss_clamp=read.boolean("mss_clamp", True),
+        mtu_align=read.boolean("mtu_align", False),
+        mtu_underlay_extra=read.integer("mtu_underlay_extra", 0, 0, 4096),
+        nodes=nodes,
+    )
+
+
+def _numbers(read: Reader, name: str, lowest: int, highest: int) -> list[int]:
+    value = read.given(name)
+    entries = value if isinstance(value, list) else read.entries(name) if isinstance(value, str) else [value]
+    found = []
+    for entry in entries if value is not None else ():
+        number = whole_number(entry)
+        if number is None or not lowest <= number <= highest:
+            read.note(name, f"{shown(entry)} is not a whole number from {lowest} to {highest}")
+        else:
+            found.append(number)
+    return list(dict.fromkeys(found))
+
+
+def _strict(read: Reader) -> tuple[str, ...]:
+    value = read.given("strict")
+    if isinstance(value, str) and value in _STRICT:
+        return _STRICT[value]
+    if isinstance(value, str) and value.lower() not in ("true", "false", "yes", "no"):
+        read.note("strict", f"{shown(value)} is not one of false, egress, ingress and true, which is both")
+        return ()
+    return _STRICT["both"] if read.boolean("strict", False) else ()
+
+
+def _table(read: Reader) -> int:
+    table = read.integer("table", TABLE, 1, 0xFFFFFFFE)
+    if table in _RESERVED_TABLES or table + 1 in _RESERVED_TABLES:
+        read.note("table", f"{table} and the one behind it are used, and 253 to 255 are the kernel's; write {TABLE}")
+        return TABLE
+    return table

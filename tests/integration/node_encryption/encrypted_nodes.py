@@ -1,0 +1,49 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster of nodes that the role encrypts: plays on it, and what they left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lab_hosts import Play
+from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
+
+PLAY = """
+- hosts: k8s_nodes
+  gather_facts: false
+  roles:
+    - role: wirewright.overlay.node_encryption
+"""
+STRICT = {"node_encryption_strict": True, "node_encryption_cluster_cidrs": list(CLUSTER_NETWORKS)}
+
+
+class EncryptedNodes(NodeCluster):
+    """Nodes whose pods' networks stand in the inventory."""
+
+    def converge(
+        self,
+        *args: str,
+        nodes: list[Node] | None = None,
+        per_host: Mapping[str, Mapping[str, Any]] | None = None,
+        **variables: Any,
+    ) -> Play:
+        """Write the inventory, run the role, and return what it did. Variables go without the role's prefix."""
+        hosts = {node.name: {**self._host(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes}
+        common = {"overlay_userspace": True, "node_encryption_node_ip_families": [4, 6], **variables}
+        document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
+        (self.lab.path / "inventory.yml").write_text(json.dumps(document))
+        return self.lab.playbook(PLAY, *args)
+
+    def _host(self, node: Node) -> dict[str, Any]:
+        return {
+            "ansible_connection": "wirewright.overlay.exec",
+            "ansible_exec_prefix": self.lab.enter(node.name),
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_host": node.ipv4,
+            "node_encryption_node_ip": [node.ipv4, node.ipv6],
+            "node_encryption_pod_cidrs": list(node.pod_networks),
+        }

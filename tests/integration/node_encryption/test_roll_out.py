@@ -1,0 +1,41 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role on a cluster that is in use: encrypted on the wire, and nothing lost on the way there and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from encrypted_nodes import STRICT, EncryptedNodes
+from mesh_lab import assert_ok
+from wire_capture import PLAIN_POD, WIREGUARD
+
+pytestmark = [pytest.mark.plays]
+
+
+def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
+    cluster: EncryptedNodes, tmp_path: Path
+) -> None:
+    n1, n2, n3 = cluster.nodes
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as ipv4, cluster.steady_ping(n3.pod, n1.pod.ipv6) as ipv6:
+        assert_ok(cluster.converge())
+        with cluster.captured(tmp_path / "encrypted.pcap") as wire:
+            assert cluster.ping(n1.pod, n3.pod.ipv4) == 3
+            assert cluster.ping(n1, n2.pod.ipv4) == 3, "a node reaches pods elsewhere"
+            assert cluster.ping(n1.pod, n2.ipv4) == 3, "a pod reaches nodes"
+            kinds = wire.kinds()
+        assert set(kinds) == {WIREGUARD}
+        assert n1.host.shell("cat /proc/sys/net/ipv4/conf/eth0/rp_filter").strip() == "1", "strict again"
+        assert_ok(cluster.converge(**STRICT))
+        again = assert_ok(cluster.converge(**STRICT))
+        assert again.changed == 0, again
+        assert_ok(cluster.converge(node_encryption_state="absent"))
+        assert ipv4.lost() == [] and ipv6.lost() == []
+    for node in cluster.nodes:
+        assert "7100" not in node.run("ip", "rule") + node.run("ip", "-6", "rule")
+        assert "kwg0" not in node.run("ip", "link") + node.run("nft", "list", "ruleset")
+    with cluster.captured(tmp_path / "plain.pcap") as wire:
+        assert cluster.ping(n1.pod, n3.pod.ipv4) == 3
+        assert set(wire.kinds()) == {PLAIN_POD}, "the capture sees what is not encrypted"

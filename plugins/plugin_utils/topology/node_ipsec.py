@@ -119,7 +119,7 @@ def spi_of(index: int, epoch: int, slot: int) -> int:
 class SpiParts(NamedTuple):
     """What an SPI of ours says; epoch and slot are remainders of 256 and 16."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody needs here
     epoch: int
     slot: int
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hubs on a public segment, and spokes behind NAT and not.
 
-hub1 and hub2 have public addresses, and hub1 a network behind it. s1 and s2 are behind gateways of their own, nat1 and
-nat2; s3 is public. Behind s2 and s3 are networks, each with one machine: s2-site, s3-site.
+hub1 and hub2 have public addresses, and hub1 a network behind it. s1, s2 and s5 are behind gateways of their own, nat1,
+nat2 and nat5; s3 is public. Behind s2 and s3 are networks, each with one machine: s2-site, s3-site.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ HOSTS: dict[str, dict[str, Any]] = {
     "s2": {"addresses": ["192.168.2.2/24"], "behind": "nat2", "site": SITE_OF["s2"]},
     "s3": {"addresses": ["192.0.2.23/24"], "site": SITE_OF["s3"]},
     "s4": {"addresses": ["192.0.2.24/24"]},
+    "s5": {"addresses": ["192.168.5.2/24"], "behind": "nat5"},
 }
-GATEWAYS = {f"nat{n}": {"addresses": [f"192.0.2.10{n}/24"], "network": f"192.168.{n}.0/24"} for n in (1, 2)}
+GATEWAYS = {f"nat{n}": {"addresses": [f"192.0.2.10{n}/24"], "network": f"192.168.{n}.0/24"} for n in (1, 2, 5)}
 OF_HUB = {"hub1": {}, "hub2": {"hub_spoke_interface": "wg1", "hub_spoke_priority": 200}}
 ONE_HUB = ("hub1", "s1", "s2", "s3")
 TWO_HUBS = ("hub1", "hub2", "s1", "s2", "s3")

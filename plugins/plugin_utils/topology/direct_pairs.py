@@ -101,7 +101,7 @@ def wanted_pairs(spokes: Mapping[str, DirectSpoke]) -> Iterator[tuple[DirectSpok
         one = spokes[name]
         others = everybody[place + 1 :] if one.partners is None else sorted(one.partners & spokes.keys())
         for other in others:
-            if other > name and spokes[other].wants(name) and one.wants(other):
+            if other > name and spokes[other].wants(name):
                 yield one, spokes[other]
 
 

@@ -127,6 +127,12 @@ def test_sites_are_halved_so_that_their_routes_come_before_those_of_the_hub() ->
     assert all(any(site.contains(parse_prefix(half)) for site in whole) for half in found[1:])
 
 
+def test_the_way_out_of_the_overlay_stays_with_the_hub() -> None:
+    plan = plan_of(run(Stage.TRY, heard(FLEET[0], s2=3, s3=3), *FLEET[1:]))
+    out = replace(plan, hosts={**plan.hosts, "s3": replace(plan.hosts["s3"], networks=("0.0.0.0/0",))})
+    assert len(peers(out, "s2", "wgdirect")["s3"]["allowed_ips"]) == 1
+
+
 @pytest.mark.parametrize(
     "site, halves", [("10.50.3.9/32", ["10.50.3.9/32"]), ("10.50.3.8/31", ["10.50.3.8/32", "10.50.3.9/32"])]
 )
@@ -162,6 +168,13 @@ def test_a_failed_pair_leaves_a_note_and_nothing_else() -> None:
     assert interfaces(plan_of(again), "s3") == interfaces(plan, "s3")
 
 
+def test_what_works_after_all_leaves_no_note() -> None:
+    fleet = list(settled(*FLEET))
+    assert fleet[1].fact is not None
+    fleet[1].fact["interfaces"]["wgdirect"]["notes"] = {"s3": "198.51.100.2 198.51.100.3: it did not"}
+    assert "notes" not in interfaces(plan_of(run(Stage.PLAN, *fleet)), "s2")["wgdirect"]
+
+
 def test_dead_tunnels_go_back_to_the_hub_at_once() -> None:
     fleet = [with_sessions(host, 200) if host.name != "h1" else host for host in settled(*FLEET)]
     outcome = run(Stage.PLAN, *fleet)
@@ -182,6 +195,20 @@ def test_a_silent_spoke_keeps_its_place_and_one_that_left_does_not() -> None:
     left = plan_of(run(Stage.PLAN, *fleet[:2]))
     assert set(peers(left, "s2", "wgdirect")) == {"h1"}
     assert "s3 (direct)" not in peers(left, "h1")
+
+
+def test_the_key_of_a_silent_spoke_is_what_hubs_remember() -> None:
+    fleet = settled(*FLEET)
+    alone = (fleet[0], silent(fleet[1]), silent(fleet[2]))
+    assert peers(plan_of(run(Stage.PLAN, *alone)), "h1")["s2 (direct)"]["public_key"] == key("s2")
+
+
+def test_what_hubs_outside_the_run_have_heard_counts_for_nothing() -> None:
+    spokes = frozenset({"s2", "s3"})
+    fleet = [heard(FLEET[0], s2=3, s3=3), *FLEET[1:]]
+    outcome = plan_hub_spoke(fleet, direct=DirectRun(Stage.TRY, spokes, spokes))
+    assert told(outcome)["tries"] == {}
+    assert told(outcome)["report"][0].endswith("no hub in this run hears s2 and s3 on the device for direct tunnels")
 
 
 def test_limited_to_one_spoke_nothing_changes() -> None:
@@ -287,3 +314,8 @@ def test_an_endpoint_of_the_inventory_is_used_with_the_port_of_the_device() -> N
     plan = plan_of(run(Stage.TRY, heard(FLEET[0], s2=3), FLEET[1], open_spoke))
     assert peers(plan, "s2", "wgdirect")["s3"]["endpoint"] == "203.0.113.3:51900"
     assert interfaces(plan, "s3")["wgdirect"]["listen_port"] == 51900
+    # It needs no keepalive for the hubs' sake, and here one so that they hear it.
+    assert (
+        peers(plan, "s3")["h1"]["persistent_keepalive"],
+        peers(plan, "s3", "wgdirect")["h1"]["persistent_keepalive"],
+    ) == (0, 25)

@@ -83,7 +83,7 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
 
     Every problem of every host is found before anything is said.
     """
-    inputs = {host.name: host for host in sorted(hosts, key=lambda host: host.name)}
+    inputs = _with_one_cluster({host.name: host for host in sorted(hosts, key=lambda host: host.name)})
     problems: list[Problem] = []
     problems.extend(unresolved_problems(inputs.values(), prefix))
     settings = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
@@ -125,6 +125,17 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
     plan = None if problems else _plan(nodes, mtus, revocation)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
+
+
+def _with_one_cluster(inputs: Mapping[str, HostInput]) -> dict[str, HostInput]:
+    """Return the hosts; one that was told nothing of the cluster, as outside of a limited run, knows what another was."""
+    told = next((host.variables["nodes"] for host in inputs.values() if host.variables.get("nodes")), None)
+    if told is None:
+        return dict(inputs)
+    return {
+        name: host if host.variables.get("nodes") else host._replace(variables={**host.variables, "nodes": told})
+        for name, host in inputs.items()
+    }
 
 
 class _Clusters:

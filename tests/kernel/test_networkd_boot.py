@@ -31,11 +31,16 @@ def copied() -> Iterator[Path]:
         yield Path(directory)
 
 
+def forget_tables(host: ManagedHost) -> None:
+    """Remove our rules and the routes of our table."""
+    remove = "ip $family rule del pref 90; ip $family rule del pref 91; ip $family route flush table"
+    host.shell(f"for family in -4 -6; do {remove} {TABLE}; done 2>/dev/null || :")
+
+
 def boot(host: ManagedHost, directory: Path) -> None:
     """Let networkd make the interface from copies of our files; it keeps to modes and owners as it would at boot."""
     take_away(host)
-    host.shell("for family in -4 -6; do ip $family rule del pref 90; ip $family rule del pref 91; done || :")
-    host.shell(f"for family in -4 -6; do ip $family route flush table {TABLE}; done || :")
+    forget_tables(host)
     for command in LOADS:
         host.shell(command, check=False)
     pack = subprocess.run(
@@ -65,6 +70,7 @@ def rules_and_routes(host: ManagedHost) -> list[str]:
 @pytest.mark.parametrize("change, tables", [("nothing", TABLES), ("everything", {})], ids=["first", "changed"])
 def test_networkd_boots_what_runs(host: ManagedHost, copied: Path, change: str, tables: dict[str, Any]) -> None:
     host.make_key()
+    forget_tables(host)
     assert apply(host, "networkd", tables)
     if CHANGES[change]:
         assert apply(host, "networkd", **CHANGES[change])

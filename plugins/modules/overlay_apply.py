@@ -37,7 +37,8 @@ options:
       - C(listen_port), C(fwmark), C(mtu), C(addresses), C(up) and C(userspace) are as in
         M(wirewright.overlay.wg_interface).
       - C(peers) is a list as in M(wirewright.overlay.wg_peer), without C(state) and C(preshared_key), and with
-        C(addresses), the overlay addresses of the peer, to be remembered, and C(routed), whether C(routes) leads to it.
+        C(addresses), the overlay addresses of the peer, to be remembered, and C(routed), whether C(routes) leads to it. With
+        C(exit) it may have C(0.0.0.0/0) and C(::/0), for which routes are up to O(ip_routes).
         A peer without a key in O(preshared_keys) has none.
       - C(purge) removes peers that are not listed. While C(unknown_peers) names inventory hosts whose key nobody
         knows, peers that may be theirs stay. Losing more than 30 percent of the peers, and at least three, at once is

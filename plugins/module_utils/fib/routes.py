@@ -146,10 +146,10 @@ def _delete(connection: Connection, payload: bytes) -> None:
             raise
 
 
-def lookup(destination: str) -> tuple[str, str] | None:
+def lookup(destination: str, mark: int = 0) -> tuple[str, str] | None:
     """Return (interface name, source address) a packet to an IP address would leave by; None without a route."""
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    request = codec.encode_lookup(family, socket.inet_pton(family, destination))
+    request = codec.encode_lookup(family, socket.inet_pton(family, destination), mark)
     with open_connection() as connection:
         try:
             (reply,) = connection.request(codec.RTM_GETROUTE, request)

@@ -18,6 +18,7 @@ import os
 import shutil
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from ..fib import routes
@@ -36,15 +37,19 @@ def boot_id() -> str:
         return file.read().strip()
 
 
-def underlay(towards: str = "") -> dict[str, dict[str, Any] | None]:
+def underlay(towards: str = "", mark_of: Callable[[str], int] = lambda _name: 0) -> dict[str, dict[str, Any] | None]:
     """Return by family the interface, source address and MTU of packets to an address, or to far away without one.
 
-    Where there is no such route, the family's entry is None.
+    Where there is no such route, the family's entry is None. mark_of: the mark that packets of a WireGuard interface
+    have, 0 for another. Where everything goes through a tunnel, the underlay is where the tunnel's own packets go.
     """
     found: dict[str, dict[str, Any] | None] = {}
     for family, far_away in _FAR_AWAY.items():
         destination = towards if (":" in towards) == (family == "ipv6") and towards else far_away
         way = _lookup(destination) or _lookup(far_away)
+        mark = mark_of(way[0]) if way else 0
+        if mark:
+            way = _lookup(destination, mark) or _lookup(far_away, mark)
         found[family] = None
         if way is not None and way[0] != "lo":
             interface, address = way
@@ -52,9 +57,9 @@ def underlay(towards: str = "") -> dict[str, dict[str, Any] | None]:
     return found
 
 
-def _lookup(destination: str) -> tuple[str, str] | None:
+def _lookup(destination: str, mark: int = 0) -> tuple[str, str] | None:
     try:
-        return routes.lookup(destination)
+        return routes.lookup(destination, mark)
     except NetlinkError as exc:
         if exc.errno in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):  # booted without IPv6
             return None

@@ -32,6 +32,7 @@ _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 6, 7, 15
 _RTM_F_CLONED, _RTM_F_FIB_MATCH = 0x200, 0x2000
 _RTA_SRC, _RTA_METRICS, _RTA_MULTIPATH, _RTA_VIA = 2, 8, 9, 18
+_RTA_MARK = 16
 _RTAX_MTU = 2
 _RTNEXTHOP = struct.Struct("=HBBi")  # length, flags, weight less one, interface index (struct rtnexthop)
 _RTVIA_FAMILY = struct.Struct("=H")  # struct rtvia: family, then the address
@@ -64,9 +65,11 @@ def encode_dump(family: int, table: int, interface_index: int) -> bytes:
     return header + attributes
 
 
-def encode_lookup(family: int, destination: bytes) -> bytes:
-    """Return the payload of the question "which way would a packet to this address go"."""
-    return _RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0) + nl.attribute(_RTA_DST, destination)
+def encode_lookup(family: int, destination: bytes, mark: int = 0) -> bytes:
+    """Return the payload of the question "which way would a packet to this address go", with a mark or without."""
+    header = _RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0)
+    marked = nl.attribute(_RTA_MARK, _U32.pack(mark)) if mark else b""
+    return header + nl.attribute(_RTA_DST, destination) + marked
 
 
 def encode_match(destination: Prefix) -> bytes:

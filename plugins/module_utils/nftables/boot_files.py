@@ -53,11 +53,6 @@ def rules_path(interface: str) -> str:
     return f"{DIRECTORY}/{interface}.nft"
 
 
-def is_unit(path: str) -> bool:
-    """Return whether a path is that of the unit."""
-    return path == _UNIT_PATH
-
-
 def paths(interface: str) -> tuple[str, ...]:
     """Return the paths to read before `files` is asked: the interface's own, then the unit and its link."""
     return rules_path(interface), _UNIT_PATH, _WANTED_BY

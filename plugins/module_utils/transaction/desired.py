@@ -196,7 +196,10 @@ def parse_preshared_key(text: str | None, where: str, errors: _Errors) -> bytes 
 def parse_peers(
     raws: Sequence[Mapping[str, Any]], where: str, errors: _Errors, *, routed: bool = False
 ) -> tuple[WantedPeer, ...]:
-    """Return the peers of one interface; a key or an allowed IP that two of them want is an error."""
+    """Return the peers of one interface; a key or an allowed IP that two of them want is an error.
+
+    A peer that says ``exit`` may have everything as allowed IP, and still no route of ours to it.
+    """
     wanted: dict[bytes, WantedPeer] = {}
     owner: dict[Prefix, str] = {}
     for position, raw in enumerate(raws):
@@ -213,7 +216,7 @@ def parse_peers(
             if prefix in owner:
                 errors.lines.append(f"{at}: allowed IP {prefix} is wanted by {owner[prefix]} and by {label}")
             owner[prefix] = label
-            if routed and prefix.length == 0:
+            if routed and prefix.length == 0 and not raw.get("exit"):
                 errors.lines.append(
                     f"{at}: allowed IP {prefix} would send all traffic of the host into the tunnel: "
                     "list the networks behind the peer, or set routes to false"
@@ -322,7 +325,7 @@ def _sysctls(errors: _Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
 
 
 _PEER_FIELDS = frozenset(
-    ("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses", "routed")
+    ("public_key", "name", "endpoint", "allowed_ips", "persistent_keepalive", "addresses", "routed", "exit")
 )
 
 

@@ -18,7 +18,7 @@ from .. import ssh_connection
 from ..host import facts as host
 from ..host import node as kubernetes_node
 from ..wireguard import kernel, memory
-from ..wireguard.facts import interface_facts, session_lines
+from ..wireguard.facts import interface_facts, mark_of, session_lines
 
 
 def gather(
@@ -50,7 +50,7 @@ def gather(
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
         "persistence": host.persistence(kernel_wireguard),
-        "underlay": host.underlay(towards),
+        "underlay": host.underlay(towards, lambda name: mark_of(name) if name in names else 0),
         "interfaces": interfaces,
     }
     if node is not None:

@@ -42,16 +42,26 @@ def session_lines(name: str, now: float) -> str:
     These are public key, endpoint, and the age of the handshake in seconds. now: seconds since the epoch. No device,
     no lines.
     """
-    try:
-        device = backend_for(name).read(name)
-    except (FamilyMissing, kernel.NotWireGuard):
-        device = None
+    device = _device(name)
     peers = sorted(device.peers, key=lambda peer: peer.public_key) if device else ()
     return "\n".join(
         f"{encode_key(peer.public_key)}\t{peer.endpoint or ''}\t{max(int(now - peer.latest_handshake), 0)}"
         for peer in peers
         if peer.latest_handshake
     )
+
+
+def mark_of(name: str) -> int:
+    """Return the mark of the packets that a WireGuard device sends, 0 for none and for another device."""
+    device = _device(name)
+    return (device.settings.fwmark or 0) if device else 0
+
+
+def _device(name: str) -> Device | None:
+    try:
+        return backend_for(name).read(name)
+    except (FamilyMissing, kernel.NotWireGuard):
+        return None
 
 
 def peer_lines(peers: Mapping[str, memory.RememberedPeer]) -> str:

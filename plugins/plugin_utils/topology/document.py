@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import decode_key
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.psk import PresharedKeys
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel import rules_and_routes
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke_document import (
     firewall,
     hub_spoke_interfaces,
@@ -75,6 +76,8 @@ def host_document(
         document["interfaces"] += retired_interfaces(plan, name, host)
         sections = firewall(plan, host, host.device)
         document.update({"nftables": sections} if sections else {})
+        tunnel = host.device.full_tunnel
+        document.update(rules_and_routes(plan, host, tunnel) if tunnel else {})
     if host.device.open_firewall:
         document["open_firewall"] = True
     derive = PresharedKeys(psk_master, psk_epoch) if psk_master else None

@@ -34,6 +34,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_spokes import DirectSources
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import kind_of
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel import with_full_tunnels
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke_fleet import (
     NO_HUB,
     HubSpokeFleet,
@@ -79,6 +80,10 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observ
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revocation import Revocation, revoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import Settings
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_full_tunnel import (
+    full_tunnel_advice,
+    full_tunnel_violations,
+)
 
 Observations = Mapping[str, dict[str, Observation]]
 
@@ -131,8 +136,10 @@ def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_", direc
         problems.extend(validation.violations(on_device, mtus))
         warnings.extend(validation.advice(on_device, mtus))
     problems.extend(validation_hub_spoke.violations(fleet))
+    problems.extend(full_tunnel_violations(fleet, known.inputs))
     problems.extend(validation_direct.violations(fleet, known.revocation.names))
     warnings.extend(validation_hub_spoke.advice(fleet))
+    warnings.extend(full_tunnel_advice(fleet))
     sizes = {name: choice.mtu for name, choice in mtus.items()}
     plan, directly = None, None
     if not problems:
@@ -235,6 +242,7 @@ def _plan(known: _Known, fleet: HubSpokeFleet, mtus: Mapping[str, int]) -> Fleet
             hosts[member.name] = _hub_plan(known, member, mtus[member.name], ports, hubs[member.name])
         else:
             hosts[member.name] = _spoke_plan(known, devices[member.name], member, mtus[member.name], ports)
+    hosts = with_full_tunnels(fleet, hosts, known.inputs)
     keyless = {m.name for on_device in fleet.fleets.values() for m in on_device.members if m.public_key is None}
     retired = {
         known.settings[name].interface

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import parse_endpoint
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import full_tunnel
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_document import (
     direct_interfaces,
     has_direct_device,
@@ -58,7 +59,7 @@ def firewall(plan: FleetPlan, host: HostPlan, device: Device) -> dict[str, Any]:
         return {}
     interface = host.hub.interface
     forward = [] if plan.isolate else [{"iif": interface, "oif": interface}]
-    if host.networks or device.masquerade:
+    if host.networks or device.masquerade or device.is_exit:
         forward += [{"iif": interface}, {"oif": interface}]
     return {
         interface: {
@@ -117,9 +118,13 @@ def _spoke_interface(
     other = plan.hosts[hub_name]
     key, interface = other.public_key, hub.interface
     peers = []
+    everything = full_tunnel.allowed_ips(device.full_tunnel, hub_name)
     if key is not None:
-        prefixes = allowed_ips(plan, name, hub_name)
-        peers.append(peer_entry(hub_name, other, host, device, key, other.endpoints, prefixes))
+        prefixes = allowed_ips(plan, name, hub_name) + everything
+        entry = peer_entry(hub_name, other, host, device, key, other.endpoints, prefixes)
+        peers.append({**entry, "exit": True} if everything else entry)
+    notes = full_tunnel.notes(device.full_tunnel)
+    loose = bool(notes) or _has_other_ways(plan, name)
     return interface_document(
         plan,
         name,
@@ -133,7 +138,8 @@ def _spoke_interface(
         # Alone, because the same network cannot be on-link by several devices: all is reached by routes with a metric.
         addresses=host_prefixes(host),
         route_metric=hub.priority,
-        sysctls={**device.sysctls, **(loose_source_check(plan, interface) if _has_other_ways(plan, name) else {})},
+        sysctls={**device.sysctls, **(loose_source_check(plan, interface) if loose else {})},
+        **({"notes": notes} if notes else {}),
     )
 
 

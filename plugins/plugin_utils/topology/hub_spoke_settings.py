@@ -16,7 +16,12 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import P
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import Reader, shown, whole_number
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import full_tunnel_settings
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import settings as common
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel_settings import (
+    FullTunnelSettings,
+    read_full_tunnel,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HUB, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     AUTO,
@@ -28,6 +33,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 
 VARIABLES = (
     *common.VARIABLES,
+    *full_tunnel_settings.VARIABLES,
     "direct",
     "direct_interface",
     "direct_retry",
@@ -61,6 +67,7 @@ class HubSpokeSettings:
     open_firewall: bool
     ports: Mapping[str, int]
     own_key_file: bool
+    full_tunnel: FullTunnelSettings
     direct: bool | tuple[str, ...] = False
     direct_interface: str = DIRECT_INTERFACE
     direct_retry: bool = False
@@ -95,6 +102,7 @@ def read_hub_spoke_settings(
         open_firewall=read.boolean("open_firewall", False),
         ports=_ports(read),
         own_key_file=bool(read.given("private_key_file")),
+        full_tunnel=read_full_tunnel(read),
         direct=_direct(read),
         direct_interface=interface_name(read, "direct_interface", DIRECT_INTERFACE),
         direct_retry=read.boolean("direct_retry", False),

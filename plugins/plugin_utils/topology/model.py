@@ -82,11 +82,29 @@ class PeerOverride:
 
 
 @dataclass(frozen=True)
+class FullTunnel:
+    """How a spoke sends everything through its hubs: exits are the families that each takes on, by the hub's name.
+
+    Rules have priorities from the given one on. Without exits, what an earlier run made is taken back.
+    """
+
+    table: int
+    priority: int
+    fwmark: int = 0
+    exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FullTunnel:
+        """Return what `dataclasses.asdict` described."""
+        return cls(**{**data, "exits": {name: tuple(kinds) for name, kinds in data["exits"].items()}})
+
+
+@dataclass(frozen=True)
 class Device:
     """What only the host itself needs: its device, its unmanaged peers and its views of the others.
 
     A spoke has a device for each hub; private_key_files and listen_ports are by their names. masquerade: the prefixes
-    that a hub hides behind its own address.
+    that a hub hides behind its own address; is_exit: whether any spoke sends everything through it.
     """
 
     private_key_file: str
@@ -107,6 +125,8 @@ class Device:
     listen_ports: Mapping[str, int] = field(default_factory=dict)
     masquerade: tuple[str, ...] = ()
     open_firewall: bool = False
+    is_exit: bool = False
+    full_tunnel: FullTunnel | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Device:
@@ -116,6 +136,8 @@ class Device:
             StaticPeer(**{**peer, "allowed_ips": tuple(peer["allowed_ips"])}) for peer in data["static_peers"]
         )
         fields["masquerade"] = tuple(data["masquerade"])
+        if data["full_tunnel"] is not None:
+            fields["full_tunnel"] = FullTunnel.from_dict(data["full_tunnel"])
         fields["overrides"] = {name: PeerOverride(**view) for name, view in data["overrides"].items()}
         return cls(**fields)
 

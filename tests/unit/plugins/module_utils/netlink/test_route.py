@@ -50,6 +50,10 @@ SITE, SITE6, ANY = parse_prefix("10.77.0.0/16"), parse_prefix("fd77::/48"), pars
             "02 00 00 00 fc 57 fd 01 00000000 0800 0400 07000000 0800 0f00 e8030000",
         ),
         (codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1"), "02 20 00 00 00 00 00 00 00000000 0800 0100 c0000201"),
+        (
+            codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1", 0x1C02),
+            "02 20 00 00 00 00 00 00 00000000 0800 0100 c0000201 0800 1000 021c0000",
+        ),
         # RTM_F_FIB_MATCH 0x2000
         (codec.encode_match(SITE), "02 20 00 00 00 00 00 00 00200000 0800 0100 0a4d0000"),
     ],

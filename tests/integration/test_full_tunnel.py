@@ -1,0 +1,172 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spokes that send everything through the hub, one public and one behind NAT, and who manages them meanwhile.
+
+The host `world` is where the default routes lead: it has the address of a server far away, and that of the controller.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_spoke_lab import HOSTS, PLAY, build, converge, reaches
+from lab_hosts import PROGRAM, Lab
+from mesh_lab import Capture, assert_ok, ping
+
+SERVER, CONTROLLER = "203.0.113.9", "203.0.113.77"
+WORLD, HUB = "192.0.2.99", HOSTS["hub1"]["addresses"][0].partition("/")[0]
+PORT = 2222
+# The addresses that spokes are managed by, and where the controller has to call for that.
+MANAGED = {"s1": ("192.168.1.2", "192.0.2.101"), "s3": ("192.0.2.23", "192.0.2.23")}
+# The guard of overlay_apply knows the connection to the controller from this.
+GUARDED = PLAY.replace(
+    "  gather_facts: false",
+    "  gather_facts: false\n  environment: {SSH_CONNECTION: \"{{ managed_by | default('') }}\"}",
+)
+BY_DNAT = f"""
+table ip published {{
+    chain to {{ type nat hook prerouting priority dstnat; iifname "eth0" tcp dport {PORT} dnat to 192.168.1.2; }}
+}}
+insert rule ip wirewright_lab forward ct status dnat accept
+"""
+# Answers every line with the address that the caller has; a connection stays as long as the caller wants.
+SERVE = f"""
+import socketserver
+class Answer(socketserver.StreamRequestHandler):
+    def handle(self):
+        for _line in self.rfile:
+            self.wfile.write((self.client_address[0] + "\\n").encode())
+server = socketserver.ThreadingTCPServer.__new__(socketserver.ThreadingTCPServer)
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+server.__init__(("0.0.0.0", {PORT}), Answer)
+print("listening", flush=True)
+server.serve_forever()
+"""
+# Calls from one address, and says for each line of its input what was answered.
+CALL = f"""
+import socket, sys
+call = socket.create_connection((sys.argv[2], {PORT}), 20, (sys.argv[1], 0))
+answers = call.makefile("rw")
+for line in sys.stdin:
+    print(line, file=answers, end="", flush=True)
+    print(answers.readline(), end="", flush=True)
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A hub and two spokes whose default routes lead to the world, with servers in the world and on the spokes."""
+    with Lab() as made, ExitStack() as stack:
+        build(made, ["hub1", "s1", "s3"])
+        world = {"lab": made.name, "hosts": {"world": {"addresses": [f"{WORLD}/24"]}}}
+        argv = [sys.executable, str(PROGRAM), "up"]
+        subprocess.run(argv, input=json.dumps(world), capture_output=True, text=True, check=True, timeout=120)
+        for address in (SERVER, CONTROLLER):
+            made.run("world", ["ip", "address", "add", f"{address}/32", "dev", "lo"])
+        for host in ("hub1", "nat1", "s3"):
+            made.run(host, ["ip", "route", "add", "default", "via", WORLD])
+        made.run("nat1", ["nft", "-f", "-"], input=BY_DNAT)
+        # What would be dropped with a strict check of sources is to be seen.
+        for host in MANAGED:
+            made.run(host, ["sh", "-c", "for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done"])
+        for host in ("world", *MANAGED):
+            stack.enter_context(program(made, host, SERVE))
+        yield made
+
+
+@contextmanager
+def program(lab: Lab, host: str, source: str, *args: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a Python program in a host; a server is listening when this returns."""
+    argv = [*lab.enter(host), "timeout", "600", sys.executable, "-c", source, *args]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            if source is SERVE:
+                assert running.stdout is not None and running.stdout.readline() == "listening\n"
+            yield running
+        finally:
+            running.terminate()
+
+
+def says(call: subprocess.Popen[str]) -> str:
+    """Return what is answered on a connection that is open."""
+    assert call.stdin is not None and call.stdout is not None
+    print("?", file=call.stdin, flush=True)
+    return call.stdout.readline().strip()
+
+
+def seen_as(lab: Lab, host: str) -> str:
+    """Return the address by which the server far away sees a host."""
+    return called(lab, host, "", SERVER)
+
+
+def called(lab: Lab, host: str, source: str, target: str) -> str:
+    """Return the answer to a new connection."""
+    with program(lab, host, CALL, source, target) as call:
+        return says(call)
+
+
+def play(lab: Lab, *args: str, **spokes: Any) -> Any:
+    """Run the role as a controller far away would."""
+    per_host = {
+        name: {"managed_by": f"{CONTROLLER} 50000 {address} 22", **spokes}
+        for name, (address, _public) in MANAGED.items()
+    }
+    return converge(lab, *args, play=GUARDED, per_host=per_host, hub_spoke_masquerade=True)
+
+
+def holds(lab: Lab, host: str) -> list[str]:
+    """Return the rules of a host, and the routes of the table of full tunnels."""
+    argv = ["sh", "-c", "ip rule; ip route show table 7170 2>/dev/null || :"]
+    return [" ".join(line.split()) for line in lab.run(host, argv).stdout.splitlines()]
+
+
+def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: Lab, tmp_path: Path) -> None:
+    assert_ok(play(lab))
+    before = {name: holds(lab, name) for name in MANAGED}
+    assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
+    with ExitStack() as stack:
+        open_calls = {
+            name: stack.enter_context(program(lab, "world", CALL, CONTROLLER, public))
+            for name, (_address, public) in MANAGED.items()
+        }
+
+        def assert_managed() -> None:
+            for name, (_address, public) in MANAGED.items():
+                assert says(open_calls[name]) == CONTROLLER, f"{name}: the open connection"
+                assert called(lab, "world", CONTROLLER, public) == CONTROLLER, f"{name}: a new one"
+
+        assert_managed()
+        assert_ok(play(lab, hub_spoke_full_tunnel=True))
+        assert_managed()
+        with Capture(lab, tmp_path / "public.pcap") as capture:
+            for name in MANAGED:
+                assert seen_as(lab, name) == HUB
+                assert ping(lab, name, SERVER)
+            assert reaches(lab, "s3-site", "hub1") and reaches(lab, "s1", "s3-site"), "and the overlay is as it was"
+            assert_managed()
+        of_spokes = "(host 192.0.2.23 or host 192.0.2.101)"
+        assert len(capture.lines(f"{of_spokes} and udp port 51820")) > 10
+        assert capture.lines(f"{of_spokes} and host {SERVER}") == []
+        assert (
+            capture.lines(
+                f"{of_spokes} and not udp port 51820 and not arp and not (tcp port {PORT} and host {CONTROLLER})"
+            )
+            == []
+        )
+        assert capture.lines(f"host {HUB} and host {SERVER}"), "the hub has sent it"
+        assert called(lab, "s3", "192.0.2.23", SERVER) == "192.0.2.23", "what is bound to the underlay stays there"
+        again = assert_ok(play(lab, hub_spoke_full_tunnel=True))
+        assert again.changed == 0
+        assert_ok(play(lab))
+        assert_managed()
+        assert {name: holds(lab, name) for name in MANAGED} == before
+        assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
+        assert assert_ok(play(lab)).changed == 0

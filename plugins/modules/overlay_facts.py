@@ -39,6 +39,11 @@ options:
       - Whether to make the key where there is none.
     type: bool
     default: true
+  one_key:
+    description:
+      - Whether a key for one of several interfaces is enough. Then one is made, for the first, only where none has any.
+    type: bool
+    default: false
   userspace:
     description:
       - Whether C(wireguard-go) is wanted where the kernel has no WireGuard.
@@ -150,6 +155,7 @@ ansible_facts:
               tabs; public key, name, addresses parted by commas, and endpoint. M(wirewright.overlay.wg_info) returns data.
             - With O(sessions), C(sessions) in the same form has the peers that have shaken hands, with public key, current
               endpoint, and the age of the last handshake in seconds.
+            - C(key_age_days) of an interface that was asked for is the age of its private key file, null without one.
             - C(notes), where there are any, are what the plan wanted to be told again.
           type: dict
           returned: success
@@ -189,9 +195,11 @@ ansible_facts:
 """
 
 import os
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import key_age_days
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import KeyChange, converge_key
 
 
@@ -202,6 +210,7 @@ def main() -> None:
             "interfaces": {"type": "list", "elements": "str"},
             "private_key_file": {"type": "path"},
             "create_key": {"type": "bool", "default": True, "no_log": False},
+            "one_key": {"type": "bool", "default": False, "no_log": False},
             "userspace": {"type": "bool", "default": False},
             "nftables": {"type": "bool", "default": False},
             "sessions": {"type": "list", "elements": "str", "default": []},
@@ -222,10 +231,13 @@ def main() -> None:
     names = [params["interface"]] if params["interface"] else params["interfaces"]
     paths = {name: params["private_key_file"] or f"/etc/wireguard/{name}.key" for name in names}
     try:
-        keys = {path: _converge(module, path) for path in dict.fromkeys(paths.values())}
+        made = _to_make(module, list(dict.fromkeys(paths.values())))
+        keys = {path: _converge(module, path, path in made) for path in dict.fromkeys(paths.values())}
         own = {name: keys[path].public_key for name, path in paths.items()}
         wanted = {option: params[option] for option in ("userspace", "nftables", "sessions", "node")}
         facts = gather(own, dict(os.environ), **wanted)
+        for name, path in paths.items():
+            facts["interfaces"][name]["key_age_days"] = key_age_days(path, time.time())
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"{', '.join(names)}: {exc}")
     for path, key in keys.items():
@@ -237,8 +249,15 @@ def main() -> None:
     module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff)
 
 
-def _converge(module: AnsibleModule, path: str) -> KeyChange:
-    make = module.params["create_key"] or os.path.exists(path)
+def _to_make(module: AnsibleModule, paths: list[str]) -> list[str]:
+    """Return the key files that shall be there, of those that were asked for."""
+    there = [path for path in paths if os.path.exists(path)]
+    if not module.params["create_key"]:
+        return there
+    return there or paths[:1] if module.params["one_key"] else paths
+
+
+def _converge(module: AnsibleModule, path: str, make: bool) -> KeyChange:
     return converge_key(path, present=make, regenerate=False, check_mode=module.check_mode)
 
 

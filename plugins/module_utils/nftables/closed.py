@@ -17,7 +17,7 @@ from typing import NamedTuple
 from . import words
 from .checks import Checks
 
-_FIELDS = ("ways", "networks", "except", "interfaces", "hosts", "port", "mark", "tcp_ports", "ipsec")
+_FIELDS = ("ways", "networks", "except", "interfaces", "hosts", "ports", "mark", "tcp_ports", "ipsec")
 IN, OUT = "in", "out"
 # Neighbour discovery (RFC 4861) and multicast listeners (RFC 2710, RFC 3810): without them no packet finds its way.
 _ICMPV6 = "icmpv6 type " + words.of_names(
@@ -51,7 +51,7 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
     """Return the rules of the option closed.
 
     networks: what must not come from, or go to, elsewhere than the tunnel, interfaces (those of pods) and the host
-    itself, but for except. hosts: addresses for which that also holds, but for the tunnel's own packets (UDP to port,
+    itself, but for except. hosts: addresses for which that also holds, but for the tunnel's own packets (UDP to ports,
     or marked with mark; ESP with ipsec) and for TCP connections to or from tcp_ports.
     """
     if raw is None:
@@ -93,6 +93,10 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
 
 def _own_packets(checks: Checks, where: str, options: object) -> dict[str, list[list[str]]]:
     values = options if isinstance(options, dict) else {}
-    port = checks.port(f"{where}.port", values.get("port"))
+    listed = checks.items(f"{where}.ports", values.get("ports"))
+    ports = [checks.port(f"{where}.ports", port) for port in listed or [None]]
     value, mask = checks.mark(f"{where}.mark", values.get("mark"))
-    return {IN: [[f"udp dport {port}", "accept"]], OUT: [[f"meta mark & {mask:#x} == {value:#x}", "accept"]]}
+    return {
+        IN: [[f"udp dport {words.of_numbers(ports)}", "accept"]],
+        OUT: [[f"meta mark & {mask:#x} == {value:#x}", "accept"]],
+    }

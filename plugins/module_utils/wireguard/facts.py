@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from . import kernel, key_file, memory, userspace
 from .backend import backend_for
 from .keys import encode_key, public_key
 from .model import Device
+
+_DAY = 86400  # seconds
 
 
 def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
@@ -34,6 +37,14 @@ def interface_facts(name: str, own_public_key: str | None) -> dict[str, Any]:
         "revoked": dict(remembered.revoked),
         **({"notes": dict(remembered.notes)} if remembered.notes else {}),
     }
+
+
+def key_age_days(path: str, now: float) -> int | None:
+    """Return the age of a private key file in whole days, None where there is none. now: seconds since the epoch."""
+    try:
+        return max(int(now - os.stat(path).st_mtime), 0) // _DAY
+    except FileNotFoundError:
+        return None
 
 
 def session_lines(name: str, now: float) -> str:

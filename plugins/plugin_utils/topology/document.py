@@ -71,7 +71,11 @@ def host_document(
         interfaces = expand(plan, name, host, host.device)
     document: dict[str, Any] = {"interfaces": [interface.fields for interface in interfaces]} if interfaces else {}
     if plan.topology == NODE_ENCRYPTION:
-        document.update(node_sections(plan, name, host, host.device, phase))
+        sections = node_sections(plan, name, host, host.device, phase)
+        document["interfaces"] = [*document.get("interfaces", ()), *sections.pop("interfaces", ())]
+        document.update(sections)
+        if not document["interfaces"]:
+            del document["interfaces"]
     if hub_spoke:
         document["interfaces"] += retired_interfaces(plan, name, host)
         sections = firewall(plan, host, host.device)

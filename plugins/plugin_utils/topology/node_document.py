@@ -90,21 +90,34 @@ class _Own:
 
 def _enabled(plan: FleetPlan, name: str, host: HostPlan, device: Device, own: _Own, phase: str) -> dict[str, Any]:
     others = {other: plan.hosts[other] for other in plan.hosts if other != name}
+    retiring = own.encryption.retiring
     if phase == RECEIVE:
-        return {
-            "nftables": {plan.interface: _filter(others, device, own, phase)},
-            "temporary_sysctls": _loosened(own.steering),
-        }
+        sections = {plan.interface: _filter(others, device, own, phase)}
+        if retiring:
+            # What the old device has closed stays closed, and lets pass what comes through the new one.
+            shut = sections[plan.interface].pop("closed", None)
+            sections[retiring] = {"keep": ["set_mark", "clamp_mss"]}
+            if shut:
+                sections[retiring]["closed"] = {**shut, "interfaces": [*shut["interfaces"], plan.interface]}
+        return {"nftables": sections, "temporary_sysctls": _loosened(own.steering)}
     if phase == LEAVE:
         return {}
-    found = {
+    found: dict[str, Any] = {
         "ip_routes": [_table(plan, host, others, own, phase), _node_table(plan, others, own)],
         "ip_rules": _rules(own.steering, host, own.encryption),
     }
     if phase == CLOSE:
         found["nftables"] = {plan.interface: _filter(others, device, own, phase)}
+        if retiring:
+            found["nftables"][retiring] = {}
+            found["interfaces"] = [_retired(retiring)]
         found["temporary_sysctls"] = {}
     return found
+
+
+def _retired(interface: str) -> dict[str, Any]:
+    path = f"/etc/wireguard/{interface}.key"
+    return {"name": interface, "state": "absent", "remove_private_key": True, "private_key_file": path}
 
 
 def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
@@ -308,10 +321,13 @@ def _filter(others: Mapping[str, HostPlan], device: Device, own: _Own, phase: st
             "except": list(dict.fromkeys(spared)),
             "interfaces": list(steering.pod_interfaces),
         }
-        if encryption.host_encryption and hosts and phase == CLOSE:
-            found["closed"].update(
-                hosts=hosts, port=device.listen_port, mark=steering.mark, tcp_ports=list(steering.exempt_ports)
-            )
+        shut = [host for host in hosts if phase == CLOSE or _single(host) in steering.settled]
+        if encryption.host_encryption and shut:
+            ports = [
+                device.listen_port,
+                *([encryption.retiring_port] if encryption.retiring and phase != CLOSE else ()),
+            ]
+            found["closed"].update(hosts=shut, ports=ports, mark=steering.mark, tcp_ports=list(steering.exempt_ports))
     return found
 
 

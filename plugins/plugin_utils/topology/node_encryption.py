@@ -25,6 +25,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.disc
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import Cluster, read_cluster
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_devices
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import device_of, packet_sizes
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import kind_of
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.identity import identify, key_problems
@@ -41,6 +42,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     HostPlan,
     Outcome,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_devices import Devices, on_device
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     IN,
     OUT,
@@ -88,6 +90,7 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     problems.extend(unresolved_problems(inputs.values(), prefix))
     settings = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
     extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
+    devices = node_devices.choose(inputs, settings, extras)
     clusters = _Clusters(prefix, problems)
     discoveries = {}
     for name, host in inputs.items():
@@ -96,6 +99,7 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
         if not host.unresolved:
             problems.extend(found)
     problems.extend(shared_nodes(discoveries, prefix))
+    primary, settings = settings, {name: on_device(settings[name], extras[name], devices) for name in inputs}
     observations = {
         name: observe(host.fact, settings[name].interface) for name, host in inputs.items() if host.fact is not None
     }
@@ -118,10 +122,11 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     fleet = Fleet(
         without_stale_endpoints(members, memories), prefix, revocation.keys, revocation.said_by, revocation.names
     )
-    nodes = NodeFleet(fleet, inputs, extras, discoveries, _encryption(names, extras))
+    nodes = NodeFleet(fleet, inputs, extras, discoveries, _encryption(names, extras, devices))
     mtus = _packet_sizes(fleet, extras)
     problems.extend(validation.violations(fleet, mtus))
     problems.extend(validation_node_encryption.violations(nodes))
+    problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
     warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
     plan = None if problems else _plan(nodes, mtus, revocation)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
@@ -184,15 +189,20 @@ def _member(
     return member
 
 
-def _encryption(names: Iterable[str], extras: Mapping[str, NodeSettings]) -> Encryption:
+def _encryption(names: Iterable[str], extras: Mapping[str, NodeSettings], devices: Devices) -> Encryption:
     """Return what holds for all nodes, as the enabled ones say it; where they differ, that is complained about."""
     enabled = [extras[name] for name in names if extras[name].enabled]
     if not enabled:
-        return Encryption()
+        return Encryption(retiring=devices.retiring)
     said = enabled[0]
     exempt = {name for extra in enabled for name in extra.exempt_hosts}
     return Encryption(
-        tuple(str(cidr) for cidr in said.cluster_cidrs), said.strict, said.host_encryption, tuple(sorted(exempt))
+        tuple(str(cidr) for cidr in said.cluster_cidrs),
+        said.strict,
+        said.host_encryption,
+        tuple(sorted(exempt)),
+        devices.retiring,
+        devices.retiring_port,
     )
 
 
@@ -283,6 +293,9 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
     extra, found, host = nodes.extras[member.name], nodes.discoveries[member.name], nodes.inputs[member.name]
     fwmark, interface = member.settings.fwmark, member.settings.interface
     fact: Mapping[str, Any] = host.fact or {}
+    in_use = [name for name in (interface, nodes.encryption.retiring) if name]
+    chains = {chain for name in in_use for chain in _chains(fact, name)}
+    tables = (extra.table, extra.table + 1)
     return Steering(
         mark=f"{fwmark:#x}/{extra.fwmask or fwmark:#x}",
         table=extra.table,
@@ -293,8 +306,8 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
         exclude_cidrs=tuple(str(cidr) for cidr in extra.exclude_cidrs),
         exempt_ports=extra.exempt_ports,
         clamp_mss=extra.mss_clamp,
-        settled=tuple(_through(fact, extra.table, interface) + _through(fact, extra.table + 1, interface)),
-        closed=tuple(way for way, chain in CLOSED_CHAINS.items() if chain in _chains(fact, interface)),
+        settled=tuple(dest for table in tables for device in in_use for dest in _through(fact, table, device)),
+        closed=tuple(way for way, chain in CLOSED_CHAINS.items() if chain in chains),
         strict_rp_filter=tuple(_strict_interfaces(fact, found)),
     )
 

@@ -21,13 +21,16 @@ class Encryption:
     """What holds for all nodes: what is closed to plain text, and whether nodes themselves talk encrypted.
 
     cluster_cidrs: all pods there are or will be. closed: of IN and OUT those where plain text is dropped.
-    exempt_hosts: the names of members that may nevertheless be reached by plain text.
+    exempt_hosts: the names of members that may nevertheless be reached by plain text. retiring: the device that goes,
+    because another one has taken over, and its port.
     """
 
     cluster_cidrs: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     host_encryption: bool = False
     exempt_hosts: tuple[str, ...] = ()
+    retiring: str = ""
+    retiring_port: int = 0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Encryption:

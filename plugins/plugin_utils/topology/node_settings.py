@@ -25,6 +25,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 
 VARIABLES = (
     *common.VARIABLES,
+    "alternate_interface",
+    "alternate_port",
     "cluster_cidrs",
     "enabled",
     "exclude_cidrs",
@@ -33,6 +35,7 @@ VARIABLES = (
     "extra_allowed_ips",
     "fwmask",
     "host_encryption",
+    "max_key_age_days",
     "mss_clamp",
     "mtu_align",
     "mtu_underlay_extra",
@@ -44,6 +47,7 @@ VARIABLES = (
     "pod_cidr_source",
     "pod_cidrs",
     "pod_interfaces",
+    "rotate",
     "rule_priority",
     "rule_protocol",
     "state",
@@ -55,6 +59,7 @@ VARIABLES = (
 FWMARK = 0x100000
 TABLE = 7100
 RULE_PRIORITY = 99
+ALTERNATE_PORT = 51821
 _STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
 # What the kernel takes, and what leaves room for the rules of exempt ports above it.
 _LOWEST_PRIORITY, _HIGHEST_PRIORITY = 2, 32765
@@ -65,7 +70,8 @@ _RESERVED_TABLES = range(253, 256)
 class NodeSettings:
     """What the inventory wants of one node. strict: of "in" and "out" those that are closed to plain text.
 
-    mtu_align: whether the MTU is rounded down to a multiple of 16. nodes: what the cluster says of its nodes, or None.
+    mtu_align: whether the MTU is rounded down to a multiple of 16. alternate_interface: the device that takes over when
+    keys are changed, on alternate_port. max_key_age_days: 0 for no limit. nodes: what the cluster says of its nodes, or None.
     """
 
     discovery: DiscoverySettings
@@ -86,6 +92,10 @@ class NodeSettings:
     mss_clamp: bool
     mtu_align: bool
     mtu_underlay_extra: int
+    alternate_interface: str
+    alternate_port: int
+    rotate: bool
+    max_key_age_days: int
     nodes: Any
 
 
@@ -134,6 +144,10 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         mss_clamp=read.boolean("mss_clamp", True),
         mtu_align=read.boolean("mtu_align", False),
         mtu_underlay_extra=read.integer("mtu_underlay_extra", 0, 0, 4096),
+        alternate_interface=read.text("alternate_interface", "kwg1"),
+        alternate_port=read.integer("alternate_port", ALTERNATE_PORT, 1, 65535),
+        rotate=read.boolean("rotate", False),
+        max_key_age_days=read.integer("max_key_age_days", 0, 0, 36500),
         nodes=nodes,
     )
 

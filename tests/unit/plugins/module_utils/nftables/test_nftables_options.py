@@ -188,7 +188,12 @@ def test_what_is_closed_lets_the_tunnel_and_own_pods_pass() -> None:
 
 
 def test_closed_hosts_let_the_tunnel_s_own_packets_pass() -> None:
-    hosts = {"hosts": ["192.0.2.2", "192.0.2.3"], "port": 51820, "mark": "0x100000/0x100000", "tcp_ports": [22, 6443]}
+    hosts = {
+        "hosts": ["192.0.2.2", "192.0.2.3"],
+        "ports": [51820],
+        "mark": "0x100000/0x100000",
+        "tcp_ports": [22, 6443],
+    }
     found = rules(closed={**CLOSED, **hosts})
     ports = ["tcp sport { 22, 6443 } accept", "tcp dport { 22, 6443 } accept"]
     assert found["closed_in"][7:] == ["udp dport 51820 accept", *ports, "ip saddr 192.0.2.2/31 counter drop"]
@@ -215,7 +220,7 @@ def test_all_mistakes_in_marks_and_closures_are_told() -> None:
                     {"mark": "1"},
                     {"mark": "1", "l4proto": "ah"},
                 ],
-                "closed": {"ways": ["up"], "networks": [], "hosts": ["192.0.2.2"], "port": 0, "mark": "x"},
+                "closed": {"ways": ["up"], "networks": [], "hosts": ["192.0.2.2"], "ports": [0], "mark": "x"},
                 "keep": ["closed"],
             },
             "wg1": {"clamp_mss": True, "keep": ["clamp_mss"]},
@@ -227,7 +232,7 @@ def test_all_mistakes_in_marks_and_closures_are_told() -> None:
         "nftables.wg0.set_mark[2].l4proto: 'ah' is none of esp, udp, tcp",
         "nftables.wg0.closed.ways: 'up' is neither in nor out",
         "nftables.wg0.closed.networks: '' closes nothing; list the networks of the pods",
-        "nftables.wg0.closed.port: '0' is no port; write a number from 1 to 65535",
+        "nftables.wg0.closed.ports: '0' is no port; write a number from 1 to 65535",
         "nftables.wg0.closed.mark: 'x' is no mark; write one such as 0x100000/0x100000, within its mask",
         "nftables.wg0.keep: 'closed' is none of clamp_mss, forward, isolate, masquerade, set_mark, closed_in, closed_out",
         "nftables.wg1.keep: 'clamp_mss' is asked for as well; say one of the two",

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys are changed while the cluster is in use: nothing is lost, nothing is plain, and the old keys are gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from encrypted_nodes import STRICT, EncryptedNodes
+from mesh_lab import assert_ok
+from wire_capture import WIREGUARD
+
+pytestmark = [pytest.mark.plays]
+
+EVERYTHING = {**STRICT, "node_encryption_host_encryption": True}
+
+
+def keys(cluster: EncryptedNodes, device: str) -> set[str]:
+    """Return the public keys that nodes have on a device."""
+    return {node.host.shell(f"wg show {device} public-key").strip() for node in cluster.nodes}
+
+
+def test_keys_are_changed_without_loss_and_without_plain_text(cluster: EncryptedNodes, tmp_path: Path) -> None:
+    n1, n2, n3 = cluster.nodes
+    assert_ok(cluster.converge(**EVERYTHING))
+    old = keys(cluster, "kwg0")
+    with (
+        cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods,
+        cluster.steady_ping(n2, n3.ipv4) as nodes,
+        cluster.captured(tmp_path / "rotation.pcap") as wire,
+    ):
+        assert_ok(cluster.converge(node_encryption_rotate=True, **EVERYTHING))
+        assert pods.lost() == [] and nodes.lost() == []
+        assert set(wire.kinds()) == {WIREGUARD}
+    new = keys(cluster, "kwg1")
+    assert len(old) == len(new) == 3 and not old & new
+    for node in cluster.nodes:
+        assert "kwg0" not in node.run("ip", "link") + node.run("nft", "list", "ruleset")
+        assert node.host.shell("ls /etc/wireguard").split() == ["kwg1.key"], "the old private key is gone"
+    assert assert_ok(cluster.converge(**EVERYTHING)).changed == 0, "the next run stays with the new device"

@@ -23,6 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.disc
     discover,
     shared_nodes,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host_fact import read_fact
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import Cluster, read_cluster
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_devices
@@ -186,7 +187,8 @@ def _member(
     if settings.endpoint == AUTO and found.addresses and settings.port:
         texts = {kind_of(own.address): str(Endpoint(own.address, settings.port)) for own in found.addresses}
         member = replace(member, endpoints=Endpoints(**texts))
-    return member
+    # Nothing can be planned of a silent node whose pods nobody knows; the others keep what leads to it.
+    return member if networks or host.fact is not None else replace(member, resolved=False)
 
 
 def _encryption(names: Iterable[str], extras: Mapping[str, NodeSettings], devices: Devices) -> Encryption:
@@ -241,7 +243,9 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
     addresses = tuple(own.address for own in found.addresses)
     return HostPlan(
         public_key=member.public_key,
-        addresses=tuple(device_addresses(addresses, found.pod_cidrs)),
+        addresses=tuple(
+            device_addresses(addresses, found.pod_cidrs, gives_out_all=_has_calico_ipam(nodes, member.name))
+        ),
         networks=tuple(str(network) for network in member.settings.networks),
         endpoints=member.endpoints,
         families=member.families,
@@ -257,18 +261,26 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
     )
 
 
-def device_addresses(node_addresses: Iterable[str], pod_cidrs: Iterable[str]) -> list[str]:
+def _has_calico_ipam(nodes: NodeFleet, name: str) -> bool:
+    host = read_fact(nodes.inputs[name].fact)
+    return host is not None and any(plugin.ipam == "calico-ipam" for plugin in host.plugins)
+
+
+def device_addresses(
+    node_addresses: Iterable[str], pod_cidrs: Iterable[str], *, gives_out_all: bool = False
+) -> list[str]:
     """Return the addresses of a node's device, one for each family of its pods.
 
-    The address of the first pod network itself, which no pod gets, as flannel does it; where pods have no network of
-    their own, only single addresses, that of the node. Packets of the host to pods of other nodes come from it, and so
+    The address of the first pod network itself, which no pod gets, as flannel does it; that of the node where pods have
+    no network of their own, only single addresses, and where IPAM gives out all addresses of a network. Packets of the host to pods of other nodes come from it, and so
     it is within what these accept.
     """
     nodes = {_family(address): address for address in node_addresses}
     found: dict[int, str] = {}
     for prefix in map(parse_prefix, pod_cidrs):
         single = len(prefix.packed) * 8
-        own = str(prefix).partition("/")[0] if prefix.length < single else nodes.get(prefix.family)
+        has_spare = prefix.length < single and not gives_out_all
+        own = str(prefix).partition("/")[0] if has_spare else nodes.get(prefix.family)
         if own:
             found.setdefault(prefix.family, f"{own}/{single}")
     return list(found.values())

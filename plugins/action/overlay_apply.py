@@ -23,12 +23,16 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.docume
     host_document,
     lacks_key,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.registered_plan import (
+    PLAN_FROM,
+    UnusablePlan,
+    registered_plan,
+)
 
 MODULE = "wirewright.overlay.overlay_apply"
 # What the plan does not say. Of these only the last is for the module too.
-PLAN_FROM, ALLOW = "plan_from", "allow_management_change"
+ALLOW = "allow_management_change"
 PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", ALLOW)
 STATES, KEYS = "xfrm_states", "xfrm_keys"
 
@@ -58,7 +62,10 @@ class ActionModule(ActionBase):
         if foreign:
             raise AnsibleActionFail(f"{PLAN_FROM}: the plan has it all, so leave out {', '.join(foreign)}")
         own = {option: to_plain(args.get(option)) for option in PLAN_OPTIONS}
-        plan = registered_plan(variables, own[PLAN_FROM], name)
+        try:
+            plan = registered_plan(variables, own[PLAN_FROM], name)
+        except UnusablePlan as error:
+            raise AnsibleActionFail(str(error)) from None
         master = own["psk_master"] or ""
         epoch = whole_number(own["psk_epoch"] or 0)
         if not isinstance(master, str):
@@ -87,16 +94,3 @@ class ActionModule(ActionBase):
                 f"{name!r} has no key yet, so no preshared key can be derived; run overlay_facts before the plan"
             )
         return {**document, ALLOW: own[ALLOW] or False}
-
-
-def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -> FleetPlan:
-    """Return the plan in a registered result, read as it is: templating it would cost each host the whole fleet."""
-    registered = variables.get(variable) if isinstance(variable, str) else None
-    if not isinstance(registered, Mapping) or not isinstance(registered.get("plan"), Mapping):
-        raise AnsibleActionFail(
-            f"{PLAN_FROM}: {variable!r} is not the name of a variable that registered a result of overlay_plan"
-        )
-    try:
-        return FleetPlan.from_dict(registered["plan"], device_of=name)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AnsibleActionFail(f"{PLAN_FROM}: {variable!r} holds no usable plan: {error}") from None

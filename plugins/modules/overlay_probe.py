@@ -26,9 +26,8 @@ extends_documentation_fragment:
 options:
   interface:
     description:
-      - The WireGuard interface whose peers are asked.
+      - The WireGuard interface whose peers are asked. Required, unless each of O(peers) has its own.
     type: str
-    required: true
   peers:
     description:
       - The peers to ask. Left out, all peers of the interface are asked.
@@ -53,6 +52,11 @@ options:
           - An address behind the peer may be asked as well, such as that of another spoke behind a hub.
         type: list
         elements: str
+      interface:
+        description:
+          - The WireGuard interface of this peer, in place of O(interface). Those of several interfaces are asked at the
+            same time.
+        type: str
       mtu:
         description:
           - The size that should pass to this peer, in place of O(mtu).
@@ -94,6 +98,15 @@ options:
       - Whether to fail when a peer is not V(ok). The message names each of them with its reason and what to look at.
     type: bool
     default: false
+  plan_from:
+    description:
+      - Name of the variable in which the result of M(wirewright.overlay.overlay_plan) was registered.
+      - An action plugin then asks the peers that should answer this host after M(wirewright.overlay.overlay_apply).
+        In a mesh these are all others, on spokes and hubs the hubs. Those that the play has not reached are left out,
+        and pairs of which neither has an endpoint; with C(serial), also the hosts of later batches.
+      - Only what does not work is returned in RV(peers), and it is a warning unless O(fail=true).
+      - O(interface), O(peers), O(mtu) and O(handshake) are left out.
+    type: str
 attributes:
   check_mode:
     description: Can run in C(check_mode); it changes nothing anyway, and sends its requests all the same.
@@ -117,6 +130,12 @@ EXAMPLES = r"""
     wait: true
     deadline: 60
     fail: true
+
+- name: Say which peers of the plan do not answer within 20 seconds
+  wirewright.overlay.overlay_probe:
+    plan_from: mesh_plan
+    wait: true
+    deadline: 20
 
 - name: Wait until there is a session with every peer, before any route leads to them
   wirewright.overlay.overlay_probe:
@@ -242,7 +261,7 @@ def main() -> None:
     run(
         AnsibleModule(
             argument_spec={
-                "interface": {"type": "str", "required": True},
+                "interface": {"type": "str"},
                 "peers": {
                     "type": "list",
                     "elements": "dict",
@@ -250,6 +269,7 @@ def main() -> None:
                         "public_key": {"type": "str", "required": True},
                         "name": {"type": "str"},
                         "addresses": {"type": "list", "elements": "str"},
+                        "interface": {"type": "str"},
                         "mtu": {"type": "int"},
                     },
                 },
@@ -259,6 +279,7 @@ def main() -> None:
                 "deadline": {"type": "float", "default": 10},
                 "wait": {"type": "bool", "default": False},
                 "fail": {"type": "bool", "default": False},
+                "plan_from": {"type": "str"},
             },
             supports_check_mode=True,
         )

@@ -79,7 +79,7 @@ def converge(
             **OF_HUB.get(name, {}),
             **(per_host or {}).get(name, {}),
         }
-    common = {"overlay_userspace": True, "hub_spoke_network": NETWORK, **variables}
+    common = {"overlay_userspace": True, "hub_spoke_network": NETWORK, "hub_spoke_verify_seconds": 0, **variables}
     children = {group: {"hosts": hosts} for group, hosts in groups.items()}
     (lab.path / "inventory.yml").write_text(json.dumps({"all": {"children": children, "vars": common}}))
     return lab.playbook(play, *args)

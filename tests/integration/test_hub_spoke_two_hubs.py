@@ -131,7 +131,10 @@ def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
         assert reaches(lab, "s1", "s2")
         before = {name: session(lab, name, "hub1") for name in ("s1", "s2")}
         build(lab, ["hub2"])
-        assert_ok(converge(lab))
+        joined = assert_ok(converge(lab, hub_spoke_verify_seconds=20))
+        probes = {name: joined.results(host=name, action="wirewright.overlay.overlay_probe") for name in TWO_HUBS}
+        assert [found["summary"] for name in SPOKES for found in probes[name]] == ["2 peers: 2 ok"] * 3
+        assert [found["summary"] for name in ("hub1", "hub2") for found in probes[name]] == ["1 peer: 1 ok"] * 2
         for name, state in before.items():
             after = session(lab, name, "hub1")
             assert after.configuration() == state.configuration()

@@ -17,14 +17,14 @@ from ..refusal import InvalidOptions, Refused
 from ..wireguard.memory import UnreadableMemory
 from .options import parse
 from .report import failure, result
-from .run import probe
+from .run import probe_all
 
 
 def run(module: AnsibleModule) -> None:
     """Probe and leave the module. The invocation is not echoed: it may hold a thousand peers."""
     quiet: dict[str, Any] = {"invocation": {"module_args": {}}}
     try:
-        findings = probe(parse(module.params))
+        findings = probe_all(parse(module.params).by_interface())
     except InvalidOptions as exc:
         module.fail_json(msg=f"nothing was sent: {exc}", errors=list(exc.errors), **quiet)
         return

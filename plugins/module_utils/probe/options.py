@@ -13,7 +13,7 @@ import math
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..prefix import Address, parse_address
@@ -27,17 +27,24 @@ _INTERFACE = re.compile(r"(?!\.{1,2}\Z)[^\s/:]{1,15}\Z")  # dev_valid_name() of 
 
 @dataclass(frozen=True)
 class WantedPeer:
-    """A peer to probe: public key, the name to call it by, its addresses and the size that should pass, as given."""
+    """A peer to probe: public key, the name to call it by, its addresses and the size that should pass, as given.
+
+    An interface of "" is that of all.
+    """
 
     public_key: bytes
     name: str = ""
     addresses: tuple[Address, ...] = ()
     mtu: int | None = None
+    interface: str = ""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to probe. Peers of None are all that the interface has; an MTU of None is that of the interface."""
+    """What to probe. Peers of None are all that the interface has; an MTU of None is that of the interface.
+
+    An interface of "" stands where each peer has its own.
+    """
 
     interface: str
     peers: tuple[WantedPeer, ...] | None = None
@@ -47,13 +54,23 @@ class Wanted:
     wait: bool = False
     handshake: bool = False  # a session is enough, and nothing is sent
 
+    def by_interface(self) -> list[Wanted]:
+        """Return what to probe on each interface, in the order in which the peers name them."""
+        found: dict[str, list[WantedPeer]] = {}
+        for peer in self.peers or ():
+            found.setdefault(peer.interface or self.interface, []).append(peer)
+        parts = [replace(self, interface=name, peers=tuple(peers)) for name, peers in found.items()]
+        return parts or [self]
+
 
 def parse(options: Mapping[str, Any]) -> Wanted:
     """Return what the options ask for. Raises InvalidOptions."""
     errors: list[str] = []
     interface, deadline, mtu = options["interface"], options["deadline"], options["mtu"]
-    if not _INTERFACE.match(interface):
-        errors.append(f"interface: {interface!r} is no name of an interface; write one such as wg0")
+    everyone_has_one = bool(options["peers"]) and all(raw.get("interface") for raw in options["peers"])
+    if interface is None and not everyone_has_one:
+        errors.append("interface: there is none; write one such as wg0, or one with each of peers")
+    _check_interface(interface, "interface", errors)
     if not (math.isfinite(deadline) and 1 <= deadline <= LONGEST):
         errors.append(f"deadline: {deadline:g} is not within 1 and {LONGEST} seconds")
     sizes = [mtu, *(raw.get("mtu") for raw in options["peers"] or ())]
@@ -69,7 +86,7 @@ def parse(options: Mapping[str, Any]) -> Wanted:
     if errors:
         raise InvalidOptions(errors)
     sized = options["path_mtu"] and not options["handshake"]
-    return Wanted(interface, peers, deadline, mtu, sized, options["wait"], options["handshake"])
+    return Wanted(interface or "", peers, deadline, mtu, sized, options["wait"], options["handshake"])
 
 
 def _peer(raw: Mapping[str, Any], where: str, errors: list[str]) -> WantedPeer:
@@ -86,7 +103,13 @@ def _peer(raw: Mapping[str, Any], where: str, errors: list[str]) -> WantedPeer:
             errors.append(f"{where}.addresses: {exc}; write an address of the peer within the overlay")
     mtu = raw.get("mtu")
     _check_size(mtu, addresses, f"{where}.mtu", errors)
-    return WantedPeer(public_key, raw.get("name") or "", tuple(addresses), mtu)
+    _check_interface(raw.get("interface"), f"{where}.interface", errors)
+    return WantedPeer(public_key, raw.get("name") or "", tuple(addresses), mtu, raw.get("interface") or "")
+
+
+def _check_interface(name: str | None, where: str, errors: list[str]) -> None:
+    if name is not None and not _INTERFACE.match(name):
+        errors.append(f"{where}: {name!r} is no name of an interface; write one such as wg0")
 
 
 def _check_size(mtu: int | None, addresses: list[Address] | tuple[()], where: str, errors: list[str]) -> None:

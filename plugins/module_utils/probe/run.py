@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -64,6 +65,12 @@ class _Reading(NamedTuple):
     at: float  # of time.monotonic
     peers: Mapping[bytes, Peer]  # by public key
     owner: Callable[[Prefix], bytes | None]
+
+
+def probe_all(wanted: Sequence[Wanted]) -> list[Finding]:
+    """Return what was found of the peers of several interfaces, all asked at the same time. Raises as `probe` does."""
+    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+        return [finding for findings in pool.map(probe, wanted) for finding in findings]
 
 
 def probe(wanted: Wanted, clock: Callable[[], float] = time.time) -> list[Finding]:

@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import pytest
-from lab_hosts import ROOT
-from mesh_lab import assert_ok, mesh
+from lab_hosts import ROOT, Lab
+from mesh_lab import NETWORK, assert_ok, failure, mesh
 
 pytestmark = pytest.mark.plays
+
+PROBE = "wirewright.overlay.overlay_probe"
 
 
 def test_play_of_the_page_over_a_mesh() -> None:
     page = (ROOT / "docs/probe.md").read_text()
     play = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))
-    with mesh("h1", "h2", "h3") as lab:
+    with mesh("h1", "h2", "h3", converge=False) as lab:
+        verify_what_the_role_made(lab)
         ran = assert_ok(lab.playbook(play))
         assert ran.changed == 0
-        found = ran.results(action="wirewright.overlay.overlay_probe")
+        found = ran.results(action=PROBE)
         assert [result["summary"] for result in found] == ["2 peers: 2 ok"] * 6
         names = {tuple(peer["name"] for peer in result["peers"]) for result in found}
         assert names == {("h1", "h2"), ("h1", "h3"), ("h2", "h3")}
@@ -28,3 +31,32 @@ def test_play_of_the_page_over_a_mesh() -> None:
         assert {host for host, counts in failed.recap.items() if counts["failures"]} == {"h1", "h2", "h3"}
         assert "2 peers: 1 ok, 1 one_way (h3)" in failed.stdout
         assert "this host has no WireGuard interface wg0" in failed.stdout
+
+
+def verify_what_the_role_made(lab: Lab) -> None:
+    """Make the mesh; see it verified where something changed, by what this run reaches, and only said by default."""
+    verified = {"mesh_network": NETWORK, "mesh_verify_seconds": 20}
+    lab.inventory(**verified)
+    made = assert_ok(lab.playbook("site.yml"))
+    assert [(result["summary"], result["peers"]) for result in made.results(action=PROBE)] == [
+        ("2 peers: 2 ok", [])
+    ] * 3
+    # Nobody asks h3, which is not in the run, nor does anybody ask where nothing changes.
+    lab.run("h2", ["ip", "link", "set", "wg0", "mtu", "1300"])
+    again = assert_ok(lab.playbook("site.yml", "--limit", "h1,h2", "-vvv"))
+    assert [result["summary"] for result in again.results(host="h2", action=PROBE)] == ["1 peer: 1 ok"]
+    assert again.remote_calls["h1"] == 2
+    # h3 hears nothing, and the run goes on.
+    lab.run("h3", ["nft", "-f", "-"], input=DEAF)
+    lab.run("h2", ["ip", "link", "set", "wg0", "mtu", "1300"])
+    lab.inventory(**{**verified, "mesh_verify_seconds": 2})
+    deaf = assert_ok(lab.playbook("site.yml"))
+    assert deaf.changed == 1
+    assert "not all of the overlay works from 'h2': 2 peers: 1 ok, 1 one_way (h3)" in deaf.stdout + deaf.stderr
+    lab.run("h2", ["ip", "link", "set", "wg0", "mtu", "1300"])
+    lab.inventory(**{**verified, "mesh_verify_seconds": 2, "mesh_verify_fail": True})
+    assert "h3: one_way: " in failure(lab.playbook("site.yml"))
+    lab.run("h3", ["nft", "delete", "table", "inet", "deaf"])
+
+
+DEAF = "table inet deaf { chain input { type filter hook input priority 0; udp dport 51820 drop; }; }"

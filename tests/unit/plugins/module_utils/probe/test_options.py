@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -95,3 +96,29 @@ def test_all_errors_are_told_at_once_and_no_key_is_quoted() -> None:
         parse(options(interface="", deadline=0, mtu=1, peers=[peer_options(public_key="secret"), peer_options(mtu=1)]))
     assert len(refused.value.errors) == 5
     assert "secret" not in str(refused.value)
+
+
+def test_peers_of_several_interfaces_are_asked_there() -> None:
+    peers = [
+        {"public_key": encode_key(ALPHA), "interface": "wg0"},
+        {"public_key": encode_key(BETA), "interface": "wg1"},
+        {"public_key": encode_key(b"c" * 32), "interface": "wg0"},
+    ]
+    parts = parse(options(interface=None, peers=peers, deadline=20.0)).by_interface()
+    assert [(part.interface, part.deadline) for part in parts] == [("wg0", 20.0), ("wg1", 20.0)]
+    assert [[peer.public_key for peer in part.peers or ()] for part in parts] == [[ALPHA, b"c" * 32], [BETA]]
+    assert [part.peers for part in parse(options()).by_interface()] == [None]
+    assert [part.peers for part in parse(options(peers=[])).by_interface()] == [()]
+
+
+@pytest.mark.parametrize(
+    ("peers", "expected"),
+    [
+        (None, "interface: there is none"),
+        ([{"public_key": encode_key(ALPHA)}], "interface: there is none"),
+        ([{"public_key": encode_key(ALPHA), "interface": "wg/0"}], "peers[0].interface: 'wg/0' is no name"),
+    ],
+)
+def test_peers_without_an_interface_are_refused(peers: Any, expected: str) -> None:
+    with pytest.raises(InvalidOptions, match=re.escape(expected)):
+        parse(options(interface=None, peers=peers))

@@ -272,8 +272,8 @@ def device_addresses(
     """Return the addresses of a node's device, one for each family of its pods.
 
     The address of the first pod network itself, which no pod gets, as flannel does it; that of the node where pods have
-    no network of their own, only single addresses, and where IPAM gives out all addresses of a network. Packets of the host to pods of other nodes come from it, and so
-    it is within what these accept.
+    no network of their own, only single addresses, and where IPAM gives out all addresses of a network. Packets of the
+    host to pods of other nodes come from it, and so it is within what these accept.
     """
     nodes = {_family(address): address for address in node_addresses}
     found: dict[int, str] = {}

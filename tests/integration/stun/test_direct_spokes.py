@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from hub_spoke_lab import ADDRESSES, build, converge, public_key, reaches, routes
-from lab_hosts import Lab, Play
+from lab_hosts import ROOT, Lab, Play
+from managed_host import wait_until
 from mesh_lab import Capture, assert_ok, peers
 from nat import Node
 from stun_server import stun_server
@@ -27,6 +28,8 @@ DIRECT = {"hub_spoke_direct": True, "hub_spoke_direct_deadline": 10}
 MASTER = {"overlay_psk_master": "correct horse battery staple"}
 STUN_ADDRESSES = ("192.0.2.11", "192.0.2.13")
 BYTES = 10 * 1000
+# Of the network behind s2.
+HALVES_OF_S2 = {("10.50.2.0/25", "wgdirect", 0), ("10.50.2.128/25", "wgdirect", 0)}
 
 
 class Talk:
@@ -169,6 +172,56 @@ def test_the_next_run_changes_and_costs_nothing_although_mappings_have_moved(lab
     moved = {endpoint for endpoint in endpoints(lab, "hub1", "wg0") - at_hub if "192.0.2.105:" in endpoint}
     assert moved, "the symmetric NAT has given s5 another port"
     assert relayed(lab, "s2", "s1") < BYTES / 5
+
+
+def test_between_runs_a_dead_tunnel_is_left_for_the_hub_until_it_works_again(lab: Lab, first: First) -> None:
+    assert relayed(lab, "s1", "s2") < BYTES / 5
+    block = ["ip", "daddr", "192.0.2.102", "drop"]
+    lab.run("nat1", ["nft", "insert", "rule", "ip", "wirewright_lab", "forward", *block])
+    for name, other in (("s1", "s2"), ("s2", "s1")):
+        restart_session(lab, name, other)
+    assert not ping_once(lab, "s1", "s2"), "nothing has noticed yet"
+    for name in ("s1", "s2"):
+        watch(lab, name)
+    assert relayed(lab, "s1", "s2") > BYTES
+    lab.run(
+        "nat1", ["nft", "delete", "rule", "ip", "wirewright_lab", "forward", "handle", rule_handle(lab, "192.0.2.102")]
+    )
+    pairs = (("s1", "s2"), ("s2", "s1"))
+    wait_until(lambda: all(direct_session(lab, *pair).latest_handshake for pair in pairs), "both have shaken hands")
+    before = routes(lab, "s1")
+    for name in ("s1", "s2"):
+        watch(lab, name)
+    assert routes(lab, "s1") - before == {(ADDRESSES["s2"], "wgdirect", 0), *HALVES_OF_S2}
+    assert relayed(lab, "s1", "s2") < BYTES / 5
+    assert assert_ok(converge(lab, "--check", **MASTER, **DIRECT)).changed == 0
+
+
+def watch(lab: Lab, name: str) -> None:
+    """Look once, as the program on the host does every ten seconds."""
+    argv = ["python3", "-I", str(ROOT / "roles/hub_spoke/files/wirewright-overlay-direct"), "wgdirect", "--once"]
+    lab.run(name, argv)
+
+
+def ping_once(lab: Lab, source: str, target: str) -> bool:
+    """Return whether one of three packets is answered."""
+    argv = ["ping", "-n", "-c", "3", "-i", "0.3", "-w", "2", ADDRESSES[target]]
+    return lab.run(source, argv, check=False).returncode == 0
+
+
+def restart_session(lab: Lab, name: str, other: str) -> None:
+    """Let a host forget its session with another one, as when it was restarted; all else stays."""
+    peer = public_key(lab, other, "wgdirect")
+    kept = "umask 077; wg showconf wgdirect >/run/direct.conf"
+    lab.run(
+        name, ["sh", "-c", f"{kept} && wg set wgdirect peer {peer} remove && wg syncconf wgdirect /run/direct.conf"]
+    )
+
+
+def rule_handle(lab: Lab, text: str) -> str:
+    """Return the handle of the forward rule of nat1 with a text in it."""
+    listed = lab.run("nat1", ["nft", "-a", "list", "chain", "ip", "wirewright_lab", "forward"]).stdout
+    return next(line.split()[-1] for line in listed.splitlines() if text in line)
 
 
 def test_a_dead_tunnel_goes_back_to_the_hub_and_stun_names_the_nat(lab: Lab, first: First) -> None:

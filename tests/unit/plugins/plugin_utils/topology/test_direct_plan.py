@@ -127,6 +127,16 @@ def test_sites_are_halved_so_that_their_routes_come_before_those_of_the_hub() ->
     assert all(any(site.contains(parse_prefix(half)) for site in whole) for half in found[1:])
 
 
+def test_the_device_of_a_full_tunnel_spoke_sends_by_the_underlay() -> None:
+    exit_hub = hub("h1", {"masquerade": True})
+    fleet = (heard(exit_hub, s2=3, s3=3), wishing("s2", full_tunnel=True), FLEET[2])
+    plan = plan_of(run(Stage.TRY, *fleet))
+    found = interfaces(plan, "s2")
+    assert found["wgdirect"]["fwmark"] == found["wg0"]["fwmark"] != 0
+    assert "0.0.0.0/0" in peers(plan, "s2")["h1"]["allowed_ips"]
+    assert "0.0.0.0/0" not in peers(plan, "s2", "wgdirect")["s3"]["allowed_ips"]
+
+
 def test_the_way_out_of_the_overlay_stays_with_the_hub() -> None:
     plan = plan_of(run(Stage.TRY, heard(FLEET[0], s2=3, s3=3), *FLEET[1:]))
     out = replace(plan, hosts={**plan.hosts, "s3": replace(plan.hosts["s3"], networks=("0.0.0.0/0",))})

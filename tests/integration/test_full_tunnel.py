@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_spoke_lab import HOSTS, PLAY, build, converge, reaches
+from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
 from lab_hosts import PROGRAM, Lab
 from mesh_lab import Capture, assert_ok, ping
 
@@ -119,7 +119,7 @@ def play(lab: Lab, *args: str, **spokes: Any) -> Any:
         name: {"managed_by": f"{CONTROLLER} 50000 {address} 22", **spokes}
         for name, (address, _public) in MANAGED.items()
     }
-    return converge(lab, *args, play=GUARDED, per_host=per_host, hub_spoke_masquerade=True)
+    return converge(lab, *args, play=GUARDED, per_host=per_host, hub_spoke_masquerade=[NETWORK, SITE_OF["s3"]])
 
 
 def holds(lab: Lab, host: str) -> list[str]:
@@ -150,6 +150,7 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
             for name in MANAGED:
                 assert seen_as(lab, name) == HUB
                 assert ping(lab, name, SERVER)
+            assert seen_as(lab, "s3-site") == HUB, "what is behind a spoke goes with it"
             assert reaches(lab, "s3-site", "hub1") and reaches(lab, "s1", "s3-site"), "and the overlay is as it was"
             assert_managed()
         of_spokes = "(host 192.0.2.23 or host 192.0.2.101)"

@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from hub_spoke_lab import (
     ADDRESSES,
@@ -66,22 +67,26 @@ WITHIN = 20  # seconds, as docs/failover.md says
 
 
 def test_the_next_hub_takes_over_in_time_and_a_run_meanwhile_changes_nothing() -> None:
-    with fleet(*TWO_HUBS) as lab, contextlib.ExitStack() as stack:
+    everything: dict[str, Any] = {"hub_spoke_masquerade": True, "per_host": {"s2": {"hub_spoke_full_tunnel": True}}}
+    with fleet(*TWO_HUBS, **everything) as lab, contextlib.ExitStack() as stack:
         for name in SPOKES:
             stack.enter_context(running(lab, name))
         assert reaches(lab, "s2-site", "s3-site")
+        assert way_out(lab, "s2") == "wg0"
         lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
         died = time.monotonic()
         while is_cut_off(lab, "s2-site", "s3-site"):
             assert time.monotonic() < died + 2 * WITHIN, "with as much again for a machine under load"
         assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
-        play = assert_ok(converge(lab))
+        assert way_out(lab, "s2") == "wg1", "a full tunnel moves too"
+        play = assert_ok(converge(lab, **everything))
         assert {name: play.recap[name]["changed"] for name in (*SPOKES, "hub2")} == dict.fromkeys((*SPOKES, "hub2"), 0)
         assert ways(lab, "s1", "s2") == ["hub2", "hub2"], "hub1 is up again, and has not yet answered six times"
         deadline = time.monotonic() + 120
         while ways(lab, "s1", "s2") != ["hub1", "hub1"]:
             assert time.monotonic() < deadline
             time.sleep(1)
+        assert way_out(lab, "s2") == "wg0"
         told = json.loads(lab.run("s1", [*PROGRAM, "--once"]).stdout)
         assert told["active"] == "hub1" and [hub["answers"] for hub in told["hubs"]] == [True, True]
         assert_ok(converge(lab, hub_spoke_failover="absent"))
@@ -98,6 +103,11 @@ def running(lab: Lab, name: str) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+
+
+def way_out(lab: Lab, name: str) -> str:
+    """Return the device by which a host sends to an address far away."""
+    return str(json.loads(lab.run(name, ["ip", "-j", "route", "get", "203.0.113.9"]).stdout)[0]["dev"])
 
 
 def ways(lab: Lab, source: str, target: str) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
 from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
 from lab_hosts import PROGRAM, Lab
 from mesh_lab import Capture, assert_ok, ping
@@ -119,7 +120,18 @@ def play(lab: Lab, *args: str, **spokes: Any) -> Any:
         name: {"managed_by": f"{CONTROLLER} 50000 {address} 22", **spokes}
         for name, (address, _public) in MANAGED.items()
     }
-    return converge(lab, *args, play=GUARDED, per_host=per_host, hub_spoke_masquerade=[NETWORK, SITE_OF["s3"]])
+    common = {"hub_spoke_masquerade": [NETWORK, SITE_OF["s3"]], "hub_spoke_persistence": "wg_quick"}
+    return converge(lab, *args, play=GUARDED, per_host=per_host, **common)
+
+
+def reboot(lab: Lab, host: str) -> None:
+    """Take away what a boot does, and let the files bring it back."""
+    lab.run(host, ["sh", "-ec", "ip link del wg0; for n in 0 1 2 3 4; do ip rule del priority 717$n; done"])
+    lab.run(host, ["timeout", "30", "sh", "-c", "while [ -e /var/run/wireguard/wg0.sock ]; do sleep 0.02; done"])
+    for command in LOADS:
+        lab.run(host, ["sh", "-c", command], check=False)
+    # udev sets what is said of an interface when that comes.
+    lab.run(host, ["sh", "-ec", "wg-quick up wg0 >/run/log 2>&1; sysctl -q -p /etc/sysctl.d/90-wirewright-wg0.conf"])
 
 
 def holds(lab: Lab, host: str) -> list[str]:
@@ -166,6 +178,10 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
         assert called(lab, "s3", "192.0.2.23", SERVER) == "192.0.2.23", "what is bound to the underlay stays there"
         again = assert_ok(play(lab, hub_spoke_full_tunnel=True))
         assert again.changed == 0
+        held = holds(lab, "s3")
+        reboot(lab, "s3")
+        assert holds(lab, "s3") == held and seen_as(lab, "s3") == HUB
+        assert_managed()
         assert_ok(play(lab))
         assert_managed()
         assert {name: holds(lab, name) for name in MANAGED} == before

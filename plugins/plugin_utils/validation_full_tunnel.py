@@ -60,8 +60,6 @@ def _wanting(fleet: HubSpokeFleet) -> Iterator[Member]:
 
 
 def _without_exit(fleet: HubSpokeFleet, spoke: Member) -> Iterator[Problem]:
-    if not all(hub.resolved for hub in fleet.hub_members):
-        return  # which is said elsewhere, and the others may do
     taken = {kind for kinds in exits(fleet, spoke).values() for kind in kinds}
     for kind in families(spoke):
         if fleet.hubs and kind not in taken:

@@ -14,12 +14,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
 from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
-from lab_hosts import PROGRAM, Lab
+from lab_hosts import PROGRAM, Lab, Play
 from mesh_lab import Capture, assert_ok, ping
 
 SERVER, CONTROLLER = "203.0.113.9", "203.0.113.77"
@@ -114,14 +113,14 @@ def called(lab: Lab, host: str, source: str, target: str) -> str:
         return says(call)
 
 
-def play(lab: Lab, *args: str, **spokes: Any) -> Any:
-    """Run the role as a controller far away would."""
+def play(lab: Lab, s1: bool, s3: bool = True) -> Play:
+    """Run the role as a controller far away would; the spokes have a full tunnel or not."""
     per_host = {
-        name: {"managed_by": f"{CONTROLLER} 50000 {address} 22", **spokes}
-        for name, (address, _public) in MANAGED.items()
+        name: {"managed_by": f"{CONTROLLER} 50000 {MANAGED[name][0]} 22", "hub_spoke_full_tunnel": full}
+        for name, full in (("s1", s1), ("s3", s3))
     }
     common = {"hub_spoke_masquerade": [NETWORK, SITE_OF["s3"]], "hub_spoke_persistence": "wg_quick"}
-    return converge(lab, *args, play=GUARDED, per_host=per_host, **common)
+    return assert_ok(converge(lab, play=GUARDED, per_host=per_host, **common))
 
 
 def reboot(lab: Lab, host: str) -> None:
@@ -141,7 +140,7 @@ def holds(lab: Lab, host: str) -> list[str]:
 
 
 def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: Lab, tmp_path: Path) -> None:
-    assert_ok(play(lab))
+    play(lab, s1=False, s3=False)
     before = {name: holds(lab, name) for name in MANAGED}
     assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
     with ExitStack() as stack:
@@ -156,7 +155,7 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
                 assert called(lab, "world", CONTROLLER, public) == CONTROLLER, f"{name}: a new one"
 
         assert_managed()
-        assert_ok(play(lab, hub_spoke_full_tunnel=True))
+        play(lab, s1=True)
         assert_managed()
         with Capture(lab, tmp_path / "public.pcap") as capture:
             for name in MANAGED:
@@ -176,14 +175,15 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
         )
         assert capture.lines(f"host {HUB} and host {SERVER}"), "the hub has sent it"
         assert called(lab, "s3", "192.0.2.23", SERVER) == "192.0.2.23", "what is bound to the underlay stays there"
-        again = assert_ok(play(lab, hub_spoke_full_tunnel=True))
-        assert again.changed == 0
+        assert play(lab, s1=True).changed == 0
         held = holds(lab, "s3")
         reboot(lab, "s3")
         assert holds(lab, "s3") == held and seen_as(lab, "s3") == HUB
         assert_managed()
-        assert_ok(play(lab))
+        play(lab, s1=False)
+        assert holds(lab, "s1") == before["s1"] and seen_as(lab, "s1") == "192.0.2.101"
+        assert holds(lab, "s3") == held and seen_as(lab, "s3") == HUB
         assert_managed()
-        assert {name: holds(lab, name) for name in MANAGED} == before
-        assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
-        assert assert_ok(play(lab)).changed == 0
+        assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_group=s3"))
+        assert holds(lab, "s3") == before["s3"] and seen_as(lab, "s3") == "192.0.2.23"
+        assert_managed()

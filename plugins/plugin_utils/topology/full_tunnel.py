@@ -31,7 +31,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     HostPlan,
 )
 
-# In what a host remembers of an interface, the table and the first priority that it has.
+# The name of the note by which a host remembers the table and the first priority that it has.
 NOTE = "full_tunnel"
 
 EVERYTHING = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
@@ -40,8 +40,13 @@ _ANY_SOURCE6 = ("::/1", "8000::/1")
 
 
 def exits(fleet: HubSpokeFleet, spoke: Member) -> dict[str, tuple[str, ...]]:
-    """Return the families that each hub takes on for a spoke, by the hub's name; a hub that takes none is left out."""
-    found = {hub.name: tuple(_taken_on(fleet, hub, spoke)) for hub in fleet.hub_members if hub.resolved}
+    """Return the families that each hub takes on for a spoke, by the hub's name; a hub that takes none is left out.
+
+    A hub that was not heard from, and whose variables depend on that, is not left for it.
+    """
+    found = {
+        hub.name: tuple(_taken_on(fleet, hub, spoke) if hub.resolved else families(spoke)) for hub in fleet.hub_members
+    }
     return {name: kinds for name, kinds in found.items() if kinds}
 
 

@@ -193,3 +193,9 @@ def test_networks_without_a_way_back_are_named() -> None:
 
 def test_a_spoke_that_is_not_heard_from_is_planned_for_the_others() -> None:
     assert host_document(planned(H1, silent(H2), spoke("h3")), "h1")["nftables"]["wg0"]["masquerade"]
+
+
+def test_a_hub_that_was_not_heard_from_is_not_left() -> None:
+    unheard = silent(hub("h1", HIDDEN))._replace(unresolved={"masquerade": "undefined"})
+    document = host_document(planned(unheard, H2), "h2")
+    assert document["ip_routes"][0]["routes"] and len(document["ip_rules"]["rules"]) == 5

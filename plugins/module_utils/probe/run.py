@@ -210,13 +210,15 @@ def _judge(
     first, before, after = readings
     asked, last = before.peers.get(subject.public_key), after.peers.get(subject.public_key)
     begin = first.peers.get(subject.public_key, asked)
+    # A handshake tells where the peer is; what was asked for went to where it was thought to be.
+    located = last if handshake_is_enough else asked
     common = Observation(
         interface=after.device.name,
         before=_counters(begin) if begin and asked else None,
         after=_counters(last) if last else None,
         seconds=after.at - first.at,
         now=now,
-        endpoint=str(asked.endpoint) if asked and asked.endpoint else "",
+        endpoint=str(located.endpoint) if located and located.endpoint else "",
         wanted_endpoint=subject.wanted_endpoint,
         device_mtu=before.link.mtu or 0,
         wanted=subject.wanted,

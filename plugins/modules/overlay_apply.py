@@ -93,7 +93,7 @@ options:
       - C(closed) drops what should go through the interface and does not. C(ways) is V(in), V(out) or both;
         C(networks) are those of the pods, C(except) lets some of them pass; C(interfaces) are those of this host's own
         pods. C(hosts) are other hosts, with which only the tunnel's own packets (C(ports), C(mark)), ESP (C(ipsec)) and
-        C(tcp_ports) are left.
+        C(tcp_ports) are left. With C(pods), networks, only what these send to C(hosts) is dropped.
       - C(keep) is a list of purposes that stay as they are, for example V(closed_in).
       - Where C(persistence) of the interface is not V(none), it comes back at boot.
     type: dict

@@ -23,6 +23,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,18 @@ class Place:
     def quick(self, function: Callable[[], T]) -> T:
         """Run a function there in a thread of this process; the sockets that it makes stay there."""
         return call_in_thread(f"/run/netns/{self.netns}", function)
+
+    def knock(self, address: str) -> None:
+        """Send datagrams that nobody waits for; whether they leave is seen on the wire."""
+
+        def send() -> None:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as sender:
+                for _ in range(2):
+                    with suppress(OSError):  # no way leads there
+                        sender.sendto(b"plain or not", (address, 9))
+
+        self.quick(send)
 
     def batch(self, *lines: str) -> None:
         """Give lines to one `ip` process there."""
@@ -295,7 +308,8 @@ class NodeCluster:
         """Let a client fetch bytes over TCP from a server behind an address; return how many, and whom it saw."""
 
         def listen() -> socket.socket:
-            return socket.create_server(("", port), reuse_port=True)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            return socket.create_server(("", port), family=family, reuse_port=True)
 
         with server.quick(listen) as listening, ThreadPoolExecutor(1) as pool:
             listening.settimeout(30)

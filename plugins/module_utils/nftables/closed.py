@@ -12,12 +12,13 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from . import words
 from .checks import Checks
 
-_FIELDS = ("ways", "networks", "except", "interfaces", "hosts", "ports", "mark", "tcp_ports", "ipsec")
+_FIELDS = ("ways", "networks", "except", "interfaces", "hosts", "ports", "mark", "tcp_ports", "ipsec", "pods")
 IN, OUT = "in", "out"
 # Neighbour discovery (RFC 4861) and multicast listeners (RFC 2710, RFC 3810): without them no packet finds its way.
 _ICMPV6 = "icmpv6 type " + words.of_names(
@@ -52,7 +53,8 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
 
     networks: what must not come from, or go to, elsewhere than the tunnel, interfaces (those of pods) and the host
     itself, but for except. hosts: addresses for which that also holds, but for the tunnel's own packets (UDP to ports,
-    or marked with mark; ESP with ipsec) and for TCP connections to or from tcp_ports.
+    or marked with mark; ESP with ipsec) and for TCP connections to or from tcp_ports. With pods (networks), only what
+    these send to hosts is dropped, also when it leaves under the address of this host.
     """
     if raw is None:
         return Closed([], [])
@@ -66,12 +68,13 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
         checks.wrong(f"{where}.networks", "", "closes nothing; list the networks of the pods")
     spared = checks.networks(f"{where}.except", options.get("except"))
     hosts = checks.networks(f"{where}.hosts", options.get("hosts"))
+    pods = checks.networks(f"{where}.pods", options.get("pods"))
     names = [interface, "lo", *checks.names(f"{where}.interfaces", options.get("interfaces"))]
     ports = [
         checks.port(f"{where}.tcp_ports", port) for port in checks.items(f"{where}.tcp_ports", options.get("tcp_ports"))
     ]
     ipsec = checks.flag(f"{where}.ipsec", options.get("ipsec"))
-    own = {IN: [], OUT: []} if ipsec or not hosts else _own_packets(checks, where, options)
+    own = {IN: [], OUT: []} if ipsec or pods or not hosts else _own_packets(checks, where, options)
 
     def rules(key: str) -> list[list[str]]:
         if key not in ways:
@@ -81,7 +84,9 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
         found += [[way.ipsec, "accept"]] if ipsec else []
         found += [[f"{version} {way.address} {text}", "accept"] for version, text in spared.items()]
         found += [[f"{version} {way.address} {text}", "counter", "drop"] for version, text in networks.items()]
-        if hosts:
+        if pods:
+            found += _from_pods(pods, hosts) if key == OUT else []
+        elif hosts:
             found += [["meta l4proto esp", "accept"]] if ipsec else own[key]
             found += [[f"tcp {side} {words.of_numbers(ports)}", "accept"] for side in ("sport", "dport") if ports]
             found += [[_ICMPV6, "accept"]] if "ip6" in hosts else []
@@ -89,6 +94,15 @@ def closed(checks: Checks, where: str, interface: str, raw: object) -> Closed:
         return found
 
     return Closed(rules(IN), rules(OUT))
+
+
+def _from_pods(pods: Mapping[str, str], hosts: Mapping[str, str]) -> list[list[str]]:
+    return [
+        [f"{source} {pods[version]}", f"{version} daddr {hosts[version]}", "counter", "drop"]
+        for version in sorted({*pods, *hosts})
+        if version in pods and version in hosts
+        for source in (f"{version} saddr", f"ct original {version} saddr")
+    ]
 
 
 def _own_packets(checks: Checks, where: str, options: object) -> dict[str, list[list[str]]]:

@@ -88,9 +88,12 @@ def _match(found: Mapping[str, Any]) -> str:
         return f"meta mark & {left['&'][1]:#x} == {right:#x}"
     if name in ("iifname", "oifname") and isinstance(right, str) and operator in _OPERATORS:
         return f'{name} {_OPERATORS[operator]}"{right}"'
-    if list(left) != ["payload"]:
+    if list(left) == ["ct"] and left["ct"].get("dir") == "original":
+        name = f"ct original {left['ct'].get('key')}"
+    elif list(left) == ["payload"]:
+        name = " ".join(str(left["payload"].get(field)) for field in ("protocol", "field"))
+    else:
         return ""
-    name = " ".join(str(left["payload"].get(field)) for field in ("protocol", "field"))
     if name == "tcp flags" and operator == "in" and right == "syn":
         return "tcp flags syn"
     if name in _ADDRESSES and operator in _OPERATORS:
@@ -108,7 +111,7 @@ def _match(found: Mapping[str, Any]) -> str:
 _OPERATORS = {"==": "", "!=": "!= "}
 _MARK = {"meta": {"key": "mark"}}
 _NUMBERS = ("udp dport", "tcp sport", "tcp dport")
-_ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr")
+_ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr", "ct original ip saddr", "ct original ip6 saddr")
 
 
 def network(text: str) -> str:

@@ -15,7 +15,7 @@ changes nothing. This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
@@ -39,6 +39,8 @@ PHASES = (RECEIVE, FLIP, LEAVE, CLOSE)
 # Until there is traffic, only a keepalive makes two nodes shake hands; seconds.
 _KEEPALIVE = 5
 _LOOSE_SOURCE_CHECK = "2"
+# Of a route behind the one through the device.
+_LAST_METRIC = 0xFFFF
 
 
 def node_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device, phase: str) -> list[InterfaceDocument]:
@@ -103,7 +105,7 @@ def _enabled(plan: FleetPlan, name: str, host: HostPlan, device: Device, own: _O
     if phase == LEAVE:
         return {}
     found: dict[str, Any] = {
-        "ip_routes": [_table(plan, host, others, own, phase), _node_table(plan, others, own)],
+        "ip_routes": [_table(plan, host, others, own, phase), _node_table(plan, others, own, phase)],
         "ip_rules": _rules(own.steering, host, own.encryption),
     }
     if phase == CLOSE:
@@ -123,7 +125,8 @@ def _retired(interface: str) -> dict[str, Any]:
 def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
     if phase == RECEIVE:
         keep = {"keep": ["set_mark", "clamp_mss"]}
-        return {"nftables": {interface: keep}, "temporary_sysctls": _loosened(steering)} if steering.settled else {}
+        settled = steering.settled or steering.settled_for_pods
+        return {"nftables": {interface: keep}, "temporary_sysctls": _loosened(steering)} if settled else {}
     if phase == FLIP:
         return {}
     found: dict[str, Any] = {
@@ -188,29 +191,57 @@ def _table(plan: FleetPlan, host: HostPlan, others: Mapping[str, HostPlan], own:
             if way is not None:
                 routes.setdefault(destination, way)
     # What leads to nodes of which nothing is known now stays as it is.
-    if any(name in plan.unknown or plan.hosts[name].node is None for name in others):
+    if _are_unknown(plan, others):
         for destination in steering.settled:
             source = sources.get(_family(destination), "")
             routes.setdefault(destination, _through(plan, destination, source))
-    if OUT in encryption.closed and (phase == CLOSE or OUT in steering.closed):
-        for cidr in encryption.cluster_cidrs:
-            routes.setdefault(cidr, {"destination": cidr, "type": steering.route_action})
-    return {"table": str(steering.table), "purge": True, "routes": list(routes.values())}
+    found = list(routes.values())
+    if _is_closed(OUT, own, phase):
+        found += [_to_nowhere(cidr, own) for cidr in encryption.cluster_cidrs if cidr not in routes]
+        if encryption.host_encryption:
+            found += _nodes_to_nowhere(others, own)
+    return {"table": str(steering.table), "purge": True, "routes": found}
 
 
-def _node_table(plan: FleetPlan, others: Mapping[str, HostPlan], own: _Own) -> dict[str, Any]:
+def _are_unknown(plan: FleetPlan, others: Iterable[str]) -> bool:
+    return any(name in plan.unknown or plan.hosts[name].node is None for name in others)
+
+
+def _is_closed(way: str, own: _Own, phase: str) -> bool:
+    """Return whether a way is closed in a phase: before the last one, only if it is closed now."""
+    return way in own.encryption.closed and (phase == CLOSE or way in own.steering.closed)
+
+
+def _to_nowhere(destination: str, own: _Own) -> dict[str, Any]:
+    return {"destination": destination, "type": own.steering.route_action}
+
+
+def _nodes_to_nowhere(others: Mapping[str, HostPlan], own: _Own) -> list[dict[str, Any]]:
+    """Return what is left of the routes to nodes when the device is gone."""
+    addresses = (
+        address for name in sorted(others) for address in _encrypted_addresses(name, others[name], own.encryption)
+    )
+    return [{**_to_nowhere(_single(address), own), "metric": _LAST_METRIC} for address in addresses]
+
+
+def _node_table(plan: FleetPlan, others: Mapping[str, HostPlan], own: _Own, phase: str) -> dict[str, Any]:
     """Return the routes of pods to other nodes' own addresses, unless all of this node goes there encrypted.
 
     Answers of a node to a pod are encrypted, because they go to a pod. So must be the questions: plain ones would come
     in by another interface than the answers leave, which a strict source check drops, and so does what is closed.
     """
-    routes = []
-    if not own.encryption.host_encryption:
-        for other_name in sorted(others):
-            other = others[other_name]
-            for address in _encrypted_addresses(other_name, other, own.encryption):
-                if _is_ready(other, _single(address), own):
-                    routes.append(_through(plan, _single(address), ""))
+    if own.encryption.host_encryption:
+        return {"table": str(own.steering.tables[1]), "purge": True, "routes": []}
+    settled = own.steering.settled_for_pods
+    destinations = [] if not _are_unknown(plan, others) else list(settled)
+    for other_name in sorted(others):
+        other = others[other_name]
+        for destination in map(_single, _encrypted_addresses(other_name, other, own.encryption)):
+            if destination in settled or _is_ready(other, destination, own):
+                destinations.append(destination)
+    routes = [_through(plan, destination, "") for destination in dict.fromkeys(destinations)]
+    if _is_closed(OUT, own, phase):
+        routes += _nodes_to_nowhere(others, own)
     return {"table": str(own.steering.tables[1]), "purge": True, "routes": routes}
 
 
@@ -312,23 +343,34 @@ def _filter(others: Mapping[str, HostPlan], device: Device, own: _Own, phase: st
                 "udp_dport": device.listen_port,
             }
         ]
-    closed = encryption.closed if phase == CLOSE else tuple(way for way in encryption.closed if way in steering.closed)
+    closed = [way for way in encryption.closed if _is_closed(way, own, phase)]
     if closed:
         spared = [*steering.exclude_cidrs, *_plain_networks(others.values(), own, phase)]
         found["closed"] = {
-            "ways": list(closed),
+            "ways": closed,
             "networks": list(encryption.cluster_cidrs),
             "except": list(dict.fromkeys(spared)),
             "interfaces": list(steering.pod_interfaces),
+            **_closed_hosts(hosts, device, own, phase),
         }
-        shut = [host for host in hosts if phase == CLOSE or _single(host) in steering.settled]
-        if encryption.host_encryption and shut:
-            ports = [
-                device.listen_port,
-                *([encryption.retiring_port] if encryption.retiring and phase != CLOSE else ()),
-            ]
-            found["closed"].update(hosts=shut, ports=ports, mark=steering.mark, tcp_ports=list(steering.exempt_ports))
     return found
+
+
+def _closed_hosts(hosts: Sequence[str], device: Device, own: _Own, phase: str) -> dict[str, Any]:
+    """Return what nodes are closed to: everything plain where nodes talk encrypted, else what pods of this one send."""
+    if own.encryption.host_encryption:
+        settled = own.steering.settled
+        retiring = [own.encryption.retiring_port] if own.encryption.retiring and phase != CLOSE else []
+        more = {
+            "ports": [device.listen_port, *retiring],
+            "mark": own.steering.mark,
+            "tcp_ports": list(own.steering.exempt_ports),
+        }
+    else:
+        settled = own.steering.settled + own.steering.settled_for_pods
+        more = {"pods": list(own.node.pod_cidrs)}
+    found = [address for address in hosts if phase == CLOSE or _single(address) in settled]
+    return {"hosts": found, **more} if found else {}
 
 
 def _encrypted_addresses(name: str, other: HostPlan, encryption: Encryption) -> tuple[str, ...]:

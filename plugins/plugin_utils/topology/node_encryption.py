@@ -307,7 +307,6 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
     fact: Mapping[str, Any] = host.fact or {}
     in_use = [name for name in (interface, nodes.encryption.retiring) if name]
     chains = {chain for name in in_use for chain in _chains(fact, name)}
-    tables = (extra.table, extra.table + 1)
     return Steering(
         mark=f"{fwmark:#x}/{extra.fwmask or fwmark:#x}",
         table=extra.table,
@@ -318,7 +317,8 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
         exclude_cidrs=tuple(str(cidr) for cidr in extra.exclude_cidrs),
         exempt_ports=extra.exempt_ports,
         clamp_mss=extra.mss_clamp,
-        settled=tuple(dest for table in tables for device in in_use for dest in _through(fact, table, device)),
+        settled=tuple(dest for device in in_use for dest in _through(fact, extra.table, device)),
+        settled_for_pods=tuple(dest for device in in_use for dest in _through(fact, extra.table + 1, device)),
         closed=tuple(way for way, chain in CLOSED_CHAINS.items() if chain in chains),
         strict_rp_filter=tuple(_strict_interfaces(fact, found)),
     )

@@ -43,8 +43,8 @@ class Steering:
     """How one node's packets find the tunnel, and what it has of that now.
 
     mark: `value/mask` of the tunnel's own packets. route_action: what becomes of packets that no route leads on.
-    settled: the destinations that lead through the device now. closed: the chains of ours that drop plain text now.
-    strict_rp_filter: the underlay's interfaces whose source check is strict.
+    settled: the destinations that lead through the device now; settled_for_pods: those that do so for pods' packets.
+    closed: the chains of ours that drop plain text now. strict_rp_filter: the underlay's interfaces whose source check is strict.
     """
 
     mark: str
@@ -57,6 +57,7 @@ class Steering:
     exempt_ports: tuple[int, ...] = ()
     clamp_mss: bool = True
     settled: tuple[str, ...] = ()
+    settled_for_pods: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     strict_rp_filter: tuple[str, ...] = ()
 

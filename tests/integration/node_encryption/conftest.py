@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def built() -> Iterator[EncryptedNodes]:
+def built(backend: str) -> Iterator[EncryptedNodes]:
     from encrypted_nodes import EncryptedNodes
 
-    with EncryptedNodes() as cluster:
+    with EncryptedNodes(userspace=backend == "userspace") as cluster:
         yield cluster
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lab_hosts import Play
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
+from phased_run import PhasedRun, Run
 
 PLAY = """
 - hosts: k8s_nodes
@@ -18,11 +19,26 @@ PLAY = """
   roles:
     - role: wirewright.overlay.node_encryption
 """
-STRICT = {"node_encryption_strict": True, "node_encryption_cluster_cidrs": list(CLUSTER_NETWORKS)}
+CLOSED: dict[str, Any] = {"strict": True, "cluster_cidrs": list(CLUSTER_NETWORKS)}
+STRICT = {"node_encryption_" + name: value for name, value in CLOSED.items()}
 
 
 class EncryptedNodes(NodeCluster):
-    """Nodes whose pods' networks stand in the inventory."""
+    """Nodes whose pods' networks stand in the inventory. userspace: whether wireguard-go makes the devices."""
+
+    def __init__(self, *, userspace: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self._userspace = userspace
+        self._phased = PhasedRun(userspace)
+
+    def phased(self, nodes: list[Node] | None = None, **options: Any) -> Run:
+        """Do what the role does, without Ansible. Variables go without the role's prefix."""
+        return self._phased(nodes or self.nodes, **options)
+
+    def reset(self) -> None:
+        """Take away what tests put on the nodes, and what is known of them."""
+        super().reset()
+        self._phased = PhasedRun(self._userspace)
 
     def converge(
         self,
@@ -33,7 +49,7 @@ class EncryptedNodes(NodeCluster):
     ) -> Play:
         """Write the inventory, run the role, and return what it did. Variables go without the role's prefix."""
         hosts = {node.name: {**self._host(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes}
-        common = {"overlay_userspace": True, "node_encryption_node_ip_families": [4, 6], **variables}
+        common = {"overlay_userspace": self._userspace, "node_encryption_node_ip_families": [4, 6], **variables}
         document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
         (self.lab.path / "inventory.yml").write_text(json.dumps(document))
         return self.lab.playbook(PLAY, *args)

@@ -206,6 +206,16 @@ def test_closed_hosts_let_the_tunnel_s_own_packets_pass() -> None:
     assert with_ipsec["closed_out"][-2].startswith("icmpv6 type { mld") and "nd-neighbor-solicit" in str(with_ipsec)
 
 
+def test_hosts_closed_to_pods_only() -> None:
+    found = rules(closed={**CLOSED, "hosts": ["192.0.2.2", "fd00::2"], "pods": ["10.244.1.0/24"]})
+    assert found["closed_in"] == rules(closed=CLOSED)["closed_in"]
+    assert found["closed_out"] == [
+        *rules(closed=CLOSED)["closed_out"],
+        "ip saddr 10.244.1.0/24 ip daddr 192.0.2.2 counter drop",
+        "ct original ip saddr 10.244.1.0/24 ip daddr 192.0.2.2 counter drop",
+    ]
+
+
 def test_a_kept_purpose_is_not_spoken_of() -> None:
     wanted = parse({"wg0": {"clamp_mss": True, "keep": ["closed_in", "closed_out"]}})
     assert wanted.kept == {("wg0", "closed_in"), ("wg0", "closed_out")}

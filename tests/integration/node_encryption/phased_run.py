@@ -1,0 +1,137 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of the role on nodes of the cluster, without Ansible between them: facts, plan, look, phases.
+
+A play takes a minute in an emulated machine; this takes seconds. That the role does the same is proved by plays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import nodes as shaking_hands
+from ansible_collections.wirewright.overlay.plugins.module_utils.probe import options as probe_options
+from ansible_collections.wirewright.overlay.plugins.module_utils.probe.report import failure
+from ansible_collections.wirewright.overlay.plugins.module_utils.probe.run import probe
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import host_apply
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES, RECEIVE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from node_cluster import Applied, Node
+
+T = TypeVar("T")
+
+KEY = "/etc/wireguard/kwg0.key"
+# What wireguard-go and the imports of modules are needed for is loaded once, here, not in every child.
+_LOADED = (host_apply,)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did: its plan and warnings, and whether a node changed, by name."""
+
+    plan: FleetPlan
+    warnings: tuple[str, ...]
+    changed: Mapping[str, bool]
+
+
+class PhasedRun:
+    """Runs of the role on the nodes of one inventory. userspace: whether wireguard-go makes the devices.
+
+    Facts of nodes that a run does not speak to are those of an earlier run, as a fact cache keeps them.
+    """
+
+    def __init__(self, userspace: bool) -> None:
+        self._userspace = userspace
+        self.facts: dict[str, dict[str, Any]] = {}
+
+    def __call__(
+        self,
+        nodes: Sequence[Node],
+        *,
+        limit: Iterable[Node] | None = None,
+        between: Callable[[str], None] = lambda phase: None,
+        per_host: Mapping[str, Mapping[str, Any]] | None = None,
+        **variables: Any,
+    ) -> Run:
+        """Make the nodes what the variables say, without the role's prefix. between: what is called before a phase.
+
+        limit: the nodes that this run speaks to.
+        """
+        spoken = [node for node in nodes if limit is None or node in list(limit)]
+        hosts = {node: {**_variables(node), "userspace": self._userspace, **variables} for node in nodes}
+        for node, own in hosts.items():
+            own.update((per_host or {}).get(node.name, {}))
+        self.facts.update(zip((node.name for node in spoken), _each(lambda n: self._gather(n, hosts[n]), spoken)))
+        outcome = plan_node_encryption(
+            [
+                HostInput(node.name, hosts[node], node.ipv4, self.facts.get(node.name), reached=node in spoken)
+                for node in nodes
+            ]
+        )
+        assert outcome.plan is not None, "\n".join(outcome.problems)
+        # As a registered result, it has been plain data.
+        plan = FleetPlan.from_dict(outcome.plan.to_dict())
+        looked = self._apply(plan, spoken, CLOSE, check_mode=True)
+        changed = {name: one.changed for name, one in looked.items()}
+        if any(changed.values()):
+            for phase in PHASES:
+                between(phase)
+                self._apply(plan, spoken, phase)
+                if phase == RECEIVE:
+                    _each(lambda node: _shake_hands(node, plan), spoken)
+        return Run(plan, outcome.warnings, changed)
+
+    def _gather(self, node: Node, variables: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = variables.get("enabled", True) and variables.get("state") != "absent"
+        return node.host.call(_gather, wanted, self._userspace)
+
+    def _apply(
+        self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False
+    ) -> dict[str, Applied]:
+        def apply(node: Node) -> Applied | None:
+            document = host_document(plan, node.name, phase=phase)
+            return node.apply(check_mode=check_mode, **document) if document else None
+
+        found = zip(nodes, _each(apply, nodes))
+        return {node.name: applied for node, applied in found if applied is not None}
+
+
+def _variables(node: Node) -> dict[str, Any]:
+    return {
+        "node_ip": [node.ipv4, node.ipv6],
+        "node_ip_families": [4, 6],
+        "pod_cidrs": list(node.pod_networks),
+        "exempt_ports": [22],
+    }
+
+
+def _gather(wanted: bool, userspace: bool) -> dict[str, Any]:
+    os.environ.pop("SSH_CONNECTION", None)
+    key = converge_key(KEY, present=wanted or os.path.exists(KEY), regenerate=False, check_mode=False)
+    node = {"can_reach": [], "tables": [7100, 7101], "cni_directories": []}
+    return gather({"kwg0": key.public_key}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
+
+
+def _shake_hands(node: Node, plan: FleetPlan) -> None:
+    talking = shaking_hands(plan)
+    if node.name not in {one["name"] for one in talking}:
+        return
+    peers = [one for one in talking if one["name"] != node.name]
+    options = {"interface": "kwg0", "peers": peers, "deadline": 60.0, "mtu": None, "path_mtu": True, "wait": True}
+    wanted = probe_options.parse({**options, "handshake": True})
+    missing = node.host.call(lambda: failure(probe(wanted)))
+    assert missing is None, f"{node.name}: {missing}"
+
+
+def _each(work: Callable[[Node], T], nodes: Sequence[Node]) -> list[T]:
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(work, nodes))

@@ -117,9 +117,9 @@ def spi_of(index: int, epoch: int, slot: int) -> int:
 
 
 class SpiParts(NamedTuple):
-    """What an SPI of ours says; epoch and slot are remainders of 256 and 16."""
+    """What an SPI of ours says: the sender's index, and the remainders of its epoch by 256, and of its slot by 16."""
 
-    index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody needs here
+    sender: int
     epoch: int
     slot: int
 

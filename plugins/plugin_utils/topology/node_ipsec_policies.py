@@ -32,7 +32,7 @@ BLOCK_PRIORITY = 60000
 NEIGHBOUR_DISCOVERY = range(133, 138)
 """Types of ICMPv6 without which nodes on one link do not find each other (RFC 4861)."""
 
-_ANY = {4: "0.0.0.0/0", 6: "::/0"}
+_ANY_IPV6 = "::/0"
 
 Policy = dict[str, Any]
 
@@ -54,7 +54,12 @@ def policies(nodes: Nodes, local: IpsecNode, settings: IpsecSettings) -> list[Po
         for address in of_family(local.addresses, 6):
             found += _neighbour_discovery(address, settings)
     if local.reached is Phase.STRICT and settings.closes_egress:
-        found += _closed(nodes, local, settings)
+        # What is encrypted has the selector already; the priority would not tell two policies apart.
+        taken = {(policy["src"], policy["dst"]) for policy in found if policy["dir"] == "out" and "proto" not in policy}
+        for policy in _closed(nodes, local, settings):
+            if (policy["src"], policy["dst"]) not in taken:
+                taken.add((policy["src"], policy["dst"]))
+                found.append(policy)
     return found
 
 
@@ -128,15 +133,21 @@ def _optional(settings: IpsecSettings) -> dict[str, Any]:
 
 def _neighbour_discovery(address: str, settings: IpsecSettings) -> Iterator[Policy]:
     for kind in NEIGHBOUR_DISCOVERY:
-        yield from _exempt(settings, as_network(address), _ANY[6], proto="ipv6-icmp", type=kind)
+        yield from _exempt(settings, as_network(address), _ANY_IPV6, proto="ipv6-icmp", type=kind)
 
 
 def _closed(nodes: Nodes, local: IpsecNode, settings: IpsecSettings) -> Iterator[Policy]:
-    """Yield what blocks the way to parts of the cluster that no node has, and what is known to be in clear."""
-    for cidr in settings.cluster_cidrs:
-        yield _outbound(settings, cidr, BLOCK_PRIORITY, action="block")
-    for cidr in sorted({*local.pod_cidrs, *_open_cidrs(nodes, local, settings)}):
-        yield _outbound(settings, cidr, BLOCK_PRIORITY - BEFORE)
+    """Yield what is known to be in clear, and what blocks the way to parts of the cluster that no node has.
+
+    That is for what the node and its pods send. What comes from outside and goes on to a pod, as to a port of the node,
+    is looked at before it gets the node's address, and would be dropped too soon.
+    """
+    for source in [*local.pod_cidrs, *map(as_network, local.addresses)]:
+        family = family_of(source)
+        for cidr in of_family(sorted({*local.pod_cidrs, *_open_cidrs(nodes, local, settings)}), family):
+            yield _outbound(settings, source, cidr, BLOCK_PRIORITY - BEFORE)
+        for cidr in of_family(settings.cluster_cidrs, family):
+            yield _outbound(settings, source, cidr, BLOCK_PRIORITY, action="block")
 
 
 def _open_cidrs(nodes: Nodes, local: IpsecNode, settings: IpsecSettings) -> Iterator[str]:
@@ -147,7 +158,6 @@ def _open_cidrs(nodes: Nodes, local: IpsecNode, settings: IpsecSettings) -> Iter
             yield from remote.pod_cidrs
 
 
-def _outbound(settings: IpsecSettings, cidr: str, priority: int, **more: Any) -> Policy:
-    source = _ANY[family_of(cidr)]
+def _outbound(settings: IpsecSettings, source: str, cidr: str, priority: int, **more: Any) -> Policy:
     template = _optional(settings)
     return {"dir": "out", "src": source, "dst": cidr, "priority": priority, "templates": [template], **more}

@@ -152,6 +152,21 @@ def test_strict_closes_what_no_node_has() -> None:
         assert kernels(cluster(), exempt)["n1"].send(packet) == CLEAR
 
 
+def test_networks_that_are_told_twice_make_no_difference() -> None:
+    """Cluster networks that are those of the nodes, and exempt ones that are encrypted or are a node's."""
+    networks = tuple(cidr for one in cluster().values() for cidr in one.pod_cidrs)
+    settings = replace(STRICT, cluster_cidrs=networks, exempt_cidrs=("10.244.2.0/24", "10.0.0.2/32"))
+    sends = kernels(cluster(), settings)["n1"].send
+    assert sends(Packet("10.244.1.10", "10.244.2.10")) != CLEAR
+    assert sends(Packet("10.0.0.1", "10.244.1.10")) == CLEAR
+
+
+def test_what_comes_from_outside_goes_on_and_is_encrypted_behind_the_address_of_the_node() -> None:
+    tables = kernels(cluster(), STRICT)
+    assert tables["n1"].send(Packet("10.0.0.100", "10.244.2.10")) == CLEAR, "before masquerading"
+    assert tables["n1"].send(Packet("10.0.0.1", "10.244.2.10")) not in (CLEAR, None), "behind it"
+
+
 def test_node_that_is_not_enabled_is_left_in_clear_only_where_it_is_exempt() -> None:
     nodes = cluster()
     nodes["n3"] = replace(nodes["n3"], enabled=False)

@@ -124,6 +124,18 @@ options:
       - Keys of IPsec states, by name.
     type: dict
     default: {}
+  xfrm_boot:
+    description:
+      - What is kept in C(/etc/wirewright.overlay/ipsec), for root only, so that a boot brings back O(xfrm_states) and
+        O(xfrm_policies) with other keys to send by, and without anybody's help. The role node_encryption installs the
+        program that does so.
+      - C(epoch) is the number of the epoch whose keys O(xfrm_states) send by; it is refused where the host has used
+        those of a later one. C(ahead) has by number of a later epoch the states to send by then, with the options of
+        M(wirewright.overlay.xfrm_state) and C(key_name) in place of C(key).
+      - States that are C(receive_only) come back as they are.
+      - C(index), C(roster) and C(slots) are remembered, and told by M(wirewright.overlay.overlay_facts).
+      - With C(state) V(absent) the files are removed.
+    type: dict
   allow_management_change:
     description:
       - Whether the connection by which this host is managed may be sent another way, put into IPsec or cut.
@@ -324,6 +336,11 @@ xfrm_policies:
   returned: when O(xfrm_policies) is given
   type: dict
   sample: {created: 3, deleted: 0, requests: 3, updated: 0}
+xfrm_boot:
+  description: How many files for the next boot of states and policies were created, updated and deleted.
+  returned: when O(xfrm_boot) is given
+  type: dict
+  sample: {created: 8, deleted: 0, requests: 0, updated: 0}
 errors:
   description: What is wrong with the options, one text for each reason.
   returned: when something was refused before anything was changed
@@ -356,6 +373,7 @@ def main() -> None:
             "xfrm_states": {"type": "dict"},
             "xfrm_policies": {"type": "dict"},
             "xfrm_keys": {"type": "dict", "default": {}, "no_log": True},
+            "xfrm_boot": {"type": "dict"},
             "allow_management_change": {"type": "bool", "default": False},
             "plan_from": {"type": "str"},
             "phase": {"type": "str", "choices": ["receive", "flip", "leave", "close"], "default": "close"},

@@ -54,6 +54,11 @@ options:
       - Whether C(nft) is wanted, as hubs do.
     type: bool
     default: false
+  ipsec:
+    description:
+      - Gather what is planned from where the host is a node with IPsec, too.
+    type: bool
+    default: false
   sessions:
     description:
       - Interfaces whose handshakes are returned as well. One that is not there has none.
@@ -165,6 +170,20 @@ ansible_facts:
               peers: "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=\tbeta\t10.42.0.2\t192.0.2.2:51820"
               public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
               revoked: {}
+        ipsec:
+          description:
+            - The C(boot_id); of the host's C(record) its epoch, index, and the boot that the epoch belongs to, or null;
+              C(epochs_left), for how many more boots it has keys; the C(roster) of all nodes with index and epoch, and
+              the C(slots) of its states, as they were applied last; and how many states that it sent by are C(lost).
+          type: dict
+          returned: where O(ipsec) was given
+          sample:
+            boot_id: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11
+            record: {epoch: 1763762400, index: 1, boot_id: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11}
+            epochs_left: 4
+            roster: {node1: {epoch: 1763762400, index: 1}, node2: {epoch: 1763762403, index: 2}}
+            slots: {receive: [0], send: [0]}
+            lost: 0
         node:
           description:
             - What tells of a Kubernetes node. Raw; the plan chooses.
@@ -213,6 +232,7 @@ def main() -> None:
             "one_key": {"type": "bool", "default": False, "no_log": False},
             "userspace": {"type": "bool", "default": False},
             "nftables": {"type": "bool", "default": False},
+            "ipsec": {"type": "bool", "default": False},
             "sessions": {"type": "list", "elements": "str", "default": []},
             "node": {
                 "type": "dict",
@@ -234,7 +254,7 @@ def main() -> None:
         made = _to_make(module, list(dict.fromkeys(paths.values())))
         keys = {path: _converge(module, path, path in made) for path in dict.fromkeys(paths.values())}
         own = {name: keys[path].public_key for name, path in paths.items()}
-        wanted = {option: params[option] for option in ("userspace", "nftables", "sessions", "node")}
+        wanted = {option: params[option] for option in ("userspace", "nftables", "ipsec", "sessions", "node")}
         facts = gather(own, dict(os.environ), **wanted)
         for name, path in paths.items():
             facts["interfaces"][name]["key_age_days"] = key_age_days(path, time.time())

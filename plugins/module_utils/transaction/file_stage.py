@@ -18,6 +18,8 @@ from ..host.files import BootFile
 from ..reconcile import Operation, reconcile
 from ..stage import Stage, counts
 
+_UNITS = "/etc/systemd/system/"
+
 Plan = Callable[[], list[Operation[BootFile]]]
 
 
@@ -29,11 +31,12 @@ def stage(plan: Plan, unit: str, *, start: bool, warnings: Sequence[str] = ()) -
     operations = plan()
 
     def make() -> int:
+        units = [one for one in operations if one.key().startswith(_UNITS)]
         of_unit = [one for one in operations if os.path.basename(one.key()) == unit and not _is_link(one)]
         if systemd.is_running() and any(one.after is None for one in of_unit):
             systemd.retire(unit)
         files.carry_out(operations)
-        if systemd.is_running():
+        if systemd.is_running() and units:
             systemd.reload()
             if start and any(one.after is not None for one in of_unit):
                 systemd.start(unit)

@@ -37,6 +37,7 @@ from .sections import (
     RULES,
     STATES,
     TEMPORARY_SYSCTLS,
+    XFRM_BOOT,
     Interfaces,
     WantedSections,
     parse_sections,
@@ -79,8 +80,9 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
         fib = stack.enter_context(routes.open_connection())
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
         around = {**_temporary_stages(options), **_filter_stages(options, wanted)}
-        stages = _stages(stack, fib, sections, interfaces)
-        boot = _boot_stages(options, wanted, sections, interfaces)
+        first, last = _ipsec_boot_stages(options, sections)
+        stages = {**first, **_stages(stack, fib, sections, interfaces)}
+        boot = {**_boot_stages(options, wanted, sections, interfaces), **last}
         planned = HostOutcome(
             [one.outcome for one in prepared],
             {section: StageOutcome(stage) for section, stage in {**around, **stages, **boot}.items()},
@@ -141,6 +143,13 @@ def _parse(options: Mapping[str, Any]) -> tuple[Sequence[WantedInterface], Inter
         sections = parse_sections(options, interfaces.index_of)
     except InvalidOptions as exc:
         errors += exc.errors
+    try:
+        if options.get(XFRM_BOOT):
+            from .ipsec_boot import parse_boot
+
+            parse_boot(options)
+    except InvalidOptions as exc:
+        errors += exc.errors
     if errors:
         raise InvalidOptions(errors)
     return wanted, interfaces, sections
@@ -178,6 +187,22 @@ def _boot_stages(
 
     found = fib_files(options.get(BOOT_NAME) or "", wanted, sections, interfaces.name_of)
     return {} if found is None else {Section("fib_files"): found}
+
+
+def _ipsec_boot_stages(
+    options: Mapping[str, Any], sections: WantedSections
+) -> tuple[dict[Section, Stage], dict[Section, Stage]]:
+    """Return what is made before all states, and what after them, of the files by which IPsec comes back at boot.
+
+    A state that counts packets is of an epoch, and the host has to know that before; that it has none comes last.
+    """
+    if not options.get(XFRM_BOOT):
+        return {}, {}
+    from .ipsec_boot import boot_stage, parse_boot
+
+    wanted = parse_boot(options)
+    found = {Section(XFRM_BOOT): boot_stage(wanted, sections)}
+    return (found, {}) if wanted.present else ({}, found)
 
 
 def _stages(

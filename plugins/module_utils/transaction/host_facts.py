@@ -27,14 +27,15 @@ def gather(
     *,
     userspace: bool,
     nftables: bool,
+    ipsec: bool = False,
     sessions: Collection[str] = (),
     node: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the host's facts; those of other interfaces are what is remembered of them, without their keys.
 
     own_keys: the public keys of the interfaces that were asked for, by name. userspace, nftables: what is wanted, and
-    missing where it is not there. sessions: the interfaces whose handshakes are told too. node: what is looked up as
-    a Kubernetes node, None where it is none.
+    missing where it is not there. ipsec: whether that of a node with IPsec is told too. sessions: the interfaces whose
+    handshakes are told too. node: what is looked up as a Kubernetes node, None where it is none.
     Raises OSError, and ValueError for a damaged memory.
     """
     kernel_wireguard = kernel.available()
@@ -57,6 +58,10 @@ def gather(
         facts["node"] = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
         facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
         facts["nftables"] = {} if _missing_nft(environment) else _chains()
+    if ipsec:
+        from ..xfrm import boot_facts
+
+        facts["ipsec"] = boot_facts.gather()
     return facts
 
 

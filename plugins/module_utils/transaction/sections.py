@@ -31,7 +31,7 @@ Options = Mapping[str, Any]
 IndexOf = Callable[[str], int]
 
 RULES, ROUTES, STATES, POLICIES, KEYS = "ip_rules", "ip_routes", "xfrm_states", "xfrm_policies", "xfrm_keys"
-BOOT_NAME = "boot_name"
+BOOT_NAME, XFRM_BOOT = "boot_name", "xfrm_boot"
 FILTER = ("nftables", "open_firewall")
 TEMPORARY_SYSCTLS = "temporary_sysctls"
 ALLOW = "allow_management_change"
@@ -93,7 +93,7 @@ def parse_sections(options: Options, index_of: IndexOf) -> WantedSections:
     if options.get(ROUTES):
         routes = _routes(options[ROUTES], index_of, errors, given)
     if options.get(STATES) is not None:
-        states = _states(options[STATES], options.get(KEYS) or {}, errors)
+        states = parse_states(options[STATES], options.get(KEYS) or {}, errors)
     if options.get(POLICIES) is not None:
         policies, found = _policies(options[POLICIES], bool(options.get(ALLOW)), errors)
         given.append(found)
@@ -133,7 +133,8 @@ def _routes(raw: Sequence[Any], index_of: IndexOf, errors: list[str], given: lis
     return tuple(wanted.values())
 
 
-def _states(raw: Any, keys: Options, errors: list[str]) -> WantedStates | None:
+def parse_states(raw: Any, keys: Options, errors: list[str]) -> WantedStates | None:
+    """Return the states in options of xfrm_state that name their keys; note the errors, and return None, if any."""
     from ..xfrm import arguments, desired_states
 
     with_keys = with_named_keys(raw, keys, errors) if isinstance(raw, Mapping) else raw

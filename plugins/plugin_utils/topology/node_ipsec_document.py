@@ -42,13 +42,15 @@ def host_document(
     if local.reached is Phase.ABSENT:
         empty: Document = {"states": [], **owned}
         return {"xfrm_states": empty, "xfrm_policies": {"policies": [], **owned}, "xfrm_boot": {"state": "absent"}}
-    builder = _States(nodes, local, settings, keys, slots or Slots((settings.slot,), (settings.slot,)))
+    slots = slots or Slots((settings.slot,), (settings.slot,))
+    builder = _States(nodes, local, settings, keys, slots)
     states = [*builder.receiving(), *builder.sending(local.epoch)]
     ahead = range(local.epoch + 1, local.epoch + settings.epochs_ahead + 1)
     boot = {
         "epoch": local.epoch,
         "index": local.index,
         "ahead": {str(epoch): list(builder.sending(epoch, at_boot=True)) for epoch in ahead},
+        "slots": {name: list(held) for name, held in slots._asdict().items()},
         "roster": {other.name: {"index": other.index, "epoch": other.epoch} for other in nodes.values()},
     }
     return {

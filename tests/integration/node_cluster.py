@@ -41,18 +41,16 @@ CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 
 # What a test may leave on a node: the kernel's state, and files of ours.
 RESET = """
-ip xfrm state flush; ip xfrm policy flush
+flush() {
+    echo route flush table all proto 87; echo route flush table all proto 99; echo route flush cache
+    echo rule flush; echo rule add pref 32766 lookup main; [ "$1" = 6 ] || echo rule add pref 32767 lookup default
+}
+(echo xfrm state flush; echo xfrm policy flush; flush 4) | ip -4 -force -batch - 2>/dev/null || :
+flush 6 | ip -6 -force -batch - 2>/dev/null || :
 for link in $(ls /sys/class/net); do
     case $link in lo|eth0|cni0|pod*) ;; *) ip link del "$link" 2>/dev/null || : ;; esac
 done
 nft flush ruleset
-for family in -4 -6; do
-    ip $family rule | sed -n 's/^\\([0-9]*\\):.*/\\1/p' | while read -r priority; do
-        case $priority in 0|32766|32767) ;; *) ip $family rule del priority $priority ;; esac
-    done
-    for protocol in 87 99; do ip $family route flush table all proto $protocol; done
-    ip $family route flush cache
-done
 rm -rf /etc/wireguard/* /etc/wirewright.overlay /var/lib/wirewright.overlay /run/wirewright.overlay
 """
 
@@ -272,7 +270,7 @@ class NodeCluster:
         places = [place for node in self.nodes for place in node.pods]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda node: node.host.shell(RESET), self.nodes))
-            list(pool.map(lambda place: place.run("ip", "route", "flush", "cache"), [*places, self.external]))
+            list(pool.map(lambda place: place.batch("route flush cache"), places))
 
     @cached_property
     def classifier(self) -> Classifier:

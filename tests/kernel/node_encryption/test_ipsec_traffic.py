@@ -1,0 +1,106 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What IPsec between nodes lets through and puts on the wire, while it stands. Reverse path filters are strict."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import BOTH, spi_of
+from node_cluster import NodeCluster, Place
+from planned_ipsec import PlannedIpsec
+from wire_capture import ESP, OTHER
+
+UDP_PORT = 9999
+
+
+@pytest.fixture(scope="module")
+def encrypted(standing_cluster: NodeCluster) -> Iterator[NodeCluster]:
+    standing_cluster.reset()
+    ipsec = PlannedIpsec(standing_cluster)
+    ipsec.configure(host_encryption=True, strict=BOTH)
+    ipsec.establish()
+    assert ipsec.all_unchanged()
+    yield standing_cluster
+    standing_cluster.reset()
+
+
+def test_nothing_but_esp_is_on_the_wire(encrypted: NodeCluster, tmp_path: Path) -> None:
+    n1, n2, n3 = encrypted.nodes
+    with encrypted.captured(tmp_path / "wire.pcap") as wire:
+        for source, destination in ((n1.pod, n2.pod), (n1, n2.pod), (n1.pod, n2), (n2, n3)):
+            for address in (destination.ipv4, destination.ipv6):
+                assert encrypted.ping(source, address, count=2) == 2, (source, address)
+        assert encrypted.fetch(n3.pod, n1.pod, n1.pod.ipv4) == (20000, n3.pod.ipv4)
+        assert encrypted.fetch(n3, n1, n1.ipv6) == (20000, n3.ipv6)
+        packets = wire.packets()
+        assert {packet.kind for packet in packets} == {ESP}
+        assert {packet.spi for packet in packets} == {spi_of(node.number, 0, 0) for node in encrypted.nodes}
+        # SSH to a node goes on as before, and whoever is outside is none of our business.
+        assert encrypted.fetch(n1, n2, n2.ipv4, port=22, size=1) == (1, n1.ipv4)
+        assert encrypted.ping(encrypted.external, n2.ipv4, count=1) == 1
+        assert {packet.kind for packet in wire.packets()} == {ESP, "plaintext host", OTHER}
+
+
+def test_packets_as_large_as_the_path_allows(encrypted: NodeCluster, tmp_path: Path) -> None:
+    n1, n2, _n3 = encrypted.nodes
+    whole = ("-M", "do", "-s")
+    with encrypted.captured(tmp_path / "wire.pcap") as wire:
+        for address, largest, headers in ((n2.pod.ipv4, 1446, 28), (n2.pod.ipv6, 1426, 48)):
+            # The first one that is too large tells the pod what fits.
+            for size, answered in ((1500, 0), (largest + 1, 0), (largest, 1)):
+                payload = str(size - headers)
+                assert encrypted.ping(n1.pod, address, *whole, payload, count=1) == answered, (address, size)
+        packets = wire.packets()
+    assert max(packet.length for packet in packets) <= 1500
+    assert {packet.kind for packet in packets} == {ESP} and not any(packet.more_fragments for packet in packets)
+
+
+def test_plaintext_in_the_name_of_a_pod_is_dropped(encrypted: NodeCluster) -> None:
+    _n1, n2, _n3 = encrypted.nodes
+    before = n2.xfrm_stat().get("XfrmInTmplMismatch", 0)
+    encrypted.external.batch(f"route replace {n2.pod_networks[0]} via {n2.ipv4}")
+    with n2.pod.quick(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(("", UDP_PORT))
+        receiver.settimeout(20)
+        send_as(encrypted.external, "10.244.1.77", n2.pod.ipv4, b"forged")
+        # What comes from no node is let through, behind what was forged.
+        send_as(encrypted.external, encrypted.external.ipv4, n2.pod.ipv4, b"from outside")
+        assert receiver.recv(100) == b"from outside"
+        receiver.setblocking(False)
+        with suppress(BlockingIOError):
+            assert not receiver.recv(100)
+    assert n2.xfrm_stat()["XfrmInTmplMismatch"] == before + 1
+
+
+def send_as(place: Place, source: str, destination: str, payload: bytes) -> None:
+    """Send a UDP packet in whose name one likes."""
+    udp = struct.pack("!HHHH", UDP_PORT, UDP_PORT, 8 + len(payload), 0) + payload
+    ends = socket.inet_aton(source) + socket.inet_aton(destination)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0)
+    with place.quick(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)) as sender:
+        sender.sendto(header + ends + udp, (destination, 0))
+
+
+def test_masqueraded_pods_and_node_ports_are_encrypted_between_nodes(encrypted: NodeCluster, tmp_path: Path) -> None:
+    n1, n2, _n3 = encrypted.nodes
+    for node in encrypted.nodes:
+        node.masquerade()
+    n1.node_port(7777, n2.pod)
+    try:
+        with encrypted.captured(tmp_path / "wire.pcap") as wire:
+            # Behind its node's address, so that the policy for the pod is not the one that counts.
+            assert encrypted.fetch(n1.pod, n2, n2.ipv4, port=7000) == (20000, n1.ipv4)
+            assert set(wire.kinds()) == {ESP}
+            assert encrypted.fetch(encrypted.external, n2.pod, n1.ipv4) == (20000, n1.ipv4)
+            kinds = wire.kinds()
+        assert set(kinds) == {ESP, OTHER}, "from outside to the node in clear, and on to the pod encrypted"
+    finally:
+        for node in encrypted.nodes:
+            node.run("nft", "flush", "ruleset")

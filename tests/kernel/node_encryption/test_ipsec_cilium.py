@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import CILIUM, Phase
@@ -45,8 +46,12 @@ route add 10.244.3.0/24 via 10.0.0.3 dev eth0 table 200 mtu 1423 proto kernel
 
 
 def listings(node: Node) -> list[list[str]]:
-    """Return what `ip` lists, object by object; states and policies stand in the order of their making."""
-    xfrm = [("\n" + node.run("ip", "xfrm", kind)).split("\nsrc ") for kind in ("state", "policy")]
+    """Return what `ip` lists, object by object; states and policies stand in the order of their making.
+
+    How many packets a state has counted is left out.
+    """
+    listed = [re.sub(r"\n\s*anti-replay .*", "", node.run("ip", "xfrm", kind)) for kind in ("state", "policy")]
+    xfrm = [("\n" + one).split("\nsrc ") for one in listed]
     # Routes of ours bear our protocol, by which they are ours to remove.
     routes = node.run("ip", "route", "show", "table", "200").replace("proto 87 ", "proto kernel ")
     fib = [node.run("ip", "rule").splitlines(), [line.rstrip() for line in routes.splitlines()]]

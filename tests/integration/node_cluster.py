@@ -43,7 +43,8 @@ CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 RESET = """
 flush() {
     echo route flush table all proto 87; echo route flush table all proto 99; echo route flush cache
-    echo rule flush; echo rule add pref 32766 lookup main; [ "$1" = 6 ] || echo rule add pref 32767 lookup default
+    echo rule flush; echo rule add pref 32766 lookup main protocol kernel
+    [ "$1" = 6 ] || echo rule add pref 32767 lookup default protocol kernel
 }
 (echo xfrm state flush; echo xfrm policy flush; flush 4) | ip -4 -force -batch - 2>/dev/null || :
 flush 6 | ip -6 -force -batch - 2>/dev/null || :

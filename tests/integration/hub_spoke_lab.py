@@ -50,7 +50,11 @@ PLAY = """
 
 def build(lab: Lab, names: Iterable[str]) -> None:
     """Add hosts to a lab, with the gateways they are behind."""
-    wanted = {name: HOSTS[name] for name in names}
+    build_hosts(lab, {name: HOSTS[name] for name in names})
+
+
+def build_hosts(lab: Lab, wanted: Mapping[str, dict[str, Any]]) -> None:
+    """Add hosts to a lab that are described as HOSTS are, with the gateways they are behind."""
     behind = {spec.get("behind") for spec in wanted.values()}
     gateways = {name: spec for name, spec in GATEWAYS.items() if name in behind}
     document = {"lab": lab.name, "hosts": wanted, "gateways": gateways}

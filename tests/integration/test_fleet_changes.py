@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 
@@ -24,6 +23,7 @@ from mesh_lab import (
     ping,
     public_key,
 )
+from shared_lab import SharedLab
 
 
 def session(lab: Lab, host: str, other: str) -> PeerState:
@@ -34,29 +34,29 @@ def went_on(before: PeerState, after: PeerState) -> bool:
     return after.latest_handshake >= before.latest_handshake > 0 and after.rx_bytes >= before.rx_bytes > 0
 
 
-@pytest.mark.parametrize(
-    ("variables", "witness"),
-    [
-        ({"mesh_port": 51900}, ["wg", "show", "wg0", "listen-port"]),
-        ({"mesh_mtu": 1300}, ["cat", "/sys/class/net/wg0/mtu"]),
-        ({"mesh_addresses": ["10.42.0.200", "fd42:42::200"]}, ["ip", "-brief", "address", "show", "dev", "wg0"]),
-        ({"mesh_networks": ["10.77.0.0/24"]}, ["cat", "/proc/sys/net/ipv4/ip_forward"]),
-        ({"mesh_persistent_keepalive": 25}, ["wg", "show", "wg0", "persistent-keepalive"]),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+# What is changed of a host, each with a command that shows it.
+CHANGES = (
+    ({"mesh_port": 51900}, ["wg", "show", "wg0", "listen-port"]),
+    ({"mesh_mtu": 1300}, ["cat", "/sys/class/net/wg0/mtu"]),
+    ({"mesh_addresses": ["10.42.0.200", "fd42:42::200"]}, ["ip", "-brief", "address", "show", "dev", "wg0"]),
+    ({"mesh_networks": ["10.77.0.0/24"]}, ["cat", "/proc/sys/net/ipv4/ip_forward"]),
+    ({"mesh_persistent_keepalive": 25}, ["wg", "show", "wg0", "persistent-keepalive"]),
 )
-def test_change_of_one_host_is_applied_live_and_keeps_the_sessions_of_others(
-    variables: dict[str, object], witness: list[str]
-) -> None:
+
+
+def test_changes_of_one_host_are_applied_live_and_keep_the_sessions_of_others() -> None:
     with mesh("h1", "h2", "h3") as lab:
         assert_full_mesh(lab)
-        untouched = session(lab, "h1", "h3")
-        before = lab.run("h2", witness).stdout
-        lab.inventory({"h2": variables}, mesh_network=NETWORK)
-        assert_ok(lab.playbook("site.yml"))
-        assert lab.run("h2", witness).stdout != before
-        assert went_on(untouched, session(lab, "h1", "h3"))
-        assert_full_mesh(lab)
+        of_h2: dict[str, object] = {}
+        for variables, witness in CHANGES:
+            untouched = session(lab, "h1", "h3")
+            before = lab.run("h2", witness).stdout
+            of_h2.update(variables)
+            lab.inventory({"h2": of_h2}, mesh_network=NETWORK)
+            assert assert_ok(lab.playbook("site.yml")).recap["h2"]["changed"] == 1, variables
+            assert lab.run("h2", witness).stdout != before, variables
+            assert went_on(untouched, session(lab, "h1", "h3")), variables
+            assert_full_mesh(lab)
         assert assert_ok(lab.playbook("site.yml")).changed == 0
 
 
@@ -106,32 +106,15 @@ def test_damage_by_hand_is_repaired(damage: list[str], mesh_of_two: Lab) -> None
     assert state(lab) == whole
 
 
-class SharedMesh:
-    """A mesh that tests take turns in, made anew where one did not leave it as it was."""
-
-    def __init__(self) -> None:
-        self.stack = contextlib.ExitStack()
-        self.lab: Lab | None = None
-        self.whole: list[object] = []
-
-    def get(self) -> Lab:
-        if self.lab is None or state(self.lab) != self.whole:
-            self.stack.close()
-            site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
-            self.lab = self.stack.enter_context(mesh("h1", "h2", per_host=site))
-            self.whole = state(self.lab)
-        return self.lab
-
-
 @pytest.fixture(scope="module")
-def shared_mesh() -> Iterator[SharedMesh]:
-    shared = SharedMesh()
-    with shared.stack:
+def shared_mesh() -> Iterator[SharedLab]:
+    site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
+    with SharedLab(lambda: mesh("h1", "h2", per_host=site), state) as shared:
         yield shared
 
 
 @pytest.fixture
-def mesh_of_two(shared_mesh: SharedMesh) -> Lab:
+def mesh_of_two(shared_mesh: SharedLab) -> Lab:
     return shared_mesh.get()
 
 

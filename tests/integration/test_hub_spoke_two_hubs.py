@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hub_spoke_lab import (
     ADDRESSES,
     ONE_HUB,
@@ -26,40 +27,63 @@ from hub_spoke_lab import (
 )
 from lab_hosts import Lab
 from mesh_lab import assert_ok, failure, ping
+from shared_lab import SharedLab
 
 SPOKES = ("s1", "s2", "s3")
 DEVICES = {"hub1": "wg0", "hub2": "wg1"}
 PAYLOAD = 1200
+# The program that chooses between hubs has tests of its own; with its files to look after, a run takes twice as long.
+NO_PROGRAM = {"hub_spoke_failover": "none"}
+STATE = """
+wg show all allowed-ips; wg show all listen-port
+ip -brief link; ip -4 route show proto 87; grep . /proc/sys/net/ipv4/conf/*/rp_filter
+"""
 
 
-def test_spokes_prefer_one_hub_and_go_on_through_the_other() -> None:
-    with fleet(*TWO_HUBS) as lab:
-        assert routes(lab, "s1") == {
-            ("10.43.0.0/24", "wg0", 100),
-            ("10.43.0.0/24", "wg1", 200),
-            (ADDRESSES["hub1"], "wg0", 100),
-            (ADDRESSES["hub2"], "wg1", 200),
-            ("10.60.1.0/24", "wg0", 100),
-            *((f"10.50.{n}.0/24", device, metric) for n in (2, 3) for device, metric in (("wg0", 100), ("wg1", 200))),
-        }
-        for source, target in (("s1", "s2"), ("s1", "hub1"), ("s1", "hub2"), ("hub1", "hub2"), ("s2-site", "s3-site")):
-            assert reaches(lab, source, target), (source, target)
-        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+def state(lab: Lab) -> dict[str, list[str]]:
+    """Return what a run leaves on the hosts, in any order, as wireguard-go tells it."""
+    return {name: sorted(lab.run(name, ["sh", "-c", STATE]).stdout.split()) for name in lab.hosts}
 
-        lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
-        assert is_cut_off(lab, "s1", "s2")
-        # What is on its way by either hub is taken: one spoke after the other changes.
-        for name in SPOKES:
-            lab.run(name, ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
-        assert reaches(lab, "s1", "s2")
-        assert reaches(lab, "s2-site", "s3-site")
-        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
 
-        play = assert_ok(converge(lab))
-        assert all(play.recap[name]["changed"] == 1 for name in ("hub1", *SPOKES))
-        assert play.recap["hub2"]["changed"] == 0
-        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
-        assert assert_ok(converge(lab)).changed == 0
+@pytest.fixture(scope="module")
+def shared_fleet() -> Iterator[SharedLab]:
+    with SharedLab(lambda: fleet(*TWO_HUBS, **NO_PROGRAM), state) as shared:
+        yield shared
+
+
+@pytest.fixture
+def lab(shared_fleet: SharedLab) -> Lab:
+    """Two hubs and three spokes."""
+    return shared_fleet.get()
+
+
+def test_spokes_prefer_one_hub_and_go_on_through_the_other(lab: Lab) -> None:
+    assert routes(lab, "s1") == {
+        ("10.43.0.0/24", "wg0", 100),
+        ("10.43.0.0/24", "wg1", 200),
+        (ADDRESSES["hub1"], "wg0", 100),
+        (ADDRESSES["hub2"], "wg1", 200),
+        ("10.60.1.0/24", "wg0", 100),
+        *((f"10.50.{n}.0/24", device, metric) for n in (2, 3) for device, metric in (("wg0", 100), ("wg1", 200))),
+    }
+    for source, target in (("s1", "s2"), ("s1", "hub1"), ("s1", "hub2"), ("hub1", "hub2"), ("s2-site", "s3-site")):
+        assert reaches(lab, source, target), (source, target)
+    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+
+    lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
+    assert is_cut_off(lab, "s1", "s2")
+    # What is on its way by either hub is taken: one spoke after the other changes.
+    for name in SPOKES:
+        lab.run(name, ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
+    assert reaches(lab, "s1", "s2")
+    assert reaches(lab, "s2-site", "s3-site")
+    assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+
+    play = assert_ok(converge(lab, **NO_PROGRAM))
+    assert all(play.recap[name]["changed"] == 1 for name in ("hub1", *SPOKES))
+    assert play.recap["hub2"]["changed"] == 0
+    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+    assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
 PROGRAM = ["python3", "-I", "/usr/local/lib/wirewright.overlay/wirewright-overlay-failover"]
@@ -125,15 +149,14 @@ def sent(lab: Lab, name: str) -> dict[str, int]:
     return {hub: session(lab, hub, name, interface).tx_bytes for hub, interface in DEVICES.items()}
 
 
-def test_answers_may_come_by_the_other_hub() -> None:
-    with fleet(*TWO_HUBS) as lab:
-        assert reaches(lab, "s1", "s2")
-        lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"])
-        lab.run("s2", ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
-        assert reaches(lab, "s1", "s2")
-        assert ways(lab, "s1", "s2") == ["hub1", "hub2"]
-        lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.wg1.rp_filter=0"])
-        assert is_cut_off(lab, "s1", "s2"), "without the sysctl the kernel drops them"
+def test_answers_may_come_by_the_other_hub(lab: Lab) -> None:
+    assert reaches(lab, "s1", "s2")
+    lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"])
+    lab.run("s2", ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
+    assert reaches(lab, "s1", "s2")
+    assert ways(lab, "s1", "s2") == ["hub1", "hub2"]
+    lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.wg1.rp_filter=0"])
+    assert is_cut_off(lab, "s1", "s2"), "without the sysctl the kernel drops them"
 
 
 def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
@@ -141,7 +164,7 @@ def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
         assert reaches(lab, "s1", "s2")
         before = {name: session(lab, name, "hub1") for name in ("s1", "s2")}
         build(lab, ["hub2"])
-        joined = assert_ok(converge(lab, hub_spoke_verify_seconds=20))
+        joined = assert_ok(converge(lab, hub_spoke_verify_seconds=20, **NO_PROGRAM))
         probes = {name: joined.results(host=name, action="wirewright.overlay.overlay_probe") for name in TWO_HUBS}
         assert [found["summary"] for name in SPOKES for found in probes[name]] == ["2 peers: 2 ok"] * 3
         assert [found["summary"] for name in ("hub1", "hub2") for found in probes[name]] == ["1 peer: 1 ok"] * 2
@@ -150,7 +173,7 @@ def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
             assert after.configuration() == state.configuration()
             assert after.latest_handshake >= state.latest_handshake and after.rx_bytes >= state.rx_bytes > 0
         assert reaches(lab, "s1", "hub2")
-        assert assert_ok(converge(lab)).changed == 0
+        assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
 def test_a_revoked_hub_takes_its_devices_with_it() -> None:
@@ -174,46 +197,46 @@ def test_two_hubs_with_one_interface_are_refused_before_anything_is_made() -> No
         assert lab.run("s1", ["ip", "link", "show", "dev", "wg0"], check=False).returncode
 
 
-def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs() -> None:
-    with fleet(*TWO_HUBS, hub_spoke_failover="none") as lab:
-        play = assert_ok(converge(lab, "-vvv", hub_spoke_failover="none"))
-        assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
+def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs(lab: Lab) -> None:
+    play = assert_ok(converge(lab, "-vvv", **NO_PROGRAM))
+    assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
 
 
 def test_one_host_at_a_time_is_an_overlay_after_one_run() -> None:
     with Lab() as lab:
         build(lab, TWO_HUBS)
-        assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml"))
+        assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml", **NO_PROGRAM))
         for source, target in (("s1", "s2"), ("s2", "hub2"), ("hub1", "hub2")):
             assert reaches(lab, source, target), (source, target)
-        assert assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml")).changed == 0
+        assert (
+            assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml", **NO_PROGRAM)).changed
+            == 0
+        )
 
 
-def test_hubs_change_places() -> None:
-    with fleet(*TWO_HUBS) as lab:
-        before = session(lab, "s1", "hub1")
-        assert_ok(converge(lab, per_host={"hub1": {"hub_spoke_priority": 300}}))
-        assert ("10.43.0.0/24", "wg0", 300) in routes(lab, "s1")
-        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
-        assert session(lab, "s1", "hub1").latest_handshake >= before.latest_handshake
-        assert_ok(converge(lab))
-        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
-        assert assert_ok(converge(lab)).changed == 0
+def test_hubs_change_places(lab: Lab) -> None:
+    before = session(lab, "s1", "hub1")
+    assert_ok(converge(lab, per_host={"hub1": {"hub_spoke_priority": 300}}, **NO_PROGRAM))
+    assert ("10.43.0.0/24", "wg0", 300) in routes(lab, "s1")
+    assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+    assert session(lab, "s1", "hub1").latest_handshake >= before.latest_handshake
+    assert_ok(converge(lab, **NO_PROGRAM))
+    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+    assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
-def test_whoever_is_out_of_reach_keeps_its_place() -> None:
+def test_whoever_is_out_of_reach_keeps_its_place(lab: Lab) -> None:
     nowhere = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
-    with fleet(*TWO_HUBS) as lab:
-        for gone in ("hub1", "s2"):
-            play = converge(lab, per_host={gone: nowhere})
-            assert play.recap[gone]["unreachable"] == 1
-            assert play.changed == 0
-            assert not [event for event in play.events if event["event"] == "failed"]
-        assert reaches(lab, "s1", "s2")
+    for gone in ("hub1", "s2"):
+        play = converge(lab, per_host={gone: nowhere}, **NO_PROGRAM)
+        assert play.recap[gone]["unreachable"] == 1
+        assert play.changed == 0
+        assert not [event for event in play.events if event["event"] == "failed"]
+    assert reaches(lab, "s1", "s2")
 
 
 def test_what_boots_is_what_runs() -> None:
-    with fleet(*TWO_HUBS, overlay_persistence="wg_quick") as lab:
+    with fleet(*TWO_HUBS, overlay_persistence="wg_quick", **NO_PROGRAM) as lab:
         before = {name: routes(lab, name) for name in ("hub1", "s1")}
         for name, interfaces in (("hub1", ["wg0"]), ("s1", ["wg0", "wg1"])):
             for interface in interfaces:
@@ -224,7 +247,7 @@ def test_what_boots_is_what_runs() -> None:
                 # systemd does this by udev when an interface appears, see sysctl.d(5).
                 lab.run(name, ["sysctl", "-q", "-p", f"/etc/sysctl.d/90-wirewright-{interface}.conf"])
         assert {name: routes(lab, name) for name in before} == before
-        assert assert_ok(converge(lab, overlay_persistence="wg_quick")).changed == 0
+        assert assert_ok(converge(lab, overlay_persistence="wg_quick", **NO_PROGRAM)).changed == 0
         # The hub learns anew where a spoke is when it says something; its keepalives alone do that after two minutes.
         assert reaches(lab, "s2", "hub1")
         assert ways(lab, "s1", "s2") == ["hub1", "hub1"]

@@ -25,8 +25,9 @@ class SteadyPing:
     """
 
     def __init__(self, prefix: Sequence[str], address: str, *, interval: float = 0.1, size: int = 56) -> None:
-        self._argv = [*prefix, "ping", "-n", "-i", str(interval), "-s", str(size), address]
+        self._argv = [*prefix, "ping", "-n", "-O", "-i", str(interval), "-s", str(size), address]
         self._answered: set[int] = set()
+        # All else that ping tells, so with -O each packet that is not answered when the next one is sent.
         self.said: list[str] = []
 
     def __enter__(self) -> SteadyPing:

@@ -127,16 +127,20 @@ def test_mistyped_secrets_are_refused_without_being_quoted() -> None:
     key = base64.b64encode(bytes(range(32))).decode()
     broken = [key[:-2], key + "A", key.replace("A", "-"), "short", key + "\n" + key]
     with mesh("h1", "h2") as lab:
-        for secret in broken:
-            phone = {
-                "name": "phone",
-                "public_key": "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
-                "allowed_ips": ["10.42.0.99/32"],
+        phones = [
+            {
+                "name": f"phone{number}",
+                "public_key": base64.b64encode(bytes([9 + number] * 32)).decode(),
+                "allowed_ips": [f"10.42.0.{90 + number}/32"],
                 "preshared_key": secret,
             }
-            lab.inventory({"h1": {"mesh_static_peers": [phone]}}, mesh_network=NETWORK)
-            play = lab.playbook("site.yml", *LOUD)
-            assert "preshared" in failure(play)
+            for number, secret in enumerate(broken)
+        ]
+        lab.inventory({"h1": {"mesh_static_peers": phones}}, mesh_network=NETWORK)
+        play = lab.playbook("site.yml", *LOUD)
+        message = failure(play)
+        assert all(f"preshared key of static peer '{phone['name']}'" in message for phone in phones)
+        for secret in broken:
             assert secret not in play.stdout + play.stderr
         lab.run("h1", ["sh", "-c", "cat > /etc/wireguard/wg0.key"], input=key[:-3] + "\n")
         lab.inventory(mesh_network=NETWORK)

@@ -35,6 +35,10 @@ class EncryptedNodes(NodeCluster):
         """Do what the role does, without Ansible. Variables go without the role's prefix."""
         return self._phased(nodes or self.nodes, **options)
 
+    def forget(self, node: Node) -> None:
+        """Forget the facts of a node, as of one that has never been heard from."""
+        self._phased.facts.pop(node.name, None)
+
     def reset(self) -> None:
         """Take away what tests put on the nodes, and what is known of them."""
         super().reset()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from encrypted_nodes import CLOSED, EncryptedNodes
-from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
+from wire_capture import PLAIN_POD, WIREGUARD
 
 PLAIN_N3 = {"n3": {"enabled": False}}
 

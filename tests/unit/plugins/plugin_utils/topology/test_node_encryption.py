@@ -1,0 +1,83 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a cluster's nodes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import (
+    device_addresses,
+    plan_node_encryption,
+)
+from planned_nodes import CLOSED, DUAL, HOSTS, node, planned, settled, silent
+
+
+def test_the_order_of_hosts_means_nothing() -> None:
+    fleet = [*settled([node(1, CLOSED), node(2, CLOSED)]), node(3, CLOSED), silent(node(4, CLOSED))]
+    plans = [planned(order).to_dict() for order in permutations(fleet)]
+    assert all(plan == plans[0] for plan in plans)
+    assert FleetPlan.from_dict(plans[0]).to_dict() == plans[0]
+
+
+def test_a_node_on_its_device() -> None:
+    host = planned([node(1, DUAL), node(2, DUAL)]).hosts["n1"]
+    assert host.addresses == ("10.244.1.0/32", "fd44:0:0:1::/128")
+    assert host.networks == ("10.244.1.0/24", "fd44:0:0:1::/64")
+    assert (host.endpoints.ipv4, host.endpoints.ipv6) == ("192.0.2.1:51820", "[fd00::1]:51820")
+    assert host.device is not None
+    assert (host.device.mtu, host.device.fwmark, host.device.routes) == (1440, 0x100000, False)
+    assert host.device.sysctls == {"net/ipv4/conf/kwg0/rp_filter": "2"}
+
+
+def test_sizes_of_packets() -> None:
+    def mtu(**variables: object) -> int:
+        device = planned([node(1, variables), node(2, variables)]).hosts["n1"].device
+        assert device is not None and device.mtu is not None
+        return device.mtu
+
+    assert mtu() == 1440
+    assert mtu(mtu_underlay_extra=100) == 1340, "Azure's underlay"
+    assert mtu(mtu_underlay_extra=50, mtu_align=True) == 1376
+    assert mtu(mtu=1400, mtu_underlay_extra=100, mtu_align=True) == 1400, "what is written counts"
+    assert mtu(endpoint_family="ipv6", **DUAL) == 1420
+
+
+def test_what_a_node_has_now_is_known() -> None:
+    for variables in (CLOSED, {**CLOSED, **HOSTS}):
+        fleet = settled([node(1, variables), node(2, variables)])
+        steering = planned(fleet).hosts["n1"].node.steering  # type: ignore[union-attr]
+        assert steering is not None
+        hosts = ("192.0.2.2/32",)
+        own, pods = (hosts, ()) if "host_encryption" in variables else ((), hosts)
+        assert (steering.settled, steering.settled_for_pods) == (("10.244.2.0/24", *own), pods)
+        assert steering.closed == ("in", "out")
+        assert steering.strict_rp_filter == ("eth0",)
+
+
+def test_who_is_spoken_to() -> None:
+    fleet = [node(1), node(2, reached=False), silent(node(3)), node(4, enabled=False)]
+    outcome = plan_node_encryption(fleet)
+    assert outcome.plan is not None
+    nodes = {name: host.node for name, host in outcome.plan.hosts.items()}
+    assert {name: (one.reached, one.enabled) for name, one in nodes.items() if one} == {
+        "n1": (True, True),
+        "n2": (False, True),
+        "n3": (False, True),
+        "n4": (True, False),
+    }
+    assert outcome.plan.unknown == ("n3",)
+    assert [line for line in outcome.warnings if "'n2'" in line and "does not speak to the host" in line]
+
+
+def test_addresses_of_devices() -> None:
+    assert device_addresses(["192.0.2.1"], ["10.244.1.0/24", "10.244.9.0/24"]) == ["10.244.1.0/32"]
+    assert device_addresses(["192.0.2.1"], ["10.244.1.7/32"]) == ["192.0.2.1/32"]
+    assert device_addresses(["192.0.2.1"], ["fd44::7/128"]) == []
+
+
+def test_off_everywhere_is_not_closed() -> None:
+    plan = planned([node(number, CLOSED, state="absent") for number in (1, 2)])
+    assert plan.encryption is not None and plan.encryption.closed == ()

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of wire_census, and the counters of IPsec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.census.options import Wanted, parse
+from ansible_collections.wirewright.overlay.plugins.module_utils.census.tally import Node, Underlay
+from ansible_collections.wirewright.overlay.plugins.module_utils.census.xfrm_stat import growth, read
+from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
+
+NODE = {"name": "n1", "addresses": ["10.0.0.1/24"], "pod_networks": ["10.244.1.0/24"]}
+GIVEN: dict[str, Any] = {
+    "nodes": [NODE],
+    "interfaces": None,
+    "mark": 0,
+    "wireguard_ports": [51820],
+    "exempt_ports": [],
+    "seconds": 5.0,
+    "packets": 1000,
+    "probe": None,
+}
+
+
+def test_options() -> None:
+    nodes = (Node("n1", (parse_prefix("10.0.0.1/32"),), (parse_prefix("10.244.1.0/24"),)),)
+    assert parse(GIVEN) == Wanted(Underlay(nodes, frozenset({51820})), (), 0, 5.0, 1000, None)
+    assert parse({**GIVEN, "interfaces": ["eth0", "eth1", "eth0"]}).interfaces == ("eth0", "eth1")
+
+
+def test_probe_has_as_long_as_the_census() -> None:
+    probe = parse({**GIVEN, "seconds": 8.0, "probe": {"interface": "kwg0", "peers": []}}).probe
+    assert probe is not None and (probe.interface, probe.peers, probe.deadline, probe.path_mtu) == (
+        "kwg0",
+        (),
+        8.0,
+        True,
+    )
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    wrong = {
+        "nodes": [
+            NODE,
+            {"name": "n1", "addresses": ["x"], "pod_networks": ["10.244.1.0/24", "10.1.1.1/8"]},
+            {**NODE, "name": "n3"},
+        ],
+        "interfaces": ["eth0", "a b"],
+        "mark": 1 << 32,
+        "wireguard_ports": [0],
+        "exempt_ports": [65536],
+        "seconds": float("nan"),
+        "packets": 0,
+        "probe": {"interface": "..", "peers": [{"public_key": "short"}]},
+    }
+    with pytest.raises(InvalidOptions) as caught:
+        parse(wrong)
+    assert [error.split(":")[0].split(" ")[0] for error in caught.value.errors] == [
+        "seconds",
+        "packets",
+        "mark",
+        "interfaces[1]",
+        "wireguard_ports[0]",
+        "exempt_ports[0]",
+        "nodes[1].addresses",
+        "nodes[1].pod_networks",
+        "nodes[1].name",
+        "nodes[2]",
+        "nodes[2]",
+        "probe.interface",
+        "probe.peers[0].public_key",
+    ]
+    assert "10.0.0.1/32 is that of n1 already" in caught.value.errors[9]
+
+
+def test_counters_of_ipsec(tmp_path: Path) -> None:
+    file = tmp_path / "xfrm_stat"
+    assert read(file) == {}, "a kernel without IPsec"
+    file.write_text("XfrmInError             \t0\nXfrmInNoStates          \t3\nXfrmOutPolBlock          \t2\n")
+    assert read(file) == {"XfrmInError": 0, "XfrmInNoStates": 3, "XfrmOutPolBlock": 2}
+    assert growth({"XfrmInNoStates": 1, "XfrmOutPolBlock": 2}, read(file)) == {"XfrmInNoStates": 2}

@@ -34,6 +34,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     HostInput,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import wire
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     SHARED,
     SHARED_PREFIX,
@@ -97,7 +98,7 @@ class ActionModule(ActionBase):
         if outcome.direct is not None:
             result["direct"] = dict(outcome.direct)
         if outcome.plan.encryption is not None:
-            result["nodes"] = nodes(outcome.plan)
+            result.update(nodes=nodes(outcome.plan), wire=wire(outcome.plan))
         return result
 
 

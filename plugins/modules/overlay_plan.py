@@ -187,6 +187,11 @@ plan:
       description: The direct tunnels between spokes, null without any.
       returned: success
       type: dict
+    encryption:
+      description: What holds for all Kubernetes nodes, or null.
+      returned: success
+      type: dict
+      sample: null
 direct:
   description:
     - Direct tunnels between spokes; the C(interface), by spoke the peers that it C(tries), the peers that hubs have to
@@ -199,11 +204,6 @@ direct:
     report: ['s1 and s2: direct', 's1 and s3: through the hub, because the key of s3 is not known']
     summary: 1 direct, 1 through the hub
     tries: {}
-    encryption:
-      description: What holds for all Kubernetes nodes, or null.
-      returned: success
-      type: dict
-      sample: null
 problems:
   description: All that is wrong, one line each.
   returned: failure
@@ -224,6 +224,25 @@ nodes:
   elements: dict
   sample:
     - {name: node1, public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=}
+wire:
+  description:
+    - What the wire between the nodes should look like. C(nodes), C(wireguard_ports), C(exempt_ports) and C(peers) are
+      options of M(wirewright.overlay.wire_census) and of its O(wirewright.overlay.wire_census#module:probe); C(marks) by
+      node is its O(wirewright.overlay.wire_census#module:mark).
+    - C(encrypting) are the nodes that should encrypt, C(keyless) those of them whose key nobody knows; C(host_encryption)
+      and C(exempt_hosts) are the variables of these names.
+  returned: with O(topology) V(node_encryption)
+  type: dict
+  sample:
+    nodes: [{name: node1, addresses: [192.0.2.1], pod_networks: [10.244.1.0/24]}]
+    peers: [{name: node1, public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=, addresses: [10.244.1.0]}]
+    marks: {node1: 1048576}
+    wireguard_ports: [51820]
+    exempt_ports: [22]
+    encrypting: [node1]
+    keyless: []
+    host_encryption: false
+    exempt_hosts: []
 summary:
   description: The plan in one line.
   returned: success

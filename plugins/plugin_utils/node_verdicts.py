@@ -1,0 +1,190 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether each pair of nodes talks encrypted: what all nodes counted and were answered, put together.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+OK, PLAINTEXT, NOT_ASKED = "ok", "plaintext", "not_asked"
+
+_SHOWN = 60  # pairs in a table; those that are not well come first
+_NAMED = 5  # pairs that the summary names for each verdict
+_HEADINGS = ("pair", "verdict", "handshake", "RTT", "MTU", "encrypted", "plain pods", "plain nodes")
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """Two nodes. reasons: what to look at. handshake_age in seconds, rtt_ms in milliseconds, mtu in bytes.
+
+    encrypted, plaintext_pod, plaintext_host: packets between the two, both ways. The worse side tells the other figures.
+    """
+
+    nodes: tuple[str, str]
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    handshake_age: int | None = None
+    rtt_ms: float | None = None
+    mtu: int | None = None
+    encrypted: int = 0
+    plaintext_pod: int = 0
+    plaintext_host: int = 0
+
+    @property
+    def label(self) -> str:
+        """The pair's name."""
+        return " - ".join(self.nodes)
+
+
+def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> list[PairVerdict]:
+    """Return the verdict of every pair of nodes that should encrypt and of which at least one was asked.
+
+    results: by inventory name what the module `wire_census` returned. wire: what `node_wire.wire` returned.
+    """
+    asked = {name: result for name, result in results.items() if "pairs" in result}
+    counts = _counts(asked.values())
+    probes = {name: {peer["name"]: peer for peer in _probe(asked[name]).get("peers", ())} for name in asked}
+    found = []
+    for pair in combinations(sorted(wire["encrypting"]), 2):
+        if asked.keys().isdisjoint(pair):
+            continue
+        answers = [(one, other, probes[one].get(other)) for one, other in (pair, (pair[1], pair[0])) if one in probes]
+        found.append(_judge(pair, counts.get(frozenset(pair), {}), answers, asked, wire))
+    return found
+
+
+def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
+    """Return by pair how many packets of each kind there were: both ends see the same, so the larger figure counts."""
+    directed: dict[tuple[str, str], dict[str, int]] = {}
+    for result in results:
+        for entry in result["pairs"]:
+            known = directed.setdefault((entry["source"], entry["destination"]), {})
+            for kind in ("wireguard", "esp", "plaintext_pod", "plaintext_host"):
+                known[kind] = max(known.get(kind, 0), entry[kind])
+    found: dict[frozenset[str], dict[str, int]] = {}
+    for ends, counts in directed.items():
+        both = found.setdefault(frozenset(ends), {})
+        for kind, count in counts.items():
+            both[kind] = both.get(kind, 0) + count
+    return found
+
+
+def _judge(
+    pair: tuple[str, str],
+    counts: Mapping[str, int],
+    answers: list[tuple[str, str, Mapping[str, Any] | None]],
+    asked: Mapping[str, Mapping[str, Any]],
+    wire: Mapping[str, Any],
+) -> PairVerdict:
+    reasons, words = [], []
+    pods, hosts = counts.get("plaintext_pod", 0), counts.get("plaintext_host", 0)
+    if pods:
+        words.append(PLAINTEXT)
+        reasons.append(f"{_packets(pods)} of pods in plain text: look at the rules, the routes and the pods' networks")
+    if hosts and wire["host_encryption"] and not set(pair) & set(wire["exempt_hosts"]):
+        words.append(PLAINTEXT)
+        reasons.append(f"{_packets(hosts)} of the nodes themselves in plain text: look at the rules and the routes")
+    for one, other, peer in answers:
+        if peer is None:
+            words.append(NOT_ASKED)
+            reasons.append(f"from {one}: {_why_not_asked(other, asked[one], wire)}")
+        elif peer["verdict"] != OK:
+            words.append(peer["verdict"])
+            reasons.append(f"from {one}: {peer['verdict']}: {peer['advice']}")
+    peers = [peer for _one, _other, peer in answers if peer is not None]
+    return PairVerdict(
+        pair,
+        words[0] if words else OK,
+        tuple(reasons),
+        max((peer["handshake_age"] for peer in peers if peer["handshake_age"] is not None), default=None),
+        max((peer["rtt_ms"] for peer in peers if peer["rtt_ms"] is not None), default=None),
+        min((peer["mtu"] for peer in peers if peer["mtu"] is not None), default=None),
+        counts.get("wireguard", 0) + counts.get("esp", 0),
+        pods,
+        hosts,
+    )
+
+
+def _probe(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    return result.get("probe") or {}
+
+
+def _why_not_asked(other: str, result: Mapping[str, Any], wire: Mapping[str, Any]) -> str:
+    if other in wire["keyless"]:
+        return f"the public key of {other} is not known: run the role on it"
+    return str(_probe(result).get("refusal") or "nobody was asked")
+
+
+def _packets(count: int) -> str:
+    return f"{count} packet" if count == 1 else f"{count} packets"
+
+
+def report(pairs: list[PairVerdict], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the verdicts as data and for people: whether all are well, one line of summary, and a table in lines."""
+    return {
+        "works": all(pair.verdict == OK for pair in pairs),
+        "summary": summary(pairs),
+        "table": [summary(pairs), *_table(pairs), *_reasons(pairs), *_notes(results)],
+        "pairs": [{**asdict(pair), "nodes": list(pair.nodes), "reasons": list(pair.reasons)} for pair in pairs],
+    }
+
+
+def summary(pairs: list[PairVerdict]) -> str:
+    """Return how many pairs have which verdict, and which are not well: `3 pairs: 2 ok, 1 plaintext (n1 - n3)`."""
+    labels: dict[str, list[str]] = {}
+    for pair in pairs:
+        labels.setdefault(pair.verdict, []).append(pair.label)
+    parts = [f"{len(labels[OK])} ok"] if OK in labels else []
+    for word in sorted(labels.keys() - {OK}):
+        more = f" and {len(labels[word]) - _NAMED} more" if len(labels[word]) > _NAMED else ""
+        parts.append(f"{len(labels[word])} {word} ({', '.join(labels[word][:_NAMED])}{more})")
+    count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+    return f"{count}: {', '.join(parts)}" if parts else f"{count} of nodes that should encrypt"
+
+
+def _table(pairs: list[PairVerdict]) -> list[str]:
+    if not pairs:
+        return []
+    shown = sorted(pairs, key=lambda pair: pair.verdict == OK)[:_SHOWN]
+    rows = [_HEADINGS, *map(_row, shown)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows]
+    return lines + ([f"and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else [])
+
+
+def _row(pair: PairVerdict) -> tuple[str, ...]:
+    return (
+        pair.label,
+        pair.verdict,
+        "-" if pair.handshake_age is None else f"{pair.handshake_age} s",
+        "-" if pair.rtt_ms is None else f"{pair.rtt_ms:g} ms",
+        "-" if pair.mtu is None else str(pair.mtu),
+        str(pair.encrypted),
+        str(pair.plaintext_pod),
+        str(pair.plaintext_host),
+    )
+
+
+def _reasons(pairs: list[PairVerdict]) -> list[str]:
+    lines = [f"{pair.label}: {reason}" for pair in pairs for reason in pair.reasons]
+    return lines[:_SHOWN] + ([f"and {len(lines) - _SHOWN} reasons more"] if len(lines) > _SHOWN else [])
+
+
+def _notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what limits the counts, and faults of IPsec."""
+    lines = []
+    for name, result in sorted(results.items()):
+        if result.get("lost"):
+            lines.append(f"{name}: {_packets(result['lost'])} came too fast to be counted")
+        if result.get("full"):
+            lines.append(f"{name}: the census was full after {result['seconds']} s")
+        lines.extend(f"{name}: {counter} grew by {count}" for counter, count in (result.get("xfrm_stat") or {}).items())
+    return lines

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     SPOKE,
     FleetPlan,
     HostInput,
+    Outcome,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import wire
@@ -41,7 +42,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 )
 
 # By topology, what plans it, and the variables that it is planned from.
-TOPOLOGIES = {
+TOPOLOGIES: dict[str, tuple[Callable[..., Outcome], tuple[str, ...]]] = {
     "mesh": (plan_mesh, settings.VARIABLES),
     "hub_spoke": (plan_hub_spoke, hub_spoke_settings.VARIABLES),
     "node_encryption": (plan_node_encryption, node_settings.VARIABLES),
@@ -84,7 +85,8 @@ class ActionModule(ActionBase):
                 )
                 for name, host_vars in fleet.by_host()
             ]
-            outcome = plan_fleet(inputs, prefix, **_progress(args, inputs))
+            overlay = " ".join([args["topology"], *groups.values()])
+            outcome = plan_fleet(inputs, prefix, overlay=overlay, **_progress(args, inputs))
         for warning in outcome.warnings:
             self._display.warning(warning)
         if outcome.plan is None:

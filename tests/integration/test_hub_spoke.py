@@ -11,6 +11,7 @@ from hub_spoke_lab import (
     ADDRESSES,
     MACHINE,
     ONE_HUB,
+    PLAY,
     build,
     converge,
     fleet,
@@ -20,7 +21,7 @@ from hub_spoke_lab import (
     session,
 )
 from lab_hosts import Lab
-from mesh_lab import Capture, PeerState, assert_ok, peers
+from mesh_lab import Capture, PeerState, assert_ok, failure, peers
 
 WIREGUARD = "udp port 51820"
 # Neighbour discovery of the underlay, without which nothing could be sent at all.
@@ -144,7 +145,11 @@ def test_check_mode_on_virgin_hosts_changes_nothing() -> None:
             assert "wirewright" not in lab.run(name, ["nft", "list", "tables"]).stdout
 
 
-def test_addresses_are_alone_on_spokes() -> None:
+def test_addresses_are_alone_on_spokes_and_an_interface_has_one_overlay() -> None:
     with fleet("hub1", "s1") as lab:
         shown = lab.run("s1", ["ip", "-brief", "address", "show", "dev", "wg0"]).stdout
         assert f"{ADDRESSES['s1']}/32" in shown
+        refused = failure(converge(lab, play=PLAY.replace("hub_spoke", "mesh"), mesh_network="10.44.0.0/24"))
+        for name in ("hub1", "s1"):
+            assert f"'{name}'" in refused
+        assert "mesh_interface: 'wg0' on this host belongs to another overlay (hub_spoke hubs spokes)" in refused

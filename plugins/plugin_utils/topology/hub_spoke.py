@@ -84,6 +84,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_full
     full_tunnel_advice,
     full_tunnel_violations,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import taken_interfaces
 
 Observations = Mapping[str, dict[str, Observation]]
 
@@ -103,11 +104,13 @@ class _Known:
     prefix: str
 
 
-def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_", direct: DirectRun | None = None) -> Outcome:
+def plan_hub_spoke(
+    hosts: Iterable[HostInput], prefix: str = "hub_spoke_", direct: DirectRun | None = None, overlay: str = ""
+) -> Outcome:
     """Return the plan for a fleet: a pure function of its input, whatever the order of hosts.
 
     Every problem of every host is found before anything is said. direct: how far the run is with direct tunnels; by
-    default it is about all hosts, and nothing was tried yet.
+    default it is about all hosts, and nothing was tried yet. overlay: as in `plan_mesh`.
     """
     problems: list[Problem] = []
     known = _known(hosts, prefix, problems)
@@ -140,10 +143,12 @@ def plan_hub_spoke(hosts: Iterable[HostInput], prefix: str = "hub_spoke_", direc
     problems.extend(validation_direct.violations(fleet, known.revocation.names))
     warnings.extend(validation_hub_spoke.advice(fleet))
     warnings.extend(full_tunnel_advice(fleet))
+    for hub, interface in known.interfaces.items():
+        problems.extend(taken_interfaces(known.observations[hub], known.settings, interface, overlay, prefix))
     sizes = {name: choice.mtu for name, choice in mtus.items()}
     plan, directly = None, None
     if not problems:
-        plan, directly = _with_direct_tunnels(known, _plan(known, fleet, sizes), direct)
+        plan, directly = _with_direct_tunnels(known, replace(_plan(known, fleet, sizes), overlay=overlay), direct)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)), directly)
 
 

@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     HostPlan,
     PeerOverride,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observation import OVERLAY_NOTE
 
 _AS_PLANNED = PeerOverride()
 
@@ -55,6 +56,9 @@ def interface_document(
     members = tuple(entry["public_key"] for entry in entries)
     entries.extend(_static_entries(device))
     entries.sort(key=lambda entry: (entry["name"], entry["public_key"]))
+    notes = dict(fields.pop("notes", {}))
+    if plan.overlay and (plan.direct is None or fields["name"] != plan.direct.interface):
+        notes[OVERLAY_NOTE] = plan.overlay
     document = {
         "inventory_name": inventory_name,
         "fwmark": device.fwmark,
@@ -69,6 +73,7 @@ def interface_document(
         "unknown_peers": list(unknown),
         "revoked": dict(plan.revoked),
         "sysctls": dict(device.sysctls),
+        **({"notes": notes} if notes else {}),
         **fields,
     }
     return InterfaceDocument(document, own_key, members)

@@ -11,6 +11,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils import mtu as packet_size
 from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation
@@ -47,12 +48,14 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observation import observe, recollect
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revocation import Revocation, revoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import read_settings
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import taken_interfaces
 
 
-def plan_mesh(hosts: Iterable[HostInput], prefix: str = "mesh_") -> Outcome:
+def plan_mesh(hosts: Iterable[HostInput], prefix: str = "mesh_", overlay: str = "") -> Outcome:
     """Return the plan for a fleet: a pure function of its input, whatever the order of hosts.
 
-    Every problem of every host is found before anything is said.
+    Every problem of every host is found before anything is said. overlay: what hosts shall remember their interface to
+    belong to; one that belongs to another is refused.
     """
     inputs = {host.name: host for host in sorted(hosts, key=lambda host: host.name)}
     problems: list[Problem] = []
@@ -97,7 +100,9 @@ def plan_mesh(hosts: Iterable[HostInput], prefix: str = "mesh_") -> Outcome:
     mtus = packet_sizes(fleet.members, tunnel_kinds(fleet))
     problems.extend(validation.mesh_violations(fleet, mtus))
     warnings.extend(validation.mesh_advice(fleet, mtus))
-    plan = None if problems else _plan(fleet, mtus, revocation, set(inputs))
+    interface = next((member.settings.interface for member in members), "")
+    problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
+    plan = None if problems else replace(_plan(fleet, mtus, revocation, set(inputs)), overlay=overlay)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
 
 

@@ -203,7 +203,8 @@ class FleetPlan:
 
     networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
     retired: the devices that led to hubs which are revoked. direct: the tunnels between spokes, None without any.
-    retired: the devices that led to hubs which are revoked. encryption: what holds for all Kubernetes nodes.
+    encryption: what holds for all Kubernetes nodes. overlay: what hosts remember their devices to belong to, "" to leave
+    that open.
     """
 
     interface: str
@@ -218,6 +219,7 @@ class FleetPlan:
     retired: tuple[str, ...] = ()
     direct: DirectPlan | None = None
     encryption: Encryption | None = None
+    overlay: str = ""
 
     @property
     def hubs(self) -> list[tuple[str, Hub]]:
@@ -240,6 +242,7 @@ class FleetPlan:
             "retired": list(self.retired),
             "direct": None if self.direct is None else _plain(asdict(self.direct)),
             "encryption": None if self.encryption is None else _plain(asdict(self.encryption)),
+            "overlay": self.overlay,
         }
 
     @classmethod
@@ -265,6 +268,7 @@ class FleetPlan:
             retired=tuple(data["retired"]),
             direct=None if data["direct"] is None else DirectPlan.from_dict(data["direct"], device_of),
             encryption=None if data["encryption"] is None else Encryption.from_dict(data["encryption"]),
+            overlay=data["overlay"],
         )
 
 

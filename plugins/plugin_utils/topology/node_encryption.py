@@ -63,6 +63,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observ
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revocation import Revocation, revoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import AUTO, Settings
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import taken_interfaces
 
 # The chains of ours that drop plain text (nftables/table.py).
 CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}
@@ -81,10 +82,10 @@ class NodeFleet:
     encryption: Encryption
 
 
-def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encryption_") -> Outcome:
+def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encryption_", overlay: str = "") -> Outcome:
     """Return the plan for all nodes: a pure function of its input, whatever the order of hosts.
 
-    Every problem of every host is found before anything is said.
+    Every problem of every host is found before anything is said. overlay: as in `plan_mesh`.
     """
     inputs = _with_one_cluster({host.name: host for host in sorted(hosts, key=lambda host: host.name)})
     problems: list[Problem] = []
@@ -129,7 +130,9 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     problems.extend(validation_node_encryption.violations(nodes))
     problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
     warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
-    plan = None if problems else _plan(nodes, mtus, revocation)
+    interface = next((settings[name].interface for name in names), "")
+    problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
+    plan = None if problems else replace(_plan(nodes, mtus, revocation), overlay=overlay)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
 
 

@@ -20,6 +20,8 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpo
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import decode_public_key
 
 FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
+# In a device's notes, the overlay that it belongs to.
+OVERLAY_NOTE = "overlay"
 PERSISTENCE = ("networkd", "wg_quick", "none")
 
 
@@ -32,7 +34,10 @@ class Underlay(NamedTuple):
 
 @dataclass(frozen=True)
 class Observation:
-    """One host's fact, for one interface. `peers` stays the text that it came as: it is large and seldom needed."""
+    """One host's fact, for one interface. `peers` stays the text that it came as: it is large and seldom needed.
+
+    overlay: what the interface was made for, "" where that is not known.
+    """
 
     underlay: Mapping[str, Underlay]
     persistence: str
@@ -40,6 +45,7 @@ class Observation:
     addresses: tuple[Address, ...]
     peers: str
     revoked: Mapping[str, str]
+    overlay: str = ""
 
 
 class Recollection(NamedTuple):
@@ -64,6 +70,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         addresses=_addresses(device.get("addresses")),
         peers=peers if isinstance(peers, str) else "",
         revoked={str(key): _text(name) for key, name in revoked.items() if is_public_key(str(key))},
+        overlay=_text(_mapping(device.get("notes")).get(OVERLAY_NOTE)),
     )
 
 

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An interface that belongs to another overlay is refused, with all else that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from planned_fleet import host
+from planned_hub_spoke import SECOND, hub, spoke
+
+FIRST_GROUPS, OTHER_GROUPS = "hub_spoke hubs spokes", "hub_spoke gateways branches"
+
+
+def belonging(given: HostInput, **overlays: str) -> HostInput:
+    """Return a host that remembers which overlays its interfaces belong to."""
+    assert given.fact is not None
+    devices = given.fact["interfaces"]
+    noted = {name: {**devices.get(name, {}), "notes": {"overlay": overlay}} for name, overlay in overlays.items()}
+    return given._replace(fact={**given.fact, "interfaces": {**devices, **noted}})
+
+
+def test_a_spoke_of_two_overlays_whose_hubs_have_one_interface_is_refused_with_the_rest() -> None:
+    hosts = [hub("h1"), hub("h2", SECOND), belonging(spoke("s3"), wg0=FIRST_GROUPS), spoke("s4", {"port": "none"})]
+    assert plan_hub_spoke(hosts[:3], overlay=FIRST_GROUPS).problems == ()
+    problems = plan_hub_spoke(hosts, overlay=OTHER_GROUPS).problems
+    assert len(problems) == 2, problems
+    assert any(
+        "'s3': hub_spoke_interface: 'wg0' on this host belongs to another overlay (hub_spoke hubs spokes), whose peers "
+        "this one (hub_spoke gateways branches) would replace" in problem
+        for problem in problems
+    )
+
+
+def test_devices_to_other_hubs_are_looked_at_too() -> None:
+    hosts = [hub("h1"), hub("h2", SECOND), belonging(spoke("s3"), wg1="mesh")]
+    (problem,) = plan_hub_spoke(hosts, overlay=FIRST_GROUPS).problems
+    assert "'wg1' on this host belongs to another overlay (mesh)" in problem
+
+
+@pytest.mark.parametrize(
+    ("noted", "adopt", "refused"),
+    [("mesh", False, False), ("", False, False), (FIRST_GROUPS, False, True), (FIRST_GROUPS, True, False)],
+)
+def test_a_mesh_takes_what_is_its_own_or_what_it_is_given(noted: str, adopt: bool, refused: bool) -> None:
+    outcome = plan_mesh([host("h1"), belonging(host("h2", {"adopt": adopt}), wg0=noted)], overlay="mesh")
+    assert bool(outcome.problems) == refused
+
+
+def test_hosts_remember_what_their_interfaces_belong_to() -> None:
+    plan = plan_hub_spoke([hub("h1"), hub("h2", SECOND), spoke("s3")], overlay=FIRST_GROUPS).plan
+    assert plan is not None
+    again = FleetPlan.from_dict(plan.to_dict())
+    for name, number in (("h1", 1), ("s3", 2)):
+        notes = [interface["notes"] for interface in host_document(again, name)["interfaces"]]
+        assert notes == [{"overlay": FIRST_GROUPS}] * number

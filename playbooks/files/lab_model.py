@@ -167,12 +167,26 @@ def parse(document: Any) -> tuple[Lab, list[Host]]:
     for host in hosts:
         if host.behind and not via.get(host.behind):
             mistakes.append(f"{host.name}: {host.behind} is no gateway")
+    depths = _depths({host.name: host.behind for host in hosts}, mistakes)
     if mistakes:
         raise LabError("; ".join(mistakes))
     # Who others are behind comes first.
     return lab, sorted(
-        (replace(host, via=via.get(host.behind, "")) for host in hosts), key=lambda host: bool(host.behind)
+        (replace(host, via=via.get(host.behind, "")) for host in hosts), key=lambda host: depths[host.name]
     )
+
+
+def _depths(behind: dict[str, str], mistakes: list[str]) -> dict[str, int]:
+    """Return how many hosts or gateways each one is behind, one after the other."""
+    depths = {}
+    for name in behind:
+        way = [name]
+        while (outer := behind.get(way[-1], "")) and outer not in way:
+            way.append(outer)
+        if outer:
+            mistakes.append(f"{name}: it is behind itself, by way of {', '.join(way[1:]) or name}")
+        depths[name] = len(way)
+    return depths
 
 
 def _host(name: str, wanted: dict[str, Any], mistakes: list[str], owners: dict[Any, str]) -> Host:
@@ -188,7 +202,7 @@ def _host(name: str, wanted: dict[str, Any], mistakes: list[str], owners: dict[A
 
 
 def _gateway(name: str, wanted: dict[str, Any], mistakes: list[str], owners: dict[Any, str]) -> Host:
-    host = _host(name, {"addresses": wanted.get("addresses")}, mistakes, owners)
+    host = _host(name, {key: wanted.get(key) for key in ("addresses", "behind")}, mistakes, owners)
     lan = _first_of(name, wanted.get("network"), mistakes)
     if not lan:
         mistakes.append(f"{name}: a gateway has a network behind it")

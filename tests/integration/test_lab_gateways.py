@@ -21,8 +21,10 @@ WANTED: dict[str, Any] = {
         "h1": {"addresses": ["192.0.2.11/24"]},
         "inner": {"addresses": ["192.168.1.2/24"], "behind": "nat1", "site": "10.50.1.0/24"},
         "other": {"addresses": ["192.168.2.2/24"], "behind": "nat2"},
+        "deep": {"addresses": ["192.168.3.2/24"], "behind": "nat3"},
     },
     "gateways": {
+        "nat3": {"addresses": ["192.168.1.3/24"], "network": "192.168.3.0/24", "behind": "nat1"},
         "nat1": {"addresses": ["192.0.2.101/24"], "network": "192.168.1.0/24"},
         "nat2": {"addresses": ["192.0.2.102/24"], "network": "192.168.2.0/24"},
     },
@@ -51,10 +53,11 @@ def ping(lab: Lab, source: str, address: str) -> bool:
 
 
 def test_who_is_behind_a_gateway_calls_from_its_address_and_cannot_be_called(lab: Lab, tmp_path: Path) -> None:
-    assert sorted(up(lab)["created"]) == ["h1", "inner", "inner-site", "nat1", "nat2", "other"]
+    assert sorted(up(lab)["created"]) == ["deep", "h1", "inner", "inner-site", "nat1", "nat2", "nat3", "other"]
     with Capture(lab, tmp_path / "public.pcap") as capture:
         assert ping(lab, "inner", "192.0.2.11")
         assert ping(lab, "other", "192.0.2.11")
+        assert ping(lab, "deep", "192.0.2.11"), "through two gateways"
     seen = capture.lines("icmp[icmptype] = icmp-echo")
     assert any("192.0.2.101 > 192.0.2.11" in line for line in seen)
     assert any("192.0.2.102 > 192.0.2.11" in line for line in seen)
@@ -63,6 +66,8 @@ def test_who_is_behind_a_gateway_calls_from_its_address_and_cannot_be_called(lab
     assert not ping(lab, "h1", "192.168.1.2")
     assert not ping(lab, "h1", "192.0.2.101")
     assert not ping(lab, "inner", "192.168.2.2")
+    lab.run("inner", ["ip", "route", "add", "192.168.3.0/24", "via", "192.168.1.3"])
+    assert not ping(lab, "inner", "192.168.3.2")
 
 
 def test_a_network_behind_a_host_has_a_machine_that_knows_the_way(lab: Lab) -> None:
@@ -121,7 +126,11 @@ def test_every_mistake_is_named() -> None:
         "h1": {"addresses": [], "behind": "nat9", "site": "10.50.1.1/24"},
         "h2": {"addresses": ["192.0.2.101/24"]},
     }
-    gateways = {"nat1": {"addresses": ["192.0.2.101/24"]}}
+    gateways = {
+        "nat1": {"addresses": ["192.0.2.101/24"]},
+        "nat5": {"addresses": [], "network": "192.168.5.0/24", "behind": "nat6"},
+        "nat6": {"addresses": [], "network": "192.168.6.0/24", "behind": "nat5"},
+    }
     done = program("up", stdin=json.dumps({"lab": "mistaken", "hosts": hosts, "gateways": gateways}))
     assert done.returncode == 2 and done.stdout == ""
     for part in (
@@ -129,6 +138,7 @@ def test_every_mistake_is_named() -> None:
         "h1: 10.50.1.1/24 has host bits set",
         "nat1: 192.0.2.101 belongs to h2 already",
         "nat1: a gateway has a network behind it",
+        "nat5: it is behind itself, by way of nat6",
     ):
         assert part in done.stderr
 
@@ -143,5 +153,7 @@ def test_shipped_inventory_builds_joins_and_removes(lab: Lab) -> None:
         again = run(playbook)
         assert "changed=0 " in again and "changed=1 " not in again and "changed=2 " not in again
     assert ping(lab, "s2-site", "10.50.3.2")
+    for name in ("s4", "s5"):  # behind two gateways, and without IPv4
+        assert ping(lab, name, "10.50.3.2"), name
     assert "changed=1 " in run("lab_down")
     assert not Path(f"/run/wirewright-lab/{lab.name}").exists()

@@ -315,8 +315,10 @@ def _remember(
         if item is not None:
             asked = known.endpoint
             if item.endpoint is not None:
-                # A name that did not resolve is asked for again by the next run.
-                asked = str(item.endpoint) if resolved.get(item.endpoint, item.endpoint) is not None else ""
+                # A name that did not resolve is asked for again by the next run, and before that by endpoint_refresh where
+                # the peer has no endpoint. One that has an older endpoint must not pass for having the new one.
+                unresolved = resolved.get(item.endpoint, item.endpoint) is None
+                asked = "" if unresolved and peers[key].endpoint is not None else str(item.endpoint)
             now = (item.name or known.name, item.addresses or known.addresses, asked)
             same = now == (known.name, known.addresses, known.endpoint)
             remembered[text] = known if same else RememberedPeer(*now)
@@ -337,7 +339,8 @@ def _boot_peers(peers: Iterable[Peer], memory: Memory) -> tuple[boot_files.BootP
     entries = []
     for peer in peers:
         known = memory.peers.get(encode_key(peer.public_key), RememberedPeer())
-        entries.append(boot_files.BootPeer(peer, known.endpoint, known.name))
+        # What does not resolve now would keep the whole interface from coming up at boot.
+        entries.append(boot_files.BootPeer(peer, known.endpoint if peer.endpoint is not None else "", known.name))
     return tuple(entries)
 
 

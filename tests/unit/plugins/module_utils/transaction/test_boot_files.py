@@ -247,6 +247,16 @@ def boot_text(name: str, endpoint: str, persistence: str) -> str:
 
 
 @pytest.mark.parametrize("persistence", ["wg_quick", "networkd"])
+def test_a_name_that_did_not_resolve_keeps_nothing_from_coming_up(persistence: str) -> None:
+    peer = {"public_key": key_text(1), "name": "beta", "endpoint": "lost.example.org:1"}
+    (wanted,) = parse_document([{"name": "wg0", "persistence": persistence, "peers": [peer]}], {})
+    made = again(Current(), wanted, resolved={item.endpoint: None for item in wanted.peers or ()})
+    contents = {o.after.path.rpartition(".")[2]: o.after.content for o in made.files if o.after}
+    assert "lost.example.org" in contents.pop("json")
+    assert contents and "lost.example.org" not in "".join(contents.values())
+
+
+@pytest.mark.parametrize("persistence", ["wg_quick", "networkd"])
 @given(
     name=st.text(min_size=1, max_size=15) | st.sampled_from(["x\n[Peer]\nPublicKey = evil", "x\\", "#", "[Peer]"]),
     endpoint=st.text(max_size=10).map("host{}:1".format) | st.sampled_from(["h\nPostUp = reboot:1", "h\n:1", "h;x:1"]),

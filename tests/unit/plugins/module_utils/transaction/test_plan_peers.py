@@ -94,6 +94,7 @@ def test_a_name_that_does_not_resolve_gives_a_peer_without_endpoint() -> None:
     assert host.device is not None
     (peer,) = host.device.peers
     assert (peer.endpoint, peer.persistent_keepalive) == (None, 25)
+    assert [known.endpoint for known in host.memory.peers.values()] == [str(NAME)], "for who looks it up meanwhile"
     assert not again(host, wanted, resolved={NAME: None})
 
 
@@ -110,6 +111,7 @@ def test_a_new_name_that_does_not_resolve_leaves_the_endpoint_and_is_tried_again
     made = again(host, wanted, resolved={NAME: None})
     assert not made.peers
     then = after(host, made)
+    assert [known.endpoint for known in then.memory.peers.values()] == [""]
     assert not again(then, wanted, resolved={NAME: None})
     assert names_to_resolve(then, wanted) == [NAME]
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host_fact import read_fact
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.prefix_index import PrefixIndex
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, possessive
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Member
@@ -86,21 +87,13 @@ def _marks(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
         text = f"{fwmark:#x} has bits outside of its mask {mask:#x}; write a mark within the mask"
         yield Problem(member.name, variable, text)
     others = dict(MARKS)
-    fact = nodes.inputs[member.name].fact or {}
-    if _has_calico(fact.get("node")):
+    host = read_fact(nodes.inputs[member.name].fact)
+    if host is not None and any(plugin.type == "calico" for plugin in host.plugins):
         others["Calico"] = CALICO_MARKS
     for owner, bits in others.items():
         if mask & bits:
             text = f"{fwmark:#x}/{mask:#x} shares bits with the marks of {owner} ({bits:#x})"
             yield Problem(member.name, variable, f"{text}; write another, such as {_FREE_BESIDE_CALICO:#x}")
-
-
-def _has_calico(node: object) -> bool:
-    cni = node.get("cni") if isinstance(node, dict) else None
-    plugins = cni.get("plugins") if isinstance(cni, dict) else None
-    return isinstance(plugins, list) and any(
-        isinstance(plugin, dict) and plugin.get("type") == "calico" for plugin in plugins
-    )
 
 
 def _closed(nodes: NodeFleet, member: Member) -> Iterator[Problem]:

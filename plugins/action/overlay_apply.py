@@ -33,7 +33,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.regist
 MODULE = "wirewright.overlay.overlay_apply"
 # What the plan does not say. Of these only the last is for the module too.
 ALLOW = "allow_management_change"
-PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", ALLOW)
+PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", "ipsec_master", ALLOW)
 STATES, KEYS = "xfrm_states", "xfrm_keys"
 
 
@@ -79,14 +79,14 @@ class ActionModule(ActionBase):
         if not isinstance(static, dict):
             raise AnsibleActionFail("static_preshared_keys: this is a dictionary by public key")
         try:
-            document = host_document(plan, name, master, epoch, static, phase)
+            document = host_document(plan, name, master, epoch, static, phase, own["ipsec_master"] or "")
         except NotInPlan as absence:
             if absence.revoked:
                 raise AnsibleActionSkip(str(absence)) from None
             raise AnsibleActionFail(str(absence)) from None
         except ValueError as error:
             # No message in there quotes a secret, and the traceback would not either.
-            raise AnsibleActionFail(f"preshared keys for {name!r}: {error}") from None
+            raise AnsibleActionFail(f"keys for {name!r}: {error}") from None
         if not document:
             raise AnsibleActionSkip(f"{name!r} has nothing to do in the phase {phase}")
         if master and lacks_key(plan, name) and not self._task.check_mode:

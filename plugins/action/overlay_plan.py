@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import (
     hub_spoke_settings,
+    node_ipsec_settings,
     node_settings,
     settings,
 )
@@ -45,7 +46,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 TOPOLOGIES: dict[str, tuple[Callable[..., Outcome], tuple[str, ...]]] = {
     "mesh": (plan_mesh, settings.VARIABLES),
     "hub_spoke": (plan_hub_spoke, hub_spoke_settings.VARIABLES),
-    "node_encryption": (plan_node_encryption, node_settings.VARIABLES),
+    "node_encryption": (plan_node_encryption, (*node_settings.VARIABLES, *node_ipsec_settings.VARIABLES)),
 }
 FACT = "wirewright_overlay"
 _CONNECTION_ADDRESS = "ansible_host"
@@ -101,6 +102,8 @@ class ActionModule(ActionBase):
             result["direct"] = dict(outcome.direct)
         if outcome.plan.encryption is not None:
             result.update(nodes=nodes(outcome.plan), wire=wire(outcome.plan))
+        elif outcome.plan.ipsec is not None:
+            result["nodes"] = []
         return result
 
 

@@ -89,7 +89,8 @@ options:
         interface, or by the one in C(oif).
       - C(clamp_mss) lowers the MSS of TCP connections through the interface to what its route allows.
       - C(set_mark) is a list of marks for packets that come in. C(mark) is a value or C(value/mask); C(iif), C(not_iif)
-        (a list), C(saddr), C(daddr) (lists), C(l4proto) and C(udp_dport) say for which.
+        (a list), C(saddr), C(daddr) (lists), C(l4proto), C(udp_dport) and C(ct_mark) say for which. With C(connection) the
+        mark is that of the connection.
       - C(closed) drops what should go through the interface and does not. C(ways) is V(in), V(out) or both;
         C(networks) are those of the pods, C(except) lets some of them pass; C(interfaces) are those of this host's own
         pods. C(hosts) are other hosts, with which only the tunnel's own packets (C(ports), C(mark)), ESP (C(ipsec)) and
@@ -165,6 +166,11 @@ options:
       - Number that changes all derived preshared keys when it is raised.
     type: int
     default: 0
+  ipsec_master:
+    description:
+      - Master secret from which the keys of IPsec between Kubernetes nodes are derived. It is used on the controller only
+        and never sent to a host.
+    type: str
   static_preshared_keys:
     description:
       - Preshared keys in base64 of peers outside the inventory, by public key.
@@ -380,6 +386,7 @@ def main() -> None:
             "psk_master": {"type": "str", "no_log": True},
             "psk_epoch": {"type": "int", "default": 0, "no_log": False},
             "static_preshared_keys": {"type": "dict", "no_log": True},
+            "ipsec_master": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )

@@ -187,6 +187,11 @@ plan:
       description: The direct tunnels between spokes, null without any.
       returned: success
       type: dict
+    ipsec:
+      description: What holds for all Kubernetes nodes and what each of them is, where they encrypt by IPsec, or null.
+      returned: success
+      type: dict
+      sample: null
     encryption:
       description: What holds for all Kubernetes nodes, or null.
       returned: success

@@ -69,6 +69,8 @@ def expression(found: Mapping[str, Any]) -> str:
             written = CLAMP
         elif kind == "mangle" and value.get("key") == _MARK:
             written = words.listed_mark(value["value"])
+        elif kind == "mangle" and value.get("key") == _CONNECTION_MARK and isinstance(value.get("value"), int):
+            written = words.connection_mark(value["value"])
         elif kind == "match":
             written = _match(value)
     return written or json.dumps(found, sort_keys=True)
@@ -84,6 +86,8 @@ def _match(found: Mapping[str, Any]) -> str:
         return f"meta l4proto {right}"
     if right is True and plain and left in ({"meta": {"key": "ipsec"}}, {"rt": {"key": "ipsec"}}):
         return f"{next(iter(left))} ipsec exists"
+    if left == _CONNECTION_MARK and isinstance(right, int) and plain:
+        return words.connection_mark_is(right)
     if list(left) == ["&"] and left["&"][0] == _MARK and isinstance(right, int) and plain:
         return f"meta mark & {left['&'][1]:#x} == {right:#x}"
     if name in ("iifname", "oifname") and isinstance(right, str) and operator in _OPERATORS:
@@ -110,6 +114,7 @@ def _match(found: Mapping[str, Any]) -> str:
 
 _OPERATORS = {"==": "", "!=": "!= "}
 _MARK = {"meta": {"key": "mark"}}
+_CONNECTION_MARK = {"ct": {"key": "mark"}}
 _NUMBERS = ("udp dport", "tcp sport", "tcp dport")
 _ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr", "ct original ip saddr", "ct original ip6 saddr")
 

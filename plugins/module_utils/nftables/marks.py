@@ -12,14 +12,15 @@ from __future__ import annotations
 from . import words
 from .checks import Checks
 
-_FIELDS = ("mark", "iif", "not_iif", "saddr", "daddr", "l4proto", "udp_dport")
+_FIELDS = ("mark", "iif", "not_iif", "saddr", "daddr", "l4proto", "udp_dport", "ct_mark", "connection")
 L4_PROTOCOLS = ("esp", "udp", "tcp")
 
 
 def set_mark(checks: Checks, where: str, raw: object) -> list[list[str]]:
     """Return the rules of the option set_mark: each entry is one for each family of addresses that it names.
 
-    mark is `value` or `value/mask`. What is not given is not looked at.
+    mark is `value` or `value/mask`. What is not given is not looked at. With connection, the mark is that of the whole
+    connection (ct mark), by which ct_mark chooses packets of both directions.
     """
     rules = []
     for position, listed in enumerate(checks.items(where, raw)):
@@ -34,8 +35,15 @@ def set_mark(checks: Checks, where: str, raw: object) -> list[list[str]]:
         ends = [f"meta l4proto {entry['l4proto']}"] if entry.get("l4proto") else []
         if ends and entry["l4proto"] not in L4_PROTOCOLS:
             checks.wrong(f"{here}.l4proto", str(entry["l4proto"]), f"is none of {', '.join(L4_PROTOCOLS)}")
+        if entry.get("ct_mark") is not None:
+            ends.append(words.connection_mark_is(checks.mark(f"{here}.ct_mark", entry["ct_mark"])[0]))
         if entry.get("udp_dport") is not None:
             ends.append(f"udp dport {checks.port(f'{here}.udp_dport', entry['udp_dport'])}")
+        of_connection = checks.flag(f"{here}.connection", entry.get("connection"))
+        if of_connection and mask != words.ALL_BITS:
+            checks.wrong(
+                f"{here}.mark", str(entry["mark"]), "is of a connection, which has no mask; write the value alone"
+            )
         sources, destinations = (checks.networks(f"{here}.{side}", entry.get(side)) for side in ("saddr", "daddr"))
         if not (matches or ends or sources or destinations):
             checks.wrong(here, "", "would mark every packet; say which")
@@ -46,5 +54,6 @@ def set_mark(checks: Checks, where: str, raw: object) -> list[list[str]]:
             if destinations:
                 addresses.append(f"{version} daddr {destinations.get(version, '')}")
             if not any(text.endswith(" ") for text in addresses):  # no pair of different families
-                rules.append([*matches, *addresses, *ends, words.mark(value, mask)])
+                statement = words.connection_mark(value) if of_connection else words.mark(value, mask)
+                rules.append([*matches, *addresses, *ends, statement])
     return rules

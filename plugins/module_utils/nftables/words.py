@@ -78,6 +78,16 @@ def mark(value: int, mask: int = ALL_BITS) -> str:
     return f"meta mark set meta mark & {ALL_BITS & ~mask | value:#x} | {value:#x}"
 
 
+def connection_mark(value: int) -> str:
+    """Return the statement that sets the mark of a packet's connection."""
+    return f"ct mark set {value:#x}"
+
+
+def connection_mark_is(value: int) -> str:
+    """Return the expression that matches packets of connections with a mark."""
+    return f"ct mark {value:#x}"
+
+
 def listed_mark(value: object) -> str:
     """Return the same for what nft lists as the value of a mark, "" where it is something else."""
     if isinstance(value, int):

@@ -25,7 +25,7 @@ from .iproute2_words import add_state, set_policy
 from .values import Policy, State
 
 DIRECTORY = "/etc/wirewright.overlay/ipsec"
-ROSTER = "/var/lib/wirewright.overlay/ipsec_roster.json"
+ROSTER = "/var/lib/wirewright.overlay/ipsec/roster.json"
 EPOCH, CLOSED, RECEIVE = (f"{DIRECTORY}/{name}" for name in ("epoch", "closed.batch", "receive.batch"))
 _SEND = re.compile(r"send-(\d+)\.batch")
 _PRIVATE = 0o600

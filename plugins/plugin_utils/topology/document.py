@@ -33,6 +33,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
     node_interfaces,
     node_sections,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import node_ipsec_sections
 
 HUB_SPOKE, NODE_ENCRYPTION = "hub_spoke", "node_encryption"
 
@@ -52,6 +53,7 @@ def host_document(
     psk_epoch: int = 0,
     static_preshared_keys: Mapping[str, str] | None = None,
     phase: str = CLOSE,
+    ipsec_master: str = "",
 ) -> dict[str, Any]:
     """Return the arguments of the module `overlay_apply` for one host: a pure function.
 
@@ -60,6 +62,8 @@ def host_document(
     host has nothing to do is empty. Raises NotInPlan for a host without a part in the plan, and ValueError (which never
     quotes a secret) for a master secret or preshared key that cannot be used.
     """
+    if plan.ipsec is not None and name in plan.ipsec.nodes:
+        return node_ipsec_sections(plan.ipsec, name, ipsec_master, phase)
     host = plan.hosts.get(name)
     if host is None or host.device is None:
         raise _absence(plan, name)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.direct_model import DirectPlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_model import IpsecPlan
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import Encryption, NodePlan
 
 VERSION = 3
@@ -203,8 +204,8 @@ class FleetPlan:
 
     networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
     retired: the devices that led to hubs which are revoked. direct: the tunnels between spokes, None without any.
-    encryption: what holds for all Kubernetes nodes. overlay: what hosts remember their devices to belong to, "" to leave
-    that open.
+    encryption: what holds for all Kubernetes nodes; ipsec: the same, and of each of them, where they encrypt by IPsec.
+    overlay: what hosts remember their devices to belong to, "" to leave that open.
     """
 
     interface: str
@@ -220,6 +221,7 @@ class FleetPlan:
     direct: DirectPlan | None = None
     encryption: Encryption | None = None
     overlay: str = ""
+    ipsec: IpsecPlan | None = None
 
     @property
     def hubs(self) -> list[tuple[str, Hub]]:
@@ -243,6 +245,7 @@ class FleetPlan:
             "direct": None if self.direct is None else _plain(asdict(self.direct)),
             "encryption": None if self.encryption is None else _plain(asdict(self.encryption)),
             "overlay": self.overlay,
+            "ipsec": None if self.ipsec is None else self.ipsec.to_dict(),
         }
 
     @classmethod
@@ -269,6 +272,7 @@ class FleetPlan:
             direct=None if data["direct"] is None else DirectPlan.from_dict(data["direct"], device_of),
             encryption=None if data["encryption"] is None else Encryption.from_dict(data["encryption"]),
             overlay=data["overlay"],
+            ipsec=None if data["ipsec"] is None else IpsecPlan.from_dict(data["ipsec"]),
         )
 
 

@@ -18,13 +18,8 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import P
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
 from ansible_collections.wirewright.overlay.plugins.plugin_utils import mtu as packet_size
 from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation, validation_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import (
-    Discovery,
-    discover,
-    shared_nodes,
-)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import Discovery
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host_fact import read_fact
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import Cluster, read_cluster
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_devices
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import device_of, packet_sizes
@@ -44,6 +39,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     Outcome,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_devices import Devices, on_device
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_discovery import (
+    discover_all,
+    with_one_cluster,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import IPSEC, plan_node_ipsec
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     IN,
     OUT,
@@ -87,20 +87,15 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
 
     Every problem of every host is found before anything is said. overlay: as in `plan_mesh`.
     """
-    inputs = _with_one_cluster({host.name: host for host in sorted(hosts, key=lambda host: host.name)})
+    inputs = with_one_cluster(hosts)
+    if any(host.variables.get("backend") == IPSEC for host in inputs.values()):
+        return plan_node_ipsec(inputs, prefix)
     problems: list[Problem] = []
     problems.extend(unresolved_problems(inputs.values(), prefix))
     settings = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
     extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
     devices = node_devices.choose(inputs, settings, extras)
-    clusters = _Clusters(prefix, problems)
-    discoveries = {}
-    for name, host in inputs.items():
-        cluster = clusters.read(name, extras[name].nodes)
-        discoveries[name], found = discover(name, extras[name].discovery, host.fact, cluster, prefix)
-        if not host.unresolved:
-            problems.extend(found)
-    problems.extend(shared_nodes(discoveries, prefix))
+    discoveries = discover_all(inputs, extras, prefix, problems)
     primary, settings = settings, {name: on_device(settings[name], extras[name], devices) for name in inputs}
     observations = {
         name: observe(host.fact, settings[name].interface) for name, host in inputs.items() if host.fact is not None
@@ -134,38 +129,6 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     plan = None if problems else replace(_plan(nodes, mtus, revocation), overlay=overlay)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
-
-
-def _with_one_cluster(inputs: Mapping[str, HostInput]) -> dict[str, HostInput]:
-    """Return the hosts; one that was told nothing of the cluster, as outside of a limited run, knows what another was."""
-    told = next((host.variables["nodes"] for host in inputs.values() if host.variables.get("nodes")), None)
-    if told is None:
-        return dict(inputs)
-    return {
-        name: host if host.variables.get("nodes") else host._replace(variables={**host.variables, "nodes": told})
-        for name, host in inputs.items()
-    }
-
-
-class _Clusters:
-    """What the cluster says of its nodes, read once for all hosts that share the text."""
-
-    def __init__(self, prefix: str, problems: list[Problem]) -> None:
-        self._variable = prefix + "nodes"
-        self._problems = problems
-        self._known: dict[int, Cluster | None] = {}
-
-    def read(self, name: str, document: Any) -> Cluster | None:
-        """Return the cluster that a host's variable describes, None where there is none."""
-        if document is None:
-            return None
-        if id(document) not in self._known:
-            try:
-                self._known[id(document)] = read_cluster(document)
-            except ValueError as error:
-                self._known[id(document)] = None
-                self._problems.append(Problem(name, self._variable, str(error)))
-        return self._known[id(document)]
 
 
 def _is_silent(seen: Any) -> bool:

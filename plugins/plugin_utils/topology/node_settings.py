@@ -27,6 +27,7 @@ VARIABLES = (
     *common.VARIABLES,
     "alternate_interface",
     "alternate_port",
+    "backend",
     "cluster_cidrs",
     "enabled",
     "exclude_cidrs",

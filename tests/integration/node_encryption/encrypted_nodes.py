@@ -52,13 +52,16 @@ class EncryptedNodes(NodeCluster):
         **variables: Any,
     ) -> Play:
         """Write the inventory, run the role, and return what it did. Variables go without the role's prefix."""
-        hosts = {node.name: {**self._host(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes}
+        hosts = {
+            node.name: {**self.variables(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes
+        }
         common = {"overlay_userspace": self._userspace, "node_encryption_node_ip_families": [4, 6], **variables}
         document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
         (self.lab.path / "inventory.yml").write_text(json.dumps(document))
         return self.lab.playbook(PLAY, *args)
 
-    def _host(self, node: Node) -> dict[str, Any]:
+    def variables(self, node: Node) -> dict[str, Any]:
+        """Return what the inventory says of a node."""
         return {
             "ansible_connection": "wirewright.overlay.exec",
             "ansible_exec_prefix": self.lab.enter(node.name),

@@ -125,7 +125,7 @@ def test_files_of_the_next_boots(places: Path) -> None:
     assert write(options()) and not write(options())
     names = {path.name for path in places.iterdir()}
     batches = {"closed.batch", "receive.batch", "send-6.batch", "send-7.batch"}
-    assert names == {*batches, "epoch", "ipsec_roster.json"}
+    assert names == {*batches, "epoch", "roster.json"}
     assert {path.stat().st_mode & 0o777 for path in places.iterdir()} == {0o600}
     assert (places / "epoch").read_text() == f"5 {THIS_BOOT}\n"
     assert KEYS["two"] in (places / "receive.batch").read_text()
@@ -178,7 +178,7 @@ def test_foreign_and_damaged_files_are_told(places: Path) -> None:
     (places / "epoch").write_text("five\n")
     with pytest.raises(ValueError, match="epoch is damaged"):
         write(options())
-    (places / "ipsec_roster.json").write_text("[]")
+    (places / "roster.json").write_text("[]")
     with pytest.raises(ValueError, match="damaged"):
         boot_files.read_roster()
 

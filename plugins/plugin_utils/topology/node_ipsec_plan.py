@@ -1,0 +1,223 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kubernetes nodes with IPsec between them: planned once for all of them, and one node's part of it in phases.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation_node_ipsec
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import Discovery
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.node_address import NodeAddress
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, one_line_each
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import (
+    node_ipsec_cilium,
+    node_ipsec_document,
+    node_ipsec_memory,
+    node_ipsec_rotation,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.membership import unresolved_problems
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+    FleetPlan,
+    HostInput,
+    HostPlan,
+    Outcome,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_discovery import discover_all
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import (
+    CLOSE,
+    FLIP,
+    LEAVE,
+    RECEIVE,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
+    CILIUM,
+    IpsecNode,
+    IpsecSettings,
+    Phase,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_model import (
+    JOINING,
+    LEAVING,
+    OUT_OF_IT,
+    SETTLED,
+    IpsecPlan,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_rotation import Step
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_settings import (
+    read_index,
+    read_ipsec_settings,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
+    NodeSettings,
+    read_node_settings,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import XfrmKeys
+
+IPSEC = "ipsec"
+
+# How far a node has come at the end of a phase, by what becomes of it. What two nodes do between them is what the one
+# that is less far can do, so a node that joins or leaves takes no other pair with it.
+_PHASES: Mapping[str, Mapping[str, Phase]] = {
+    SETTLED: dict.fromkeys((RECEIVE, FLIP, LEAVE, CLOSE), Phase.STRICT),
+    JOINING: {RECEIVE: Phase.RECEIVE, FLIP: Phase.SEND, LEAVE: Phase.SEND, CLOSE: Phase.STRICT},
+    LEAVING: {RECEIVE: Phase.SEND, FLIP: Phase.SEND, LEAVE: Phase.RECEIVE, CLOSE: Phase.ABSENT},
+    OUT_OF_IT: dict.fromkeys((RECEIVE, FLIP, LEAVE, CLOSE), Phase.ABSENT),
+}
+_STEPS = {RECEIVE: Step.RECEIVE_NEW, FLIP: Step.SEND_NEW, LEAVE: Step.SEND_NEW, CLOSE: Step.DROP_OLD}
+
+
+def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | None = None) -> Outcome:
+    """Return the plan for all nodes, whatever the order of hosts. Every problem is found before anything is said.
+
+    now: seconds since 1970, from which a node that was never seen begins to count its epochs.
+    """
+    problems: list[Problem] = list(unresolved_problems(inputs.values(), prefix))
+    extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
+    discoveries = discover_all(inputs, extras, prefix, problems)
+    settings = _settings(inputs, extras, prefix, problems)
+    facts = {name: _fact(host) for name, host in inputs.items()}
+    explicit = {name: index for name, host in inputs.items() if (index := read_index(host, prefix, problems))}
+    indexes = node_ipsec_memory.indexes(inputs, facts, explicit, prefix + "ipsec_index")
+    problems.extend(indexes.problems)
+    epochs = node_ipsec_memory.epochs(inputs, facts, int(time.time() if now is None else now))
+    nodes, parts = {}, {}
+    for name in inputs:
+        found = discoveries[name]
+        if name in indexes.by_name and name in epochs and found.addresses:
+            nodes[name] = _node(name, indexes.by_name[name], epochs[name], found, extras[name])
+            parts[name] = _part(inputs[name], extras[name], facts)
+    if settings is not None:
+        problems.extend(validation_node_ipsec.settings_problems(settings))
+        enabled = {name: replace(node, enabled=extras[name].enabled) for name, node in nodes.items()}
+        problems.extend(validation_node_ipsec.node_problems(enabled, settings))
+    held = node_ipsec_memory.held_slots(facts)
+    if settings is not None:
+        problems.extend(_rotation_problems(inputs, parts, held, settings, prefix))
+    warnings = [warning for found in discoveries.values() for warning in found.warnings]
+    plan = None
+    if not problems and settings is not None:
+        due = node_ipsec_rotation.is_due(held, settings.slot)
+        underlays = {
+            name: (own.interface, own.mtu or settings.mtu) for name in nodes for own in _underlay(discoveries[name])
+        }
+        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays)
+        hosts = {name: HostPlan(None) for name in nodes}
+        plan = FleetPlan("", hosts, topology="node_encryption", ipsec=ipsec)
+    lines = [*one_line_each(warnings), *node_ipsec_memory.warnings(facts)]
+    return Outcome(plan, tuple(one_line_each(problems)), tuple(lines))
+
+
+def node_ipsec_sections(plan: IpsecPlan, name: str, master: str, phase: str) -> dict[str, Any]:
+    """Return one node's arguments of `overlay_apply` in a phase. Raises ValueError for a master secret that is none."""
+    settings = plan.settings_of(name)
+    phases = {other: _PHASES[plan.parts[other]][phase] for other in plan.nodes}
+    nodes = {
+        other: replace(node, phase=phases[other], enabled=phases[other] > Phase.ABSENT)
+        for other, node in plan.nodes.items()
+    }
+    keys = XfrmKeys(master, settings.aead, settings.key_bits)
+    if settings.profile == CILIUM:
+        marks = node_ipsec_cilium.marks(nodes, name, settings)
+        document = node_ipsec_cilium.host_document(nodes, name, settings, keys)
+        return {**document, "nftables": {LABEL: _cilium_marks(marks, settings)}}
+    slots = None
+    if plan.held:
+        slots = node_ipsec_rotation.slots_of(_STEPS[phase], plan.held, name, settings.slot)
+    return node_ipsec_document.host_document(nodes, name, settings, keys, slots)
+
+
+# Under what our sections of nftables stand; no interface has this name.
+LABEL = "node_encryption"
+
+
+def _cilium_marks(marks: Mapping[str, Mapping[str, Any]], settings: IpsecSettings) -> dict[str, Any]:
+    """Return the section that marks in place of Cilium's programs: from pods, ESP, and what came out of it."""
+    encrypt, decrypt, decrypted = marks["encrypt"], marks["decrypt"], marks["decrypted"]
+    entries = []
+    if encrypt["destinations"]:
+        entries.append({"mark": encrypt["mark"], "not_iif": [settings.interface], "daddr": encrypt["destinations"]})
+    if decrypt["sources"]:
+        iif = {"iif": settings.interface}
+        entries.append({"mark": decrypt["mark"], **iif, "saddr": decrypt["sources"], "l4proto": "esp"})
+        if decrypted["destinations"]:
+            entries.append({"mark": decrypted["mark"], **iif, "daddr": decrypted["destinations"]})
+    return {"set_mark": entries}
+
+
+def _settings(
+    inputs: Mapping[str, HostInput],
+    extras: Mapping[str, NodeSettings],
+    prefix: str,
+    problems: list[Problem],
+) -> IpsecSettings | None:
+    """Return what holds for all nodes; nodes that differ, or have another backend, are complained about."""
+    said: dict[IpsecSettings, list[str]] = {}
+    exempt = frozenset(name for extra in extras.values() for name in extra.exempt_hosts)
+    any_enabled = any(extra.enabled for extra in extras.values())
+    for name, host in inputs.items():
+        if host.variables.get("backend") != IPSEC:
+            text = "some nodes have the backend ipsec and this one has not; write one for all of them, in their group"
+            problems.append(Problem(name, prefix + "backend", text))
+        read = read_ipsec_settings(host, extras[name], prefix, problems)
+        if extras[name].enabled or not any_enabled:
+            said.setdefault(replace(read, exempt_hosts=exempt), []).append(name)
+    if len(said) > 1:
+        groups = " and ".join(sorted(host_list(names) for names in said.values()))
+        text = f"nodes differ in what has to be the same for all, {groups}; write it in their group"
+        problems.extend(Problem(name, prefix + "backend", text) for name in inputs)
+    return next(iter(said), None)
+
+
+def _underlay(found: Discovery) -> list[NodeAddress]:
+    """Return the first address whose interface is known, if there is one."""
+    return [own for own in found.addresses if own.interface][:1]
+
+
+def _fact(host: HostInput) -> Mapping[str, Any] | None:
+    """Return what a host told of its IPsec, None where it was not asked."""
+    found = host.fact.get("ipsec") if host.fact is not None else None
+    return found if isinstance(found, Mapping) else None
+
+
+def _node(name: str, index: int, epoch: int, found: Discovery, extra: NodeSettings) -> IpsecNode:
+    extras = tuple(str(prefix) for prefix in extra.extra_allowed_ips)
+    addresses = tuple(own.address for own in found.addresses)
+    return IpsecNode(name, index, addresses, (*found.pod_cidrs, *extras), epoch)
+
+
+def _part(host: HostInput, extra: NodeSettings, facts: Mapping[str, Any]) -> str:
+    """Return what becomes of a node. One that this run does not speak to stays what the others know it as."""
+    fact = facts[host.name]
+    has_record = fact is not None and fact.get("record") is not None
+    if not (host.reached and fact is not None):
+        known = has_record or any(host.name in ((other or {}).get("roster") or {}) for other in facts.values())
+        return SETTLED if known and extra.enabled else OUT_OF_IT
+    if extra.enabled:
+        return SETTLED if has_record else JOINING
+    return LEAVING if has_record else OUT_OF_IT
+
+
+def _rotation_problems(
+    inputs: Mapping[str, HostInput],
+    parts: Mapping[str, str],
+    held: Mapping[str, Any],
+    settings: IpsecSettings,
+    prefix: str,
+) -> list[Problem]:
+    silent = [
+        name for name, part in parts.items() if part == SETTLED and not (inputs[name].reached and inputs[name].fact)
+    ]
+    if not silent or not node_ipsec_rotation.is_due(held, settings.slot):
+        return []
+    text = f"keys are changed on all nodes at once, and this run does not speak to {host_list(silent)}"
+    cure = f"run without --limit when they can be reached, or set {prefix}enabled to false for them"
+    return [Problem(name, prefix + "ipsec_slot", f"{text}; {cure}") for name in inputs]

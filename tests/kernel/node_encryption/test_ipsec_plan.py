@@ -1,0 +1,82 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of the role with the backend ipsec, without Ansible between them: facts, plan, look, phases."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
+from planned_ipsec import MASTER
+from wire_capture import ESP, PLAIN_POD
+
+STRICT = {"strict": "true", "cluster_cidrs": list(CLUSTER_NETWORKS), "host_encryption": True}
+
+
+def facts(node: Node) -> dict[str, Any]:
+    """Return what overlay_facts tells of a node."""
+
+    def ask() -> dict[str, Any]:
+        node_options = {"can_reach": [], "tables": [7100, 7101], "cni_directories": []}
+        return gather({}, dict(os.environ), userspace=False, nftables=False, ipsec=True, node=node_options)
+
+    return node.host.call(ask)
+
+
+def run(nodes: list[Node], **variables: Any) -> bool:
+    """Go through what the role does, and return whether anything was to be done."""
+    inputs = []
+    for node in nodes:
+        own = {"node_ip": [node.ipv4, node.ipv6], "node_ip_families": [4, 6], "pod_cidrs": list(node.pod_networks)}
+        inputs.append(HostInput(node.name, {"backend": "ipsec", **own, **variables}, node.ipv4, facts(node)))
+    outcome = plan_node_encryption(inputs)
+    assert outcome.plan is not None, outcome.problems
+    plan = FleetPlan.from_dict(outcome.plan.to_dict())
+
+    def apply(node: Node, phase: str, check_mode: bool = False) -> bool:
+        document = host_document(plan, node.name, phase=phase, ipsec_master=MASTER)
+        return node.apply(check_mode=check_mode, **document).changed
+
+    if not any(apply(node, CLOSE, check_mode=True) for node in nodes):
+        return False
+    for phase in PHASES:
+        for node in nodes:
+            apply(node, phase)
+    return True
+
+
+def spis(node: Node) -> set[str]:
+    """Return the SPIs of a node's states."""
+    lines = node.run("ip", "xfrm", "state").splitlines()
+    return {line.split()[3] for line in lines if line.strip().startswith("proto esp")}
+
+
+def test_cluster_is_encrypted_rekeyed_and_plain_again_and_loses_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
+    n1, n2, _n3 = cluster.nodes
+    pair = [n1, n2]
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n2, n1.ipv6) as hosts:
+        assert run(pair, **STRICT)
+        with cluster.captured(tmp_path / "wire.pcap") as wire:
+            for ping in (pods, hosts):
+                ping.answers_again(10)
+            assert set(wire.kinds()) == {ESP}
+        assert not run(pair, **STRICT), "a second run does nothing"
+        before = spis(n1)
+        assert run(pair, **STRICT, ipsec_slot=1), "new keys"
+        assert before and not before & spis(n1)
+        assert not run(pair, **STRICT, ipsec_slot=1)
+        assert run(pair, **STRICT, ipsec_slot=1, state="absent")
+        assert not run(pair, **STRICT, ipsec_slot=1, state="absent")
+        assert pods.lost() == [] and hosts.lost() == []
+        assert n1.run("ip", "xfrm", "state") == n1.run("ip", "xfrm", "policy") == ""
+        with cluster.captured(tmp_path / "plain.pcap") as wire:
+            pods.answers_again(5)
+            assert PLAIN_POD in wire.kinds()

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IPsec between nodes from inventory and facts to one node's documents: who joins, stays, leaves, and how keys change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse as parse_nftables
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+
+MASTER = "correct horse battery staple"
+BOOT = "3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11"
+NEW: dict[str, Any] = {"boot_id": BOOT, "record": None, "epochs_left": 0, "roster": {}, "slots": {}, "lost": 0}
+
+
+def settled(index: int, slot: int = 0) -> dict[str, Any]:
+    """Return what a node tells that has been applied before."""
+    roster = {f"n{number}": {"index": number, "epoch": 5} for number in (1, 2, 3)}
+    held = {"receive": [slot], "send": [slot]}
+    return {
+        **NEW,
+        "record": {"epoch": 5, "boot_id": BOOT, "index": index},
+        "epochs_left": 4,
+        "roster": roster,
+        "slots": held,
+    }
+
+
+def node(number: int, ipsec: dict[str, Any] | None = NEW, *, reached: bool = True, **variables: Any) -> HostInput:
+    own = {"backend": "ipsec", "node_ip": [f"10.0.0.{number}"], "pod_cidrs": [f"10.244.{number}.0/24"], **variables}
+    return HostInput(f"n{number}", own, f"10.0.0.{number}", ipsec and {"ipsec": ipsec}, reached=reached)
+
+
+def planned(*hosts: HostInput) -> FleetPlan:
+    outcome = plan_node_encryption(hosts)
+    assert outcome.plan is not None, outcome.problems
+    return FleetPlan.from_dict(json.loads(json.dumps(outcome.plan.to_dict())))
+
+
+def policies(plan: FleetPlan, name: str, phase: str) -> dict[str, set[str]]:
+    """Return by direction what a node's policies in a phase say of levels and actions between pods."""
+    document = host_document(plan, name, phase=phase, ipsec_master=MASTER)
+    found: dict[str, set[str]] = {}
+    for policy in document["xfrm_policies"]["policies"]:
+        # Those with a template of mode transport only say whose they are.
+        tunnels = [one for one in policy["templates"] if one.get("mode") != "transport"]
+        words = {one.get("level", "required") for one in tunnels} or {policy.get("action", "")} - {""}
+        if words:
+            found.setdefault(policy["dir"], set()).update(words)
+    return found
+
+
+def test_plan_is_plain_data_without_a_key() -> None:
+    outcome = plan_node_encryption([node(1), node(2)])
+    assert outcome.plan is not None
+    data = outcome.plan.to_dict()
+    assert FleetPlan.from_dict(json.loads(json.dumps(data))).to_dict() == data
+    document = host_document(outcome.plan, "n1", ipsec_master=MASTER)
+    keys = document["xfrm_keys"].values()
+    assert keys and not any(key in json.dumps(data) for key in keys)
+
+
+@pytest.mark.parametrize("profile", ["selectors", "cilium"])
+def test_every_document_is_one_that_the_module_takes(profile: str) -> None:
+    common = {"ipsec_profile": profile, "strict": "true", "cluster_cidrs": ["10.244.0.0/16"]}
+    plan = planned(
+        node(1, **common), node(2, **common), node(3, settled(3), enabled=False, exempt_hosts=["n3"], **common)
+    )
+    for name in ("n1", "n2", "n3"):
+        for phase in PHASES:
+            document = host_document(plan, name, phase=phase, ipsec_master=MASTER)
+            document.pop("xfrm_boot", None)
+            parse_nftables(document.pop("nftables", {}))
+            parse_sections(document, lambda interface: 2)
+
+
+def test_joining_nodes_take_both_before_they_send_encrypted_and_both_before_plain_is_dropped() -> None:
+    strict = {"strict": "true", "cluster_cidrs": ["10.244.0.0/16"]}
+    plan = planned(node(1, **strict), node(2, **strict))
+    receive, flip, leave, close = (policies(plan, "n1", phase) for phase in PHASES)
+    assert "out" not in receive and receive["in"] == {"use"} == receive["fwd"]
+    assert flip == leave and flip["out"] == {"required"} and flip["in"] == {"use"}
+    assert close["out"] == {"required", "block"} and close["in"] == close["fwd"] == {"required"}
+
+
+def test_nothing_changes_for_settled_nodes_when_another_joins() -> None:
+    alone = planned(node(1, settled(1)), node(2, settled(2)))
+    joined = planned(node(1, settled(1)), node(2, settled(2)), node(3))
+    for phase in PHASES:
+        before = host_document(alone, "n1", phase=CLOSE, ipsec_master=MASTER)["xfrm_policies"]["policies"]
+        after = host_document(joined, "n1", phase=phase, ipsec_master=MASTER)["xfrm_policies"]["policies"]
+        assert all(policy in after for policy in before)
+
+
+def test_leaving_node_goes_the_way_back_and_ends_with_nothing() -> None:
+    plan = planned(node(1, settled(1)), node(2, settled(2), enabled=False))
+    receive, flip, leave, close = (policies(plan, "n2", phase) for phase in PHASES)
+    assert receive == flip and receive["in"] == {"use"} and receive["out"] == {"required"}
+    assert "out" not in leave and leave["in"] == {"use"}
+    assert close == {}
+    assert host_document(plan, "n2", phase=CLOSE, ipsec_master=MASTER)["xfrm_boot"] == {"state": "absent"}
+    assert policies(plan, "n1", CLOSE) == {}
+
+
+def test_silent_node_is_known_by_what_others_remember() -> None:
+    plan = planned(node(1, settled(1)), node(2, None))
+    assert policies(plan, "n1", CLOSE)["out"] == {"required"}
+    stranger = planned(node(1), node(2, None))
+    assert policies(stranger, "n1", CLOSE) == {}
+
+
+def spis(plan: FleetPlan, phase: str) -> tuple[set[str], set[str]]:
+    """Return the SPIs that n1 receives and sends by in a phase."""
+    states = host_document(plan, "n1", phase=phase, ipsec_master=MASTER)["xfrm_states"]["states"]
+    receive = {state["spi"] for state in states if state.get("receive_only")}
+    return receive, {state["spi"] for state in states} - receive
+
+
+def test_new_keys_are_received_everywhere_before_they_are_sent_by() -> None:
+    old = planned(node(1, settled(1)), node(2, settled(2)))
+    new = planned(node(1, settled(1), ipsec_slot=1), node(2, settled(2), ipsec_slot=1))
+    receive, flip, _leave, close = (spis(new, phase) for phase in PHASES)
+    before = spis(old, CLOSE)
+    assert receive[0] > before[0] and receive[1] == before[1]
+    assert flip[0] == receive[0] and flip[1] > before[1]
+    assert not close[0] & before[0] and not close[1] & before[1]
+
+
+def problems(outcome: Outcome) -> str:
+    assert outcome.plan is None
+    return "\n".join(outcome.problems)
+
+
+def test_what_is_wrong_is_told_at_once() -> None:
+    silent = plan_node_encryption([node(1, settled(1), ipsec_slot=1), node(2, None, ipsec_slot=1)])
+    assert "this run does not speak to 'n2'" in problems(silent)
+    mixed = plan_node_encryption([node(1), node(2, backend="wireguard")])
+    assert "host 'n2': node_encryption_backend: some nodes have the backend ipsec" in problems(mixed)
+    differing = plan_node_encryption([node(1), node(2, ipsec_reqid=9), node(3, ipsec_index=9999)])
+    found = problems(differing)
+    assert "nodes differ in what has to be the same for all" in found and "node_encryption_ipsec_index: 9999" in found

@@ -284,6 +284,20 @@ class NodeCluster:
         """Capture the underlay, as a context."""
         return Capture(self._netns("net"), "br0", file, self.classifier, self._mark)
 
+    def captured_at(self, place: Place, file: Path) -> Capture:
+        """Capture what comes to a pod, as a context."""
+
+        def mark(payload: bytes) -> None:
+            def send() -> None:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                    sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+                    sender.sendto(payload, ("255.255.255.255", 9))
+
+            place.quick(send)
+
+        return Capture(place.netns, "eth0", file, self.classifier, mark)
+
     def _mark(self, payload: bytes) -> None:
         def send() -> None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -105,12 +105,15 @@ class Capture:
 
     def packets(self) -> list[Packet]:
         """Return all packets so far but our own marks."""
+        return self._classifier.packets(self.frames())
+
+    def frames(self) -> list[bytes]:
+        """Return all frames so far but our own marks."""
         self._marks += 1
         mark = b"end of capture %d\n" % self._marks
         self._mark(mark)
         wait_until(lambda: mark in self._file.read_bytes(), "the last packet is in the capture")
-        frames = [frame for frame in frames_of(self._file.read_bytes()) if b"end of capture " not in frame]
-        return self._classifier.packets(frames)
+        return [frame for frame in frames_of(self._file.read_bytes()) if b"end of capture " not in frame]
 
     def kinds(self) -> Counter[str]:
         """Return how many packets of each kind there were so far."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from managed_host import wait_until
-from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster, Place
+from node_cluster import CLUSTER_NETWORKS, NodeCluster, Place
+from running_census import census_while, described
 from wire_capture import ESP, PLAIN_HOST, PLAIN_POD, WIREGUARD, Capture, Classifier, frames_of
 
 WIREGUARD_DATA = b"\4\0\0\0" + bytes(60)
@@ -26,33 +24,6 @@ KINDS = {WIREGUARD: "wireguard", ESP: "esp", PLAIN_POD: "plaintext_pod", PLAIN_H
 def cluster() -> Iterator[NodeCluster]:
     with NodeCluster() as made:
         yield made
-
-
-def described(nodes: list[Node]) -> list[dict[str, Any]]:
-    return [
-        {"name": node.name, "addresses": [node.ipv4, node.ipv6], "pod_networks": list(node.pod_networks)}
-        for node in nodes
-    ]
-
-
-def census_while(cluster: NodeCluster, node: Node, traffic: Callable[[], object]) -> dict[str, Any]:
-    """Run the module on a node, make traffic as soon as it listens, and then fill up what it counts at most."""
-
-    def sockets() -> int:
-        return len(node.quick(Path("/proc/thread-self/net/packet").read_text).splitlines())
-
-    before = sockets()
-    options = {"nodes": described(cluster.nodes), "seconds": 120, "packets": 500}
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(node.host.module, "wire_census", **options)
-        wait_until(lambda: sockets() > before or running.done(), "the census listens")
-        traffic()
-        assert not running.done(), "the census heard all of the traffic"
-        while not running.done():
-            cluster._mark(b"filler")
-        done = running.result()
-    assert done.rc == 0 and done.changed is False, done.output
-    return done.data
 
 
 def send(source: Place, kind: int, protocol: int, payload: bytes, address: str, times: int = 1) -> None:

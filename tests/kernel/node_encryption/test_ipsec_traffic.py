@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import BOTH, spi_of
 from node_cluster import NodeCluster, Place
 from planned_ipsec import PlannedIpsec
+from running_census import census_while
 from wire_capture import ESP, OTHER
 
 UDP_PORT = 9999
@@ -46,6 +47,22 @@ def test_nothing_but_esp_is_on_the_wire(encrypted: NodeCluster, tmp_path: Path) 
         assert encrypted.fetch(n1, n2, n2.ipv4, port=22, size=1) == (1, n1.ipv4)
         assert encrypted.ping(encrypted.external, n2.ipv4, count=1) == 1
         assert {packet.kind for packet in wire.packets()} == {ESP, "plaintext host", OTHER}
+
+
+def test_census_tells_what_came_out_of_esp_from_plain_text(encrypted: NodeCluster) -> None:
+    n1, n2, _n3 = encrypted.nodes
+
+    def traffic() -> None:
+        assert encrypted.ping(n1.pod, n2.pod.ipv4) == encrypted.ping(n2.pod, n1.pod.ipv6) == 3
+        send_as(encrypted.external, "10.244.2.77", n1.pod.ipv4, b"forged")
+
+    encrypted.external.batch(f"route replace {n1.pod_networks[0]} via {n1.ipv4}")
+    found = census_while(encrypted, n1, traffic, most=100)
+    pairs = {(pair["source"], pair["destination"]): pair for pair in found["pairs"]}
+    assert (pairs["n1", "n2"]["esp"], pairs["n2", "n1"]["esp"]) == (6, 6)
+    assert (pairs["n1", "n2"]["decrypted"], pairs["n2", "n1"]["decrypted"]) == (0, 6)
+    assert found["kinds"]["plaintext_pod"] == 1, "what was forged"
+    assert found["xfrm_stat"] == {"XfrmInTmplMismatch": 1}
 
 
 def test_packets_as_large_as_the_path_allows(encrypted: NodeCluster, tmp_path: Path) -> None:

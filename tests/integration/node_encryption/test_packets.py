@@ -13,9 +13,8 @@ from encrypted_nodes import CLOSED, EncryptedNodes
 from node_cluster import Node
 from wire_capture import WIREGUARD
 
-pytestmark = [pytest.mark.both]
 
-
+@pytest.mark.both
 def test_packets_of_the_size_that_fits_pass_and_are_not_fragmented(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(**CLOSED)

@@ -39,14 +39,3 @@ def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
     with cluster.captured(tmp_path / "plain.pcap") as wire:
         assert cluster.ping(n1.pod, n3.pod.ipv4) == 3
         assert set(wire.kinds()) == {PLAIN_POD}, "the capture sees what is not encrypted"
-
-
-@pytest.mark.kernel
-def test_a_play_encrypts_with_the_kernel_s_wireguard(cluster: EncryptedNodes, tmp_path: Path) -> None:
-    n1, n2, n3 = cluster.nodes
-    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n3, n1.pod.ipv6) as host:
-        assert_ok(cluster.converge(**STRICT))
-        assert pods.lost() == host.lost() == []
-        with cluster.captured(tmp_path / "wire.pcap") as wire:
-            assert cluster.ping(n2.pod, n3.pod.ipv4) == 3
-            assert set(wire.kinds()) == {WIREGUARD}

@@ -74,6 +74,8 @@ def mark(value: int, mask: int = ALL_BITS) -> str:
         return f"meta mark set {value:#x}"
     if mask == value:
         return f"meta mark set meta mark | {value:#x}"
+    if not value:
+        return f"meta mark set meta mark & {ALL_BITS & ~mask:#x}"
     # Bits that are set anyway are kept first, which is how nft lists what the kernel makes of both steps.
     return f"meta mark set meta mark & {ALL_BITS & ~mask | value:#x} | {value:#x}"
 
@@ -92,6 +94,9 @@ def listed_mark(value: object) -> str:
     """Return the same for what nft lists as the value of a mark, "" where it is something else."""
     if isinstance(value, int):
         return mark(value)
+    if isinstance(value, Mapping) and list(value) == ["&"] and value["&"][0] == _MARK:
+        keep = value["&"][1]
+        return mark(0, ALL_BITS & ~keep) if isinstance(keep, int) else ""
     if not isinstance(value, Mapping) or list(value) != ["|"] or len(value["|"]) != 2:
         return ""
     kept, bits = value["|"]

@@ -25,6 +25,7 @@ from ..stage import Stage, counts
 from . import file_stage
 from .boot_files import NONE
 from .desired import WantedInterface
+from .sections import BOOT_NAME
 
 NFTABLES, OPEN = "nftables", "open_firewall"
 
@@ -45,14 +46,17 @@ def stages(
     """
     found = {}
     if wanted.interfaces:
-        found = {NFTABLES: sections_stage(wanted), "nftables_files": _files_stage(wanted, interfaces)}
+        found = {
+            NFTABLES: sections_stage(wanted),
+            "nftables_files": _files_stage(wanted, interfaces, str(options.get(BOOT_NAME) or "")),
+        }
     if options.get(OPEN) or options.get(NFTABLES):
         found[OPEN] = _openings_stage(options, interfaces)
     return found
 
 
-def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface]) -> Stage:
-    kept = {one.name for one in interfaces if one.present and one.persistence != NONE}
+def _files_stage(wanted: WantedSections, interfaces: Collection[WantedInterface], boot_name: str) -> Stage:
+    kept = {one.name for one in interfaces if one.present and one.persistence != NONE} | {boot_name}
     here = {boot_files.rules_path(name) for name in wanted.interfaces}
 
     def plan() -> list[Operation[BootFile]]:

@@ -45,8 +45,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import IPSEC, plan_node_ipsec
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
-    IN,
-    OUT,
+    CLOSED_CHAINS,
     Encryption,
     NodePlan,
     Steering,
@@ -65,8 +64,6 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revoca
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import AUTO, Settings
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import taken_interfaces
 
-# The chains of ours that drop plain text (nftables/table.py).
-CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}
 _ALIGNMENT = 16
 _STRICT_SOURCE_CHECK = "1"
 

@@ -20,6 +20,19 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     Slots,
 )
 
+
+@dataclass(frozen=True)
+class PacketFilter:
+    """What a node's packet filter is made of. closed: of "in" and "out" those that are closed to plain text now.
+
+    persistent: whether it comes back at boot.
+    """
+
+    pod_interfaces: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    persistent: bool = False
+
+
 SETTLED, JOINING, LEAVING, OUT_OF_IT = "settled", "joining", "leaving", "out"
 """What becomes of a node: it encrypts already, it shall, it shall no more, or it does not and shall not."""
 
@@ -28,7 +41,7 @@ SETTLED, JOINING, LEAVING, OUT_OF_IT = "settled", "joining", "leaving", "out"
 class IpsecPlan:
     """nodes and their parts by name; held: the slots of states that nodes hold, while keys are changed.
 
-    underlays: interface and MTU of a node's underlay.
+    underlays: interface and MTU of a node's underlay. filters: of those nodes that were heard from.
     """
 
     nodes: Mapping[str, IpsecNode]
@@ -36,6 +49,7 @@ class IpsecPlan:
     settings: IpsecSettings
     held: Mapping[str, Slots]
     underlays: Mapping[str, tuple[str, int]]
+    filters: Mapping[str, PacketFilter]
 
     def settings_of(self, name: str) -> IpsecSettings:
         """Return the settings with what is a node's own."""
@@ -65,6 +79,9 @@ class IpsecPlan:
                 for name, value in settings.items()
             },
             "underlays": {name: list(underlay) for name, underlay in self.underlays.items()},
+            "filters": {
+                name: [list(one.pod_interfaces), list(one.closed), one.persistent] for name, one in self.filters.items()
+            },
             "held": {name: [list(slots.receive), list(slots.send)] for name, slots in self.held.items()},
         }
 
@@ -92,4 +109,8 @@ class IpsecPlan:
             IpsecSettings(**settings),
             {name: Slots(tuple(receive), tuple(send)) for name, (receive, send) in data["held"].items()},
             {name: (interface, mtu) for name, (interface, mtu) in data["underlays"].items()},
+            {
+                name: PacketFilter(tuple(interfaces), tuple(closed), persistent)
+                for name, (interfaces, closed, persistent) in data["filters"].items()
+            },
         )

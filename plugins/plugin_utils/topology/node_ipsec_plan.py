@@ -39,7 +39,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
     RECEIVE,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
+    BOTH,
     CILIUM,
+    EGRESS,
+    INGRESS,
+    OFF,
     IpsecNode,
     IpsecSettings,
     Phase,
@@ -50,16 +54,19 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     OUT_OF_IT,
     SETTLED,
     IpsecPlan,
+    PacketFilter,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_rotation import Step
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_settings import (
     read_index,
     read_ipsec_settings,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSED_CHAINS, IN, OUT
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
     NodeSettings,
     read_node_settings,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import NONE
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import XfrmKeys
 
 IPSEC = "ipsec"
@@ -109,7 +116,8 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
         underlays = {
             name: (own.interface, own.mtu or settings.mtu) for name in nodes for own in _underlay(discoveries[name])
         }
-        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays)
+        filters = {name: _packet_filter(inputs[name], extras[name], discoveries[name]) for name in nodes}
+        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays, filters)
         hosts = {name: HostPlan(None) for name in nodes}
         plan = FleetPlan("", hosts, topology="node_encryption", ipsec=ipsec)
     lines = [*one_line_each(warnings), *node_ipsec_memory.warnings(facts)]
@@ -132,11 +140,54 @@ def node_ipsec_sections(plan: IpsecPlan, name: str, master: str, phase: str) -> 
     slots = None
     if plan.held:
         slots = node_ipsec_rotation.slots_of(_STEPS[phase], plan.held, name, settings.slot)
-    return node_ipsec_document.host_document(nodes, name, settings, keys, slots)
+    document = node_ipsec_document.host_document(nodes, name, settings, keys, slots)
+    kept = {"boot_name": LABEL} if plan.filters[name].persistent else {}
+    return {**document, "nftables": {LABEL: _closed(plan, name, phase)}, **kept}
 
+
+_WAYS = {OFF: (), EGRESS: (OUT,), INGRESS: (IN,), BOTH: (IN, OUT)}
 
 # Under what our sections of nftables stand; no interface has this name.
 LABEL = "node_encryption"
+
+
+def _closed(plan: IpsecPlan, name: str, phase: str) -> dict[str, Any]:
+    """Return the section that drops plain text, whatever becomes of policies. Before the last phase it only opens."""
+    settings, own = plan.settings, plan.filters[name]
+    if _PHASES[plan.parts[name]][phase] == Phase.ABSENT or plan.parts[name] == LEAVING:
+        return {}
+    wanted = _WAYS[settings.strict]
+    ways = [way for way in wanted if phase == CLOSE or way in own.closed]
+    if not ways or not settings.cluster_cidrs:
+        return {}
+    others = {other: node for other, node in plan.nodes.items() if other != name}
+    plain = {other for other in others if phase != CLOSE and plan.parts[other] == JOINING}
+    plain |= {other for other in others if plan.parts[other] in (LEAVING, OUT_OF_IT)}
+    hosts = [
+        address
+        for other, node in sorted(others.items())
+        if other not in plain and other not in settings.exempt_hosts
+        for address in node.addresses
+    ]
+    spared = [*settings.exempt_cidrs, *(cidr for other in sorted(plain) for cidr in plan.nodes[other].pod_cidrs)]
+    closed: dict[str, Any] = {
+        "ways": ways,
+        "networks": list(settings.cluster_cidrs),
+        "except": spared,
+        "interfaces": list(own.pod_interfaces),
+        "ipsec": True,
+    }
+    if settings.host_encryption and hosts:
+        closed.update(hosts=hosts, tcp_ports=list(settings.exempt_ports))
+    return {"closed": closed}
+
+
+def _packet_filter(host: HostInput, extra: NodeSettings, found: Discovery) -> PacketFilter:
+    fact: Mapping[str, Any] = host.fact or {}
+    sections = fact.get("nftables")
+    chains = sections.get(LABEL) if isinstance(sections, Mapping) else None
+    closed = tuple(way for way, chain in CLOSED_CHAINS.items() if isinstance(chains, list) and chain in chains)
+    return PacketFilter(extra.pod_interfaces or found.pod_interfaces, closed, fact.get("persistence", NONE) != NONE)
 
 
 def _cilium_marks(marks: Mapping[str, Mapping[str, Any]], settings: IpsecSettings) -> dict[str, Any]:
@@ -149,7 +200,7 @@ def _cilium_marks(marks: Mapping[str, Mapping[str, Any]], settings: IpsecSetting
         iif = {"iif": settings.interface}
         entries.append({"mark": decrypt["mark"], **iif, "saddr": decrypt["sources"], "l4proto": "esp"})
         if decrypted["destinations"]:
-            entries.append({"mark": decrypted["mark"], **iif, "daddr": decrypted["destinations"]})
+            entries.append({"mark": f"{decrypted['mark']}/0xf00", **iif, "daddr": decrypted["destinations"]})
     return {"set_mark": entries}
 
 

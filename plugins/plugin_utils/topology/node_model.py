@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 IN, OUT = "in", "out"
+# The chains of ours that drop plain text (nftables/table.py).
+CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ NODE: dict[str, Any] = {
         },
         {"mark": "0x3e00", "iif": "cni0", "daddr": ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]},
         {"mark": "0xd00/0xf00", "iif": "eth0", "l4proto": "esp"},
+        {"mark": "0/0xf00", "iif": "eth0", "daddr": ["10.244.1.0/24"]},
         {"mark": "51900", "iif": "wg0", "connection": True},
         {"mark": "0x1cabc", "not_iif": ["wg0"], "ct_mark": "51900"},
     ],

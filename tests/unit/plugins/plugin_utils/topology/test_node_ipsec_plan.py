@@ -147,3 +147,23 @@ def test_what_is_wrong_is_told_at_once() -> None:
     differing = plan_node_encryption([node(1), node(2, ipsec_reqid=9), node(3, ipsec_index=9999)])
     found = problems(differing)
     assert "nodes differ in what has to be the same for all" in found and "node_encryption_ipsec_index: 9999" in found
+
+
+def test_packet_filter_closes_last_and_opens_first() -> None:
+    strict = {"strict": "true", "cluster_cidrs": ["10.244.0.0/16"], "host_encryption": True}
+
+    def closed(plan: FleetPlan, name: str, phase: str) -> dict[str, Any]:
+        sections = host_document(plan, name, phase=phase, ipsec_master=MASTER)["nftables"]["node_encryption"]
+        return dict(sections.get("closed", {}))
+
+    joining = planned(node(1, **strict), node(2, **strict))
+    assert [bool(closed(joining, "n1", phase)) for phase in PHASES] == [False, False, False, True]
+    assert closed(joining, "n1", CLOSE)["hosts"] == ["10.0.0.2"]
+    shut = {"node_encryption": ["closed_in", "closed_out"]}
+    there = [node(1, settled(1), **strict), node(2, **strict)]
+    there[0] = there[0]._replace(fact={**(there[0].fact or {}), "nftables": shut})
+    grown = planned(*there)
+    assert closed(grown, "n1", "receive")["except"] == ["10.244.2.0/24"], "it still sends in plain text"
+    assert closed(grown, "n1", CLOSE)["except"] == [] and "hosts" not in closed(grown, "n1", "receive")
+    leaving = planned(node(1, settled(1), state="absent", **strict))
+    assert not any(closed(leaving, "n1", phase) for phase in PHASES)

@@ -16,7 +16,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
 from planned_ipsec import MASTER
-from wire_capture import ESP, PLAIN_POD
+from wire_capture import ESP, PLAIN_HOST, PLAIN_POD
 
 STRICT = {"strict": "true", "cluster_cidrs": list(CLUSTER_NETWORKS), "host_encryption": True}
 
@@ -73,6 +73,13 @@ def test_cluster_is_encrypted_rekeyed_and_plain_again_and_loses_nothing(cluster:
         assert run(pair, **STRICT, ipsec_slot=1), "new keys"
         assert before and not before & spis(n1)
         assert not run(pair, **STRICT, ipsec_slot=1)
+        assert pods.lost() == [] and hosts.lost() == []
+    with cluster.captured(tmp_path / "flushed.pcap") as wire:
+        n1.run("ip", "xfrm", "policy", "flush")
+        assert cluster.ping(n1.pod, n2.pod.ipv4, count=2, wait=1) == cluster.ping(n1, n2.ipv4, count=2, wait=1) == 0
+        assert not {PLAIN_POD, PLAIN_HOST} & set(wire.kinds()), "without policies the packet filter is left"
+    assert run(pair, **STRICT, ipsec_slot=1), "repaired"
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n2, n1.ipv6) as hosts:
         assert run(pair, **STRICT, ipsec_slot=1, state="absent")
         assert not run(pair, **STRICT, ipsec_slot=1, state="absent")
         assert pods.lost() == [] and hosts.lost() == []

@@ -190,7 +190,7 @@ options:
             section 3 (and RFC 4106, 4309, 3686, 7634) forbids such keys, and so does this module unless
             O(allow_nonce_reuse=true).
           - V(false) promises a new key for each boot. The host remembers a fingerprint of each such key in
-            C(/var/lib/wirewright.overlay/xfrm_key_uses.json), and one that comes again is refused.
+            C(/var/lib/wirewright.overlay/ipsec/key_uses.json), and one that comes again is refused.
           - V(cbc(aes)) with V(hmac(sha256)) has random IVs, and may be given again.
         type: bool
         default: true

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from .algorithms import nonce_rfc
 from .values import State
 
-PATH = "/var/lib/wirewright.overlay/xfrm_key_uses.json"
+PATH = "/var/lib/wirewright.overlay/ipsec/key_uses.json"
 _LABEL = b"wirewright.overlay xfrm key use\0"
 _MOST = 20000
 _SAYS = "wirewright.overlay: fingerprints of keys that were used here, so that none is used twice"

@@ -65,10 +65,9 @@ def is_due(inputs: Mapping[str, HostInput], extras: Mapping[str, NodeSettings], 
     """Return whether the key of a device shall be changed: that is asked for, or the key of a node is too old."""
     if any(extra.rotate for extra in extras.values()):
         return True
-    reached = all(inputs[name].fact is not None and inputs[name].reached for name in inputs if extras[name].enabled)
-    return reached and any(
-        0 < extras[name].max_key_age_days <= _key_age(host.fact, device) for name, host in inputs.items()
-    )
+    enabled = [name for name in inputs if extras[name].enabled]
+    reached = all(inputs[name].fact is not None and inputs[name].reached for name in enabled)
+    return reached and any(0 < extras[name].max_key_age_days <= _key_age(inputs[name].fact, device) for name in enabled)
 
 
 def on_device(settings: Settings, extra: NodeSettings, devices: Devices) -> Settings:

@@ -36,13 +36,13 @@ integration: ## Run the tests against lab hosts, as root.
 	@.ci/test integration -- $(TEST)
 
 kernel: ## Run the tests on real kernel WireGuard, in a virtual machine where this kernel has none.
-	@.ci/test kernel -- $(TEST)
+	@WIREWRIGHT_LONG=1 .ci/test kernel -- $(TEST)
 
 gates: ## Run what the Ansible community expects of a release: sanity, build, import, old and new versions.
 	@.ci/test gates -- $(TEST)
 
 molecule: ## Run the Molecule scenarios in containers.
-	@.ci/test molecule -- $(TEST)
+	@WIREWRIGHT_LONG=1 .ci/test molecule -- $(TEST)
 
 fresh: ## Run the demo and the tests of some tiers on a new Debian: make fresh TEST='lint unit'
 	@.ci/test fresh -- $(TEST)

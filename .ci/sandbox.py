@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 PACKAGES = ["iproute2", "mmdebstrap", "slirp4netns", "util-linux"]
 MMDEBSTRAP = ["mmdebstrap", "--quiet", "--variant=minbase"]
 PASSED = "passed"
+SKIPPED = "skipped"
 _NS_GET_MNTNS_ID = 0x8008B705  # linux/nsfs.h
 _RESOLVER = "10.0.2.3"  # slirp4netns has one there, which asks the machine's
 
@@ -54,7 +55,9 @@ class Report:
             seconds = f"{step.seconds:.3f}"
             case = ElementTree.SubElement(self.suite, "testcase", classname=group, name=f"{number:02} {step.name}")
             case.set("time", seconds)
-            if step.outcome != PASSED:
+            if step.outcome.startswith(SKIPPED):
+                ElementTree.SubElement(case, "skipped", message=step.outcome)
+            elif step.outcome != PASSED:
                 ElementTree.SubElement(case, "failure", message=step.outcome)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         ElementTree.ElementTree(self.suite).write(self.path)

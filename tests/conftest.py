@@ -32,6 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="userspace",
         help="what serves WireGuard interfaces: wireguard-go, or the kernel (default: %(default)s)",
     )
+    parser.addoption("--long", action="store_true", help="also what takes minutes in the virtual machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--backend") == "kernel" and not config.getoption("--long"):
+        reason = "takes minutes in an emulated machine; make kernel runs it"
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

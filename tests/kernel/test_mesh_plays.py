@@ -32,6 +32,7 @@ def sessions_went_on(before: dict[str, PeerState], after: dict[str, PeerState]) 
 
 
 @pytest.mark.plays
+@pytest.mark.long
 def test_mesh_is_made_and_kept_by_plays(tmp_path: Path) -> None:
     # Two hosts: every host and task takes seconds here, and the namespaces have the larger meshes.
     with mesh("h1", "h2", overlay_userspace=False) as lab:

@@ -73,6 +73,7 @@ def test_all_ways_of_a_cluster_are_encrypted(cluster: EncryptedNodes, tmp_path: 
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_what_is_taken_away_lets_no_plain_packet_out(cluster: EncryptedNodes, backend: str, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     # A run takes half a minute in an emulated machine, and only the device differs there.

@@ -24,7 +24,9 @@ def source_check_drops(node: Node) -> int:
     )
 
 
-@pytest.mark.parametrize("closed", [False, pytest.param(True, marks=pytest.mark.both)], ids=["open", "closed"])
+@pytest.mark.parametrize(
+    "closed", [False, pytest.param(True, marks=[pytest.mark.both, pytest.mark.long])], ids=["open", "closed"]
+)
 def test_nodes_talk_encrypted(cluster: EncryptedNodes, tmp_path: Path, closed: bool) -> None:
     n1, n2, n3 = cluster.nodes
     before = source_check_drops(n1)

@@ -15,6 +15,7 @@ from wire_capture import WIREGUARD
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_packets_of_the_size_that_fits_pass_and_are_not_fragmented(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(**CLOSED)

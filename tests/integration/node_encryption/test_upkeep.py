@@ -84,6 +84,7 @@ def test_each_thing_that_was_changed_is_mended(cluster: EncryptedNodes) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_what_boots_is_what_ran_and_is_closed_before(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(persistence="wg_quick", **CLOSED)

@@ -24,6 +24,7 @@ from planned_ipsec import PlannedIpsec
 from wire_capture import ESP
 
 
+@pytest.mark.long
 def test_roll_out_and_teardown_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
@@ -48,6 +49,7 @@ def test_roll_out_and_teardown_lose_nothing(cluster: NodeCluster, tmp_path: Path
         assert node.run("ip", "xfrm", "state") == node.run("ip", "xfrm", "policy") == ""
 
 
+@pytest.mark.long
 def test_new_keys_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import CILIUM, Phase
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_cilium import (
     host_document,
@@ -75,6 +76,7 @@ def mark_packets(node: Node, ipsec: PlannedIpsec) -> None:
     )
 
 
+@pytest.mark.long
 def test_cilium(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster)

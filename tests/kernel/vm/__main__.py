@@ -95,7 +95,10 @@ def pytest_command(arguments: list[str]) -> list[str]:
     command = [python, "-m", "pytest", "--backend=kernel", "-p", "vm.tier", "-p", "no:cacheprovider"]
     command += ["-p", "no:hypothesispytest"]  # 10 s to load in the guest; @given does without
     command += ["-p", "no:xdist"]  # seconds too, and one guest is one worker
-    return command + ([] if names_tests(arguments) else [*DEFAULT_TESTS, "-m", DEFAULT_MARKS]) + arguments
+    if names_tests(arguments):
+        return [*command, "--long", *arguments]
+    command += ["--long"] if os.environ.get("WIREWRIGHT_LONG") else []
+    return [*command, *DEFAULT_TESTS, "-m", DEFAULT_MARKS, *arguments]
 
 
 def names_tests(arguments: list[str]) -> bool:

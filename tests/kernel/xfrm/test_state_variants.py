@@ -27,7 +27,9 @@ def remove_state(options: dict[str, Any], memory: str) -> Outcome:
     return converge_states(wanted, check_mode=False, boot_id=lambda: "boot", memory=memory)
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if place % 5 else ()) for place, name in enumerate(STATES)]
+)
 def test_state_is_as_iproute2_makes_it(hosts: Hosts, name: str) -> None:
     ours, theirs = hosts
     variant = STATES[name]

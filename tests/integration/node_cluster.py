@@ -85,7 +85,7 @@ class Place:
         def send() -> None:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with socket.socket(family, socket.SOCK_DGRAM) as sender:
-                for _ in range(2):
+                for _turn in range(2):
                     with suppress(OSError):  # no way leads there
                         sender.sendto(b"plain or not", (address, 9))
 

@@ -101,7 +101,7 @@ def _bound(interface: str, kind: int) -> socket.socket:
 
 
 def _waiting(opened: socket.socket, most: int) -> Iterator[Heard]:
-    for _ in range(most):
+    for _turn in range(most):
         try:
             data, (_interface, ethertype, way, _hardware, _address) = opened.recvfrom(SNAPSHOT)
         except OSError:  # nothing more is there, or the interface went down

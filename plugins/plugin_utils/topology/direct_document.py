@@ -76,7 +76,7 @@ def direct_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device
         device,
         own.public_key,
         peers,
-        [*unknown, *(hub for hub, _ in plan.hubs if plan.hosts[hub].public_key is None)],
+        [*unknown, *(hub for hub, _as_hub in plan.hubs if plan.hosts[hub].public_key is None)],
         name=direct.interface,
         private_key_file=own.private_key_file,
         listen_port=own.listen_port,

@@ -13,14 +13,14 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import INDEXES, Slots
 
 FEW_EPOCHS = 2
 
-Facts = Mapping[str, "Mapping[str, Any] | None"]
+Facts = Mapping[str, Optional[Mapping[str, Any]]]
 """By node what overlay_facts told of its IPsec (``ipsec``), None for one that could not be asked."""
 
 

@@ -32,7 +32,7 @@ def send(source: Place, kind: int, protocol: int, payload: bytes, address: str, 
     with source.quick(lambda: socket.socket(family, kind, protocol)) as sender:
         if kind == socket.SOCK_DGRAM:
             sender.bind(("", 51820))
-        for _ in range(times):
+        for _turn in range(times):
             sender.sendto(payload, (address, 51820 if kind == socket.SOCK_DGRAM else 0))
 
 

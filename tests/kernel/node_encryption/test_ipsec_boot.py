@@ -35,9 +35,8 @@ def boot(node: Node) -> subprocess.CompletedProcess[str]:
 def objects(node: Node, kind: str) -> set[str]:
     """Return what `ip xfrm` lists, without the counts of what has arrived."""
     listed = ("\n" + node.run("ip", "xfrm", kind)).split("\nsrc ")[1:]
-    return {
-        "\n".join(line for line in one.splitlines() if " seq " not in line).split("anti-replay")[0] for one in listed
-    }
+    told = ("\n".join(line for line in one.splitlines() if " seq " not in line) for one in listed)
+    return {one.partition("anti-replay")[0] for one in told}
 
 
 def facts(node: Node) -> dict[str, Any]:

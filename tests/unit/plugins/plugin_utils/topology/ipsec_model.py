@@ -111,7 +111,7 @@ class Kernel:
             found.setdefault((policy.direction, policy.selector.family), []).append(policy)
         return found
 
-    @cache  # noqa: B019   as short-lived as the test
+    @cache  # noqa: B019  # pylint: disable=method-cache-max-size-none  # as short-lived as the test
     def _deciding(self, direction: int, packet: Packet) -> Policy | None:
         source, destination = host(packet.source), host(packet.destination)
         listed = self._policies.get((direction, source.family), ())

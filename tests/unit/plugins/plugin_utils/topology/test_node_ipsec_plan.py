@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -18,7 +20,9 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_e
 
 MASTER = "correct horse battery staple"
 BOOT = "3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11"
-NEW: dict[str, Any] = {"boot_id": BOOT, "record": None, "epochs_left": 0, "roster": {}, "slots": {}, "lost": 0}
+NEW: Mapping[str, Any] = MappingProxyType(
+    {"boot_id": BOOT, "record": None, "epochs_left": 0, "roster": {}, "slots": {}, "lost": 0}
+)
 
 
 def settled(index: int, slot: int = 0) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def settled(index: int, slot: int = 0) -> dict[str, Any]:
     }
 
 
-def node(number: int, ipsec: dict[str, Any] | None = NEW, *, reached: bool = True, **variables: Any) -> HostInput:
+def node(number: int, ipsec: Mapping[str, Any] | None = NEW, *, reached: bool = True, **variables: Any) -> HostInput:
     own = {"backend": "ipsec", "node_ip": [f"10.0.0.{number}"], "pod_cidrs": [f"10.244.{number}.0/24"], **variables}
     return HostInput(f"n{number}", own, f"10.0.0.{number}", ipsec and {"ipsec": ipsec}, reached=reached)
 

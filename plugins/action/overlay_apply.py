@@ -23,7 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.docume
     host_document,
     lacks_key,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.registered_plan import (
     PLAN_FROM,
     UnusablePlan,

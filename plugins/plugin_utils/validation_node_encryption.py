@@ -17,6 +17,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.prefix_index import PrefixIndex
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, possessive
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Member
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_profiles import CALICO, CILIUM
 
 if TYPE_CHECKING:
     from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import NodeFleet
@@ -35,6 +36,7 @@ def violations(nodes: NodeFleet) -> Iterator[Problem]:
     yield from _networks(nodes)
     for member in members:
         yield from _marks(nodes, member)
+        yield from _profile(nodes, member)
         yield from _closed(nodes, member)
         yield from _node_addresses(nodes, member)
     yield from _same(nodes, members)
@@ -81,6 +83,8 @@ def _networks(nodes: NodeFleet) -> Iterator[Problem]:
 
 def _marks(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
     extra, fwmark = nodes.extras[member.name], member.settings.fwmark
+    if extra.profile == CILIUM:
+        return  # its device marks nothing
     mask = extra.fwmask or fwmark
     variable = nodes.fleet.prefix + "fwmark"
     if fwmark & ~mask or not mask:
@@ -88,12 +92,22 @@ def _marks(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
         yield Problem(member.name, variable, text)
     others = dict(MARKS)
     host = read_fact(nodes.inputs[member.name].fact)
-    if host is not None and any(plugin.type == "calico" for plugin in host.plugins):
+    if extra.profile != CALICO and host is not None and any(plugin.type == "calico" for plugin in host.plugins):
         others["Calico"] = CALICO_MARKS
     for owner, bits in others.items():
         if mask & bits:
             text = f"{fwmark:#x}/{mask:#x} shares bits with the marks of {owner} ({bits:#x})"
             yield Problem(member.name, variable, f"{text}; write another, such as {_FREE_BESIDE_CALICO:#x}")
+
+
+def _profile(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
+    extra, prefix = nodes.extras[member.name], nodes.fleet.prefix
+    if extra.profile == CILIUM and extra.host_encryption:
+        text = "the profile cilium encrypts what pods say to pods; take another profile, or leave this out"
+        yield Problem(member.name, prefix + "host_encryption", text)
+    if extra.profile != CILIUM and extra.rule_priority == 1:
+        text = "1 leaves no room for exceptions above it; write 2 or more"
+        yield Problem(member.name, prefix + "rule_priority", text)
 
 
 def _closed(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
@@ -127,6 +141,7 @@ _SAME: dict[str, Callable[[NodeSettings], object]] = {
     "host_encryption": lambda extra: extra.host_encryption,
     "strict": lambda extra: extra.strict,
     "cluster_cidrs": lambda extra: extra.cluster_cidrs,
+    "profile": lambda extra: extra.profile,
 }
 
 

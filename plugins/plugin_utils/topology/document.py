@@ -29,11 +29,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     FleetPlan,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import (
-    CLOSE,
     node_interfaces,
     node_sections,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import node_ipsec_sections
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE
 
 HUB_SPOKE, NODE_ENCRYPTION = "hub_spoke", "node_encryption"
 

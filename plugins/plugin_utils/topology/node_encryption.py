@@ -279,6 +279,7 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
         pod_interfaces=extra.pod_interfaces or found.pod_interfaces,
         exclude_cidrs=tuple(str(cidr) for cidr in extra.exclude_cidrs),
         exempt_ports=extra.exempt_ports,
+        profile=extra.profile,
         clamp_mss=extra.mss_clamp,
         settled=tuple(dest for device in in_use for dest in _through(fact, extra.table, device)),
         settled_for_pods=tuple(dest for device in in_use for dest in _through(fact, extra.table + 1, device)),

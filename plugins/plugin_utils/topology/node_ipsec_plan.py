@@ -32,12 +32,6 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     Outcome,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_discovery import discover_all
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import (
-    CLOSE,
-    FLIP,
-    LEAVE,
-    RECEIVE,
-)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
     BOTH,
     CILIUM,
@@ -61,7 +55,15 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     read_index,
     read_ipsec_settings,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSED_CHAINS, IN, OUT
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
+    CLOSE,
+    CLOSED_CHAINS,
+    FLIP,
+    IN,
+    LEAVE,
+    OUT,
+    RECEIVE,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
     NodeSettings,
     read_node_settings,

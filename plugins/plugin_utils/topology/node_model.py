@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+RECEIVE, FLIP, LEAVE, CLOSE = "receive", "flip", "leave", "close"
+PHASES = (RECEIVE, FLIP, LEAVE, CLOSE)
 IN, OUT = "in", "out"
 # The chains of ours that drop plain text (nftables/table.py).
 CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}
@@ -46,7 +48,8 @@ class Steering:
 
     mark: `value/mask` of the tunnel's own packets. route_action: what becomes of packets that no route leads on.
     settled: the destinations that lead through the device now; settled_for_pods: those that do so for pods' packets.
-    closed: the chains of ours that drop plain text now. strict_rp_filter: the underlay's interfaces whose source check is strict.
+    closed: the chains of ours that drop plain text now. strict_rp_filter: the underlay's interfaces whose source check is
+    strict. profile: one of `node_profiles.PROFILES`.
     """
 
     mark: str
@@ -62,6 +65,7 @@ class Steering:
     settled_for_pods: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     strict_rp_filter: tuple[str, ...] = ()
+    profile: str = "overlay"
 
     @property
     def tables(self) -> tuple[int, int]:

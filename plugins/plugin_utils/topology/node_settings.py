@@ -18,6 +18,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes impo
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import DiscoverySettings
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import Reader, shown, whole_number
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_profiles
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import settings as common
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import IN, OUT
@@ -48,6 +49,7 @@ VARIABLES = (
     "pod_cidr_source",
     "pod_cidrs",
     "pod_interfaces",
+    "profile",
     "rotate",
     "rule_priority",
     "rule_protocol",
@@ -63,7 +65,7 @@ RULE_PRIORITY = 99
 ALTERNATE_PORT = 51821
 _STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
 # What the kernel takes, and what leaves room for the rules of exempt ports above it.
-_LOWEST_PRIORITY, _HIGHEST_PRIORITY = 2, 32765
+_LOWEST_PRIORITY, _HIGHEST_PRIORITY = 1, 32765
 _RESERVED_TABLES = range(253, 256)
 
 
@@ -90,6 +92,7 @@ class NodeSettings:
     rule_priority: int
     rule_protocol: str
     pod_interfaces: tuple[str, ...]
+    profile: str
     mss_clamp: bool
     mtu_align: bool
     mtu_underlay_extra: int
@@ -142,6 +145,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         rule_priority=read.integer("rule_priority", RULE_PRIORITY, _LOWEST_PRIORITY, _HIGHEST_PRIORITY),
         rule_protocol=read.text("rule_protocol", "kernel"),
         pod_interfaces=tuple(read.entries("pod_interfaces")),
+        profile=read.choice("profile", node_profiles.OVERLAY, node_profiles.PROFILES),
         mss_clamp=read.boolean("mss_clamp", True),
         mtu_align=read.boolean("mtu_align", False),
         mtu_underlay_extra=read.integer("mtu_underlay_extra", 0, 0, 4096),

@@ -23,13 +23,13 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.hos
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES, RECEIVE
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES, RECEIVE
 from node_cluster import Applied, Node
 
 T = TypeVar("T")
 
-KEY = "/etc/wireguard/kwg0.key"
+INTERFACE, TABLE = "kwg0", 7100
 # What wireguard-go and the imports of modules are needed for is loaded once, here, not in every child.
 _LOADED = (host_apply,)
 
@@ -92,7 +92,8 @@ class PhasedRun:
 
     def _gather(self, node: Node, variables: Mapping[str, Any]) -> dict[str, Any]:
         wanted = variables.get("enabled", True) and variables.get("state") != "absent"
-        return node.host.call(_gather, wanted, self._userspace)
+        device = variables.get("interface", INTERFACE), variables.get("table", TABLE)
+        return node.host.call(_gather, wanted, self._userspace, *device)
 
     def _apply(
         self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False
@@ -114,11 +115,12 @@ def _variables(node: Node) -> dict[str, Any]:
     }
 
 
-def _gather(wanted: bool, userspace: bool) -> dict[str, Any]:
+def _gather(wanted: bool, userspace: bool, interface: str, table: int) -> dict[str, Any]:
     os.environ.pop("SSH_CONNECTION", None)
-    key = converge_key(KEY, present=wanted or os.path.exists(KEY), regenerate=False, check_mode=False)
-    node = {"can_reach": [], "tables": [7100, 7101], "cni_directories": []}
-    return gather({"kwg0": key.public_key}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
+    path = f"/etc/wireguard/{interface}.key"
+    key = converge_key(path, present=wanted or os.path.exists(path), regenerate=False, check_mode=False)
+    node = {"can_reach": [], "tables": [table, table + 1], "cni_directories": []}
+    return gather({interface: key.public_key}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
 
 
 def _shake_hands(node: Node, plan: FleetPlan) -> None:
@@ -126,8 +128,8 @@ def _shake_hands(node: Node, plan: FleetPlan) -> None:
     if node.name not in {one["name"] for one in talking}:
         return
     peers = [one for one in talking if one["name"] != node.name]
-    options = {"interface": "kwg0", "peers": peers, "deadline": 60.0, "mtu": None, "path_mtu": True, "wait": True}
-    wanted = probe_options.parse({**options, "handshake": True})
+    options = {"interface": plan.interface, "peers": peers, "deadline": 60.0, "mtu": None, "path_mtu": True}
+    wanted = probe_options.parse({**options, "wait": True, "handshake": True})
     missing = node.host.call(lambda: failure(probe(wanted)))
     assert missing is None, f"{node.name}: {missing}"
 

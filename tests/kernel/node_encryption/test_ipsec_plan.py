@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
 from planned_ipsec import MASTER
 from wire_capture import ESP, PLAIN_HOST, PLAIN_POD

@@ -15,7 +15,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.pac
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import (
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     CLOSE,
     FLIP,
     LEAVE,

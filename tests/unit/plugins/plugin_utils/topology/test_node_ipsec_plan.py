@@ -15,8 +15,8 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.option
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_document import CLOSE, PHASES
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
 
 MASTER = "correct horse battery staple"
 BOOT = "3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11"

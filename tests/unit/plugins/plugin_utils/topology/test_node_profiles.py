@@ -1,0 +1,69 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes that look as with Calico or Cilium: rules, tables and marks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput, Outcome
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+
+CALICO = {"profile": "calico", "interface": "wireguard.cali", "table": 1}
+CILIUM = {"profile": "cilium", "interface": "cilium_wg0", "port": 51871, "fwmark": 0, "table": 201, "rule_priority": 1}
+KEYS = {1: "r9pWafcXX672a13g7j11kZAUkWKVMNGvLuWggK3twVo=", 2: "cmeMPmXLeGVrNWq1Z/wXN/roRTA3f644bgEznOR92ks="}
+
+
+def planned(variables: dict[str, Any]) -> Outcome:
+    """Return the plan of two nodes."""
+    inputs = []
+    for number, key in KEYS.items():
+        own = {"node_ip": [f"10.0.0.{number}"], "pod_cidrs": [f"10.244.{number}.0/24"], **variables}
+        fact = {"interfaces": {variables["interface"]: {"public_key": key}}}
+        inputs.append(HostInput(f"n{number}", own, f"10.0.0.{number}", fact))
+    return plan_node_encryption(inputs)
+
+
+def document(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of the first of two nodes."""
+    outcome = planned(variables)
+    assert outcome.plan is not None, outcome.problems
+    return host_document(outcome.plan, "n1")
+
+
+def test_calico_has_one_table_and_one_rule() -> None:
+    found = document(CALICO)
+    assert found["ip_routes"] == [
+        {
+            "table": "1",
+            "purge": True,
+            "routes": [
+                {"destination": "10.244.1.0/24", "type": "throw"},
+                {"destination": "10.244.2.0/24", "dev": "wireguard.cali"},
+            ],
+        }
+    ]
+    (rule,) = found["ip_rules"]["rules"]
+    assert rule == {"priority": 99, "family": "ipv4", "fwmark": "0x100000/0x100000", "invert": True, "table": "1"}
+
+
+def test_cilium_marks_what_goes_to_pods_elsewhere() -> None:
+    found = document(CILIUM)
+    assert found["ip_routes"] == [
+        {"table": "201", "purge": True, "routes": [{"destination": "default", "family": "ipv4", "dev": "cilium_wg0"}]}
+    ]
+    assert found["ip_rules"]["rules"] == [{"priority": 1, "family": "ipv4", "fwmark": "0xe00/0xf00", "table": "201"}]
+    assert found["ip_rules"]["priorities"] == "1"
+    assert found["nftables"]["cilium_wg0"]["set_mark"] == [
+        {"mark": "0xe00/0xf00", "not_iif": ["cilium_wg0"], "daddr": ["10.244.2.0/24"]}
+    ]
+    (interface,) = found["interfaces"]
+    assert interface["fwmark"] == 0 and interface["listen_port"] == 51871
+
+
+def test_what_a_profile_cannot_do_is_refused() -> None:
+    found = "\n".join(planned({**CILIUM, "host_encryption": True}).problems)
+    assert "the profile cilium encrypts what pods say to pods" in found
+    assert "leaves no room for exceptions" in "\n".join(planned({**CALICO, "rule_priority": 1}).problems)

@@ -36,7 +36,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     Outcome,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import wire
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import wire, within_reach
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     SHARED,
     SHARED_PREFIX,
@@ -101,7 +101,7 @@ class ActionModule(ActionBase):
         if outcome.direct is not None:
             result["direct"] = dict(outcome.direct)
         if outcome.plan.encryption is not None:
-            result.update(nodes=nodes(outcome.plan), wire=wire(outcome.plan))
+            result.update(nodes=within_reach(outcome.plan), wire=wire(outcome.plan))
         elif outcome.plan.ipsec is not None:
             result["nodes"] = []
         return result
@@ -247,15 +247,6 @@ def hubs(plan: FleetPlan) -> list[dict[str, str]]:
         {"name": name, "dev": hub.interface, "address": plan.hosts[name].addresses[0].partition("/")[0]}
         for name, hub in plan.hubs
         if plan.hosts[name].addresses
-    ]
-
-
-def nodes(plan: FleetPlan) -> list[dict[str, str]]:
-    """Return the nodes that shall encrypt and that this run speaks to: with these, every one has to have a session."""
-    return [
-        {"name": name, "public_key": host.public_key}
-        for name, host in plan.hosts.items()
-        if host.public_key is not None and host.node is not None and host.node.enabled and host.node.reached
     ]
 
 

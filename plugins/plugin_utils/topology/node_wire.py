@@ -18,6 +18,15 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import Encryption, NodePlan
 
 
+def within_reach(plan: FleetPlan) -> list[dict[str, str]]:
+    """Return the nodes that shall encrypt and that this run speaks to: with these, every one has to have a session."""
+    return [
+        {"name": name, "public_key": host.public_key}
+        for name, host in plan.hosts.items()
+        if host.public_key is not None and host.node is not None and host.node.enabled and host.node.reached
+    ]
+
+
 def wire(plan: FleetPlan) -> dict[str, Any]:
     """Return the options of the module `wire_census` that are the same for all nodes, and what a verdict needs.
 

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import nodes as shaking_hands
 from ansible_collections.wirewright.overlay.plugins.module_utils.probe import options as probe_options
 from ansible_collections.wirewright.overlay.plugins.module_utils.probe.report import failure
 from ansible_collections.wirewright.overlay.plugins.module_utils.probe.run import probe
@@ -25,6 +24,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.docume
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES, RECEIVE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import within_reach
 from node_cluster import Applied, Node
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _gather(wanted: bool, userspace: bool, interface: str, table: int) -> dict[s
 
 
 def _shake_hands(node: Node, plan: FleetPlan) -> None:
-    talking = shaking_hands(plan)
+    talking = within_reach(plan)
     if node.name not in {one["name"] for one in talking}:
         return
     peers = [one for one in talking if one["name"] != node.name]

@@ -302,6 +302,7 @@ class NodeCluster:
         def send() -> None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                sender.bind(("", 9))  # any port would now and then be one of WireGuard's
                 sender.sendto(payload, ("10.0.0.255", 9))
 
         self.external.quick(send)

@@ -291,6 +291,7 @@ class NodeCluster:
             def send() -> None:
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                     sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                    sender.bind(("", 9))
                     sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
                     sender.sendto(payload, ("255.255.255.255", 9))
 

@@ -52,7 +52,7 @@ def node_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device, 
     if phase not in (RECEIVE, CLOSE) or host.node is None or not host.node.enabled:
         return []
     peers = [
-        _peer(plan, other_name, other, host, device, phase)
+        _peer((name, host), (other_name, other), device, phase)
         for other_name, other in plan.hosts.items()
         if other_name != name and is_peer(other)
     ]
@@ -132,12 +132,14 @@ def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
     return found
 
 
-def _peer(
-    plan: FleetPlan, other_name: str, other: HostPlan, host: HostPlan, device: Device, phase: str
-) -> dict[str, Any]:
+def _peer(own: tuple[str, HostPlan], peer: tuple[str, HostPlan], device: Device, phase: str) -> dict[str, Any]:
+    (name, host), (other_name, other) = own, peer
     key = other.public_key or ""
     entry = peer_entry(other_name, other, host, device, key, other.endpoints, allowed_ips(other))
-    if phase == RECEIVE:
+    # By one of the two: where both begin at once, wireguard-go may end with a session that carries one way only, for the
+    # 15 seconds until it tries again.
+    begins = bool(other.endpoints) and (name < other_name or not host.endpoints)
+    if phase == RECEIVE and begins:
         entry["persistent_keepalive"] = entry["persistent_keepalive"] or _KEEPALIVE
     return entry
 

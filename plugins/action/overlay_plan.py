@@ -50,6 +50,8 @@ TOPOLOGIES: dict[str, tuple[Callable[..., Outcome], tuple[str, ...]]] = {
 }
 FACT = "wirewright_overlay"
 _CONNECTION_ADDRESS = "ansible_host"
+# The hosts of the play that have not failed, and those of them that are worked on now.
+_PLAY_HOSTS, _BATCH = "ansible_play_hosts", "ansible_play_batch"
 
 
 class ActionModule(ActionBase):
@@ -68,8 +70,6 @@ class ActionModule(ActionBase):
                 "spokes_group": {"type": "str", "default": "spokes"},
                 "prefix": {"type": "str", "default": ""},
                 "stage": {"type": "str", "choices": [stage.value for stage in Stage], "default": Stage.PLAN.value},
-                "play_hosts": {"type": "list", "elements": "str"},
-                "batch": {"type": "list", "elements": "str"},
                 "heard_from": {"type": "list", "elements": "str", "default": []},
             }
         )
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
         groups = {} if args["topology"] != "hub_spoke" else {HUB: args["hubs_group"], SPOKE: args["spokes_group"]}
         fleet = FleetVariables(self._task, args["group"], groups)
         reader = HostReader(self._templar, prefix, variables, args["heard_from"])
-        batch = (task_vars or {}).get("ansible_play_batch")
+        play, batch = ((task_vars or {}).get(name) for name in (_PLAY_HOSTS, _BATCH))
         with collector_paused():
             inputs = [
                 reader.read(name, host_vars)._replace(
@@ -87,7 +87,7 @@ class ActionModule(ActionBase):
                 for name, host_vars in fleet.by_host()
             ]
             overlay = " ".join([args["topology"], *groups.values()])
-            outcome = plan_fleet(inputs, prefix, overlay=overlay, **_progress(args, inputs))
+            outcome = plan_fleet(inputs, prefix, overlay=overlay, **_progress(args, inputs, play, batch))
         for warning in outcome.warnings:
             self._display.warning(warning)
         if outcome.plan is None:
@@ -232,12 +232,17 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _progress(args: Mapping[str, Any], inputs: Iterable[HostInput]) -> dict[str, DirectRun]:
+def _progress(
+    args: Mapping[str, Any],
+    inputs: Iterable[HostInput],
+    play_hosts: Iterable[str] | None,
+    batch_hosts: Iterable[str] | None,
+) -> dict[str, DirectRun]:
     """Return what hubs and spokes are planned with besides: how far the run is with direct tunnels."""
     if args["topology"] != "hub_spoke":
         return {}
     everybody = frozenset(host.name for host in inputs)
-    play, batch = (everybody if args[name] is None else frozenset(args[name]) for name in ("play_hosts", "batch"))
+    play, batch = (everybody if hosts is None else frozenset(hosts) for hosts in (play_hosts, batch_hosts))
     return {"direct": DirectRun(Stage(args["stage"]), play, batch)}
 
 

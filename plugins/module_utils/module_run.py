@@ -9,8 +9,9 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -20,6 +21,32 @@ from .stage import Outcome
 
 # The invocation is not echoed: it may hold keys, and thousands of objects.
 SILENT: dict[str, Any] = {"invocation": {"module_args": {}}}
+
+T = TypeVar("T")
+
+
+def look(module: AnsibleModule, untouched: str, ask: Callable[[], T]) -> T:
+    """Return what a module that only reads has found, or leave it with one clear message.
+
+    untouched: what is true where the options are refused, such as "nothing was sent". The invocation is not echoed: it
+    may hold a thousand peers.
+    """
+    try:
+        return ask()
+    except (InvalidOptions, Refused) as exc:
+        _leave(module, f"{untouched}: {exc}", errors=list(exc.errors))
+    except ValueError as exc:  # such as an unreadable memory
+        _leave(module, f"{untouched}: {exc}")
+    except PermissionError as exc:
+        _leave(module, f"the system refused: {of_the_system(exc)}; run the task as root (become: true)")
+    except OSError as exc:
+        hint = "; `ip link` lists the interfaces there are" if exc.errno == errno.ENODEV else ""
+        _leave(module, f"the system refused: {of_the_system(exc)}{hint}")
+
+
+def _leave(module: AnsibleModule, message: str, **details: Any) -> NoReturn:
+    module.fail_json(msg=message, **details, **SILENT)
+    raise SystemExit(1)  # fail_json has left already; this tells type checkers so
 
 
 def run(module: AnsibleModule, kind: str, converge: Callable[[], Outcome]) -> None:

@@ -74,18 +74,6 @@ options:
     type: str
     choices: [plan, try, settle]
     default: plan
-  play_hosts:
-    description:
-      - The hosts whose facts are of this run, C(ansible_play_hosts). By default all. Direct tunnels of others are left
-        alone.
-    type: list
-    elements: str
-  batch:
-    description:
-      - The hosts that are worked on now, C(ansible_play_batch). By default all. Only between these are direct tunnels
-        tried.
-    type: list
-    elements: str
   heard_from:
     description:
       - The names of variables that have registered results of M(wirewright.overlay.overlay_probe) and
@@ -267,8 +255,6 @@ def main() -> None:
             "spokes_group": {"type": "str", "default": "spokes"},
             "prefix": {"type": "str", "default": ""},
             "stage": {"type": "str", "choices": ["plan", "try", "settle"], "default": "plan"},
-            "play_hosts": {"type": "list", "elements": "str"},
-            "batch": {"type": "list", "elements": "str"},
             "heard_from": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

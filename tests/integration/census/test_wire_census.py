@@ -92,7 +92,7 @@ def test_census_without_a_place(cluster: NodeCluster) -> None:
     alone = n1.host.module("wire_census", nodes=described([n1]), seconds=1)
     assert "no route of this host leads to an address of another node" in alone.failure
     missing = n1.host.module("wire_census", nodes=described(cluster.nodes), interfaces=["eth9"], seconds=1)
-    assert "No such device; correct interfaces" in missing.failure
+    assert "No such device; `ip link` lists the interfaces there are" in missing.failure
 
 
 def test_census_is_worth_telling_where_nobody_can_be_asked(cluster: NodeCluster) -> None:

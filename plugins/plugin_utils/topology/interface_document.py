@@ -79,6 +79,25 @@ def interface_document(
     return InterfaceDocument(document, own_key, members)
 
 
+def only_interface(
+    plan: FleetPlan, name: str, host: HostPlan, device: Device, peers: Iterable[dict[str, Any]], **fields: Any
+) -> InterfaceDocument:
+    """Return the interface of a host that has one, the same for all of the plan."""
+    return interface_document(
+        plan,
+        name,
+        device,
+        host.public_key,
+        peers,
+        (unknown for unknown in plan.unknown if unknown != name),
+        name=plan.interface,
+        private_key_file=device.private_key_file,
+        listen_port=device.listen_port,
+        addresses=list(host.addresses),
+        **fields,
+    )
+
+
 def peer_entry(
     other_name: str,
     other: HostPlan,

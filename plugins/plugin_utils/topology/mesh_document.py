@@ -12,7 +12,7 @@ from __future__ import annotations
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import (
     InterfaceDocument,
     host_prefixes,
-    interface_document,
+    only_interface,
     peer_entry,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
@@ -37,16 +37,4 @@ def mesh_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device) 
         for other_name, other in plan.hosts.items()
         if other_name != name and other.public_key is not None
     ]
-    own = interface_document(
-        plan,
-        name,
-        device,
-        host.public_key,
-        peers,
-        (unknown for unknown in plan.unknown if unknown != name),
-        name=plan.interface,
-        private_key_file=device.private_key_file,
-        listen_port=device.listen_port,
-        addresses=list(host.addresses),
-    )
-    return [own]
+    return [only_interface(plan, name, host, device, peers)]

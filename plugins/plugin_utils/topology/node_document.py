@@ -23,7 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import (
     InterfaceDocument,
     bare_addresses,
-    interface_document,
+    only_interface,
     peer_entry,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import Device, FleetPlan, HostPlan
@@ -57,22 +57,7 @@ def node_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device, 
         if other_name != name and is_peer(other)
     ]
     # What others still send encrypted to a peer that goes must be taken until they have stopped.
-    own = {"purge": device.purge and phase == CLOSE}
-    return [
-        interface_document(
-            plan,
-            name,
-            device,
-            host.public_key,
-            peers,
-            (unknown for unknown in plan.unknown if unknown != name),
-            name=plan.interface,
-            private_key_file=device.private_key_file,
-            listen_port=device.listen_port,
-            addresses=list(host.addresses),
-            **own,
-        )
-    ]
+    return [only_interface(plan, name, host, device, peers, purge=device.purge and phase == CLOSE)]
 
 
 def node_sections(plan: FleetPlan, name: str, host: HostPlan, device: Device, phase: str) -> dict[str, Any]:

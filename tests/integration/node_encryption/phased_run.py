@@ -23,7 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_c
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES, RECEIVE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, FLIP, PHASES, RECEIVE
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import within_reach
 from node_cluster import Applied, Node
 
@@ -59,12 +59,14 @@ class PhasedRun:
         *,
         limit: Iterable[Node] | None = None,
         between: Callable[[str], None] = lambda phase: None,
+        flipped: Callable[[Node], None] | None = None,
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         **variables: Any,
     ) -> Run:
         """Make the nodes what the variables say, without the role's prefix. between: what is called before a phase.
 
-        limit: the nodes that this run speaks to.
+        limit: the nodes that this run speaks to. flipped: with it, nodes are switched over one by one, and it is called
+        after each.
         """
         spoken = [node for node in nodes if limit is None or node in list(limit)]
         hosts = {node: {**_variables(node), "userspace": self._userspace, **variables} for node in nodes}
@@ -85,7 +87,10 @@ class PhasedRun:
         if any(changed.values()):
             for phase in PHASES:
                 between(phase)
-                self._apply(plan, spoken, phase)
+                for group in [[node] for node in spoken] if flipped and phase == FLIP else [spoken]:
+                    self._apply(plan, group, phase)
+                    if flipped and phase == FLIP:
+                        flipped(group[0])
                 if phase == RECEIVE:
                     _each(lambda node: _shake_hands(node, plan), spoken)
         return Run(plan, outcome.warnings, changed)

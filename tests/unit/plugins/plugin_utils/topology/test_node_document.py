@@ -192,3 +192,19 @@ def test_excluded_networks_and_single_pods() -> None:
     assert routes(found)["10.244.1.7/32"] == routes(found)["10.244.9.1/32"] == "kwg0"
     (peer,) = (peer for peer in found["interfaces"][0]["peers"] if peer["name"] == "n1")
     assert peer["allowed_ips"] == ["10.244.1.7/32", "10.244.9.1/32", "192.0.2.1/32"]
+
+
+def begins(plan: FleetPlan, name: str) -> set[str]:
+    """Return the peers with which a node begins a handshake of its own accord in the first phase."""
+    (interface,) = host_document(plan, name, phase=RECEIVE)["interfaces"]
+    return {peer["name"] for peer in interface["peers"] if peer["persistent_keepalive"]}
+
+
+def test_of_two_nodes_one_begins_the_handshake() -> None:
+    plan = planned([node(1), node(2), node(3)])
+    assert [begins(plan, name) for name in ("n1", "n2", "n3")] == [{"n2", "n3"}, {"n3"}, set()]
+
+
+def test_node_that_nobody_can_call_begins_itself() -> None:
+    plan = planned([node(1), node(2), node(3, endpoint="none")])
+    assert [begins(plan, name) for name in ("n1", "n2", "n3")] == [{"n2"}, set(), {"n1", "n2"}]

@@ -18,25 +18,36 @@ class InvalidOptions(ValueError):
     """Options that cannot be meant; nothing was touched. ``errors`` names each with its value and the remedy."""
 
     def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("; ".join(errors))
+        super().__init__(tuple(errors))
         self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "; ".join(self.errors)
 
 
 class Refused(ValueError):
     """What is asked for would touch what is not ours, or do harm; nothing was touched. ``errors`` has each reason."""
 
     def __init__(self, *errors: str) -> None:
-        super().__init__("; ".join(errors))
+        super().__init__(*errors)
         self.errors = errors
+
+    def __str__(self) -> str:
+        return "; ".join(self.errors)
 
 
 class NotConverged(RuntimeError):
-    """The kernel took every request and still holds something else than was asked for."""
+    """The kernel took every request and still holds something else than was asked for; ``left`` has each difference."""
 
-    def __init__(self, left: Sequence[str]) -> None:
-        shown = "; ".join(left[:_NAMED]) + (f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
-        super().__init__(
-            f"the kernel accepted every change, and these are still needed: {shown}. It ignores what it does not "
+    def __init__(self, *left: str) -> None:
+        super().__init__(*left)
+        self.left = left
+
+    def __str__(self) -> str:
+        shown = "; ".join(self.left[:_NAMED])
+        more = f"; and {len(self.left) - _NAMED} more" if len(self.left) > _NAMED else ""
+        return (
+            f"the kernel accepted every change, and these are still needed: {shown}{more}. It ignores what it does not "
             "know: leave that option out, or use a newer kernel"
         )
 

@@ -80,7 +80,7 @@ def verify(stages: Sequence[Stage]) -> None:
     """Read again. Raises NotConverged where something is left to do."""
     left = [text for stage in stages for text in stage.left()]
     if left:
-        raise NotConverged(left)
+        raise NotConverged(*left)
 
 
 def halves(operations: Sequence[Operation[T]]) -> tuple[Sequence[Operation[T]], Sequence[Operation[T]]]:

@@ -181,10 +181,7 @@ def execute(fib: Connection, prepared: Prepared) -> Outcome:
             raise
     again = _plan_one(read(fib, wanted), wanted, prepared.private_key).plan
     if again:
-        raise NotConverged(
-            f"{wanted.name}: the kernel accepted every change, and these are still needed: "
-            + "; ".join(again.differences())
-        )
+        raise NotConverged(*(f"{wanted.name}: {difference}" for difference in again.differences()))
     return Outcome(found, wanted, prepared.outcome.warnings, requests)
 
 
@@ -197,7 +194,7 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
         _create_link(wanted)
     link = links.read(fib, wanted.name)
     if link is None:
-        raise NotConverged(f"{wanted.name} was removed by somebody else during the run")
+        raise NotConverged(f"{wanted.name}: interface create (somebody else removed it during the run)")
     requests = 0
     changes = [change_of(operation) for operation in found.peers]
     if found.link:

@@ -151,4 +151,6 @@ def test_routes_are_told_in_the_words_of_ip(item: TableRoute, words: str) -> Non
 
 
 def test_what_is_left_to_do_is_told_up_to_ten() -> None:
-    assert str(NotConverged([f"add {number}" for number in range(12)])).partition(". ")[0].endswith("add 9; and 2 more")
+    assert (
+        str(NotConverged(*(f"add {number}" for number in range(12)))).partition(". ")[0].endswith("add 9; and 2 more")
+    )

@@ -21,6 +21,8 @@ description:
     removed in the reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
   - Interfaces, rules, routes and packet filter come back at boot where C(persistence) of an interface or O(boot_name)
     says so. States and policies are made in the kernel only. To have them again after a reboot, run this again.
+  - One call at a time changes a host. Another one, and the programs of the roles hub_spoke and endpoint_refresh, wait for
+    its end; after a minute the call fails, names the process, and has changed nothing. The programs look again later.
   - In a role, an action plugin of the same name takes this host's part of the fleet's plan
     (O(plan_from)) and calls the module with it.
 extends_documentation_fragment:

@@ -95,7 +95,7 @@ def settle(before: BootFile | None, wanted: BootFile) -> BootFile:
 def write(file: BootFile) -> None:
     """Put a file in place in one step: the old one or the new one is there at any moment, also after a power cut."""
     directory = os.path.dirname(file.path)
-    _make_directories(directory)
+    make_directories(directory)
     temporary = f"{file.path}.{os.getpid()}.new"
     if file.target is not None:
         os.symlink(file.target, temporary)
@@ -145,11 +145,11 @@ def refuse_foreign(current: BootFile | None) -> None:
         raise ForeignFile(current.path)
 
 
-def _make_directories(path: str) -> None:
+def make_directories(path: str) -> None:
     """Make a directory and those above it that are missing, for all to look into whatever the umask is."""
     if not path or os.path.isdir(path):
         return
-    _make_directories(os.path.dirname(path))
+    make_directories(os.path.dirname(path))
     with contextlib.suppress(FileExistsError):  # another process was quicker
         os.mkdir(path)
         os.chmod(path, 0o755)  # noqa: S103   as /etc and /var/lib themselves are

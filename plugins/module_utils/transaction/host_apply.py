@@ -25,7 +25,7 @@ from ..reconcile import Operation
 from ..refusal import InvalidOptions
 from ..stage import Outcome as StageOutcome
 from ..stage import Stage, make, remove, verify
-from . import apply
+from . import apply, run_lock
 from .apply import Outcome, Prepared
 from .boot_files import NONE
 from .desired import WantedInterface, file_name, parse_document
@@ -72,11 +72,13 @@ class HostOutcome:
 def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcome:
     """Make a host what the options of overlay_apply say, or in check mode say what that would take.
 
-    Everything is read, planned and checked before anything is touched. Raises InvalidOptions, Refused and what
-    apply.prepare() raises (nothing was touched), NotConverged, and OSError where the kernel refuses.
+    Everything is read, planned and checked before anything is touched, and nobody else of ours changes the host
+    meanwhile. Raises InvalidOptions, Refused and what apply.prepare() raises (nothing was touched), NotConverged, and
+    OSError where the kernel refuses.
     """
     wanted, interfaces, sections = _parse(options)
     with ExitStack() as stack:
+        stack.enter_context(run_lock.hold(check_mode=check_mode))
         fib = stack.enter_context(routes.open_connection())
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
         around = {**_temporary_stages(options), **_filter_stages(options, wanted)}

@@ -29,6 +29,7 @@ MASTER = {"overlay_psk_master": "correct horse battery staple"}
 STUN_ADDRESSES = ("192.0.2.11", "192.0.2.13")
 BYTES = 10 * 1000
 # Of the network behind s2.
+WATCH = ["python3", "-I", str(ROOT / "roles/hub_spoke/files/wirewright-overlay-direct"), "wgdirect", "--once"]
 HALVES_OF_S2 = {("10.50.2.0/25", "wgdirect", 0), ("10.50.2.128/25", "wgdirect", 0)}
 
 
@@ -181,6 +182,10 @@ def test_between_runs_a_dead_tunnel_is_left_for_the_hub_until_it_works_again(lab
     for name, other in (("s1", "s2"), ("s2", "s1")):
         restart_session(lab, name, other)
     assert not ping_once(lab, "s1", "s2"), "nothing has noticed yet"
+    before = routes(lab, "s1")
+    while_a_run_goes_on = lab.run("s1", ["flock", "/run/wirewright.overlay/lock", *WATCH], check=False)
+    assert "overlay_apply is changing this host" in while_a_run_goes_on.stderr
+    assert routes(lab, "s1") == before
     for name in ("s1", "s2"):
         watch(lab, name)
     assert relayed(lab, "s1", "s2") > BYTES
@@ -199,8 +204,7 @@ def test_between_runs_a_dead_tunnel_is_left_for_the_hub_until_it_works_again(lab
 
 def watch(lab: Lab, name: str) -> None:
     """Look once, as the program on the host does every ten seconds."""
-    argv = ["python3", "-I", str(ROOT / "roles/hub_spoke/files/wirewright-overlay-direct"), "wgdirect", "--once"]
-    lab.run(name, argv)
+    lab.run(name, WATCH)
 
 
 def ping_once(lab: Lab, source: str, target: str) -> bool:

@@ -24,7 +24,7 @@ NOW = 1_000_000.0
 
 
 def lines(found: list[object]) -> list[tuple[int, str]]:
-    return [line for change in found for line in change.lines]  # type: ignore[attr-defined]
+    return [(change.version, line) for change in found for line in change.lines]  # type: ignore[attr-defined]
 
 
 def test_python_3_9() -> None:
@@ -58,25 +58,76 @@ def test_a_session_is_in_use_for_180_seconds() -> None:
 
 
 def test_routes_as_ip_prints_them() -> None:
-    four = json.dumps([{"dst": "10.43.0.12", "scope": "link"}, {"dst": "10.50.2.0/25"}, {"dst": "default"}])
-    six = json.dumps([{"dst": "fd43::12", "metric": 1024}])
-    assert watch.parse_routes([four, six, ""]) == {A: 0, "10.50.2.0/25": 0, B: 1024}
+    entries = [{"dst": "10.43.0.12", "scope": "link"}, {"dst": "10.50.2.0/25", "table": "8789"}, {"dst": "default"}]
+    dumps = [json.dumps(entries), json.dumps([{"dst": "fd43::12", "metric": 1024}]), ""]
+    assert watch.parse_routes(watch.MAIN, dumps) == {A: 0, B: 1024}
+    assert watch.parse_routes(watch.TABLE, dumps) == {"10.50.2.0/25": 0}
+
+
+class Host:
+    """Answers in place of `wg` and `ip`, and keeps what `ip` was told to do; a batch with one of some words fails."""
+
+    def __init__(self, answers: dict[str, str], failing: str = "") -> None:
+        self.answers, self.failing, self.batches = answers, failing, []  # type: ignore[var-annotated]
+
+    def run(self, *argv: str, lines: tuple[str, ...] = ()) -> str:
+        if "-batch" in argv:
+            self.batches.append(lines)
+            if self.failing and self.failing in lines[0]:
+                raise OSError("ip -batch: refused")
+            return ""
+        words = " ".join(argv)
+        found = next((answer for text, answer in self.answers.items() if text in words), None)
+        if found is None:
+            raise OSError(f"{words}: failed")
+        return found
+
+
+def answers(destinations: tuple[str, ...], handshake: int) -> dict[str, str]:
+    routes = json.dumps([{"dst": destination} for destination in destinations])
+    return {
+        "allowed-ips": f"k1\t{' '.join(destinations)}\n",
+        "latest-handshakes": f"k1\t{handshake}\n",
+        "-4 route show table all dev wgd proto 87": routes,
+        "route show": "[]",
+    }
+
+
+def test_both_steps_of_a_route_are_one_batch_and_one_that_fails_does_not_keep_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = Host(answers(("10.43.0.12", "10.43.0.13"), 0), failing="10.43.0.12")
+    host.answers["allowed-ips"] = "k1\t10.43.0.12/32 10.43.0.13/32\n"
+    monkeypatch.setattr(watch, "run", host.run)
+    assert watch.converge("wgd") == "ip -batch: refused"
+    assert [[line.split()[1] for line in lines] for lines in host.batches] == [["replace", "delete"]] * 2
+
+
+@pytest.mark.parametrize("unreadable", ["allowed-ips", "latest-handshakes"])
+def test_what_cannot_be_read_moves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unreadable: str) -> None:
+    """A route that is parked would be forgotten, and one that works be parked."""
+    host = Host({**answers((A,), int(NOW)), "proto 89": json.dumps([{"dst": A, "table": "8789"}])})
+    del host.answers[unreadable]
+    monkeypatch.setattr(watch, "run", host.run)
+    monkeypatch.setattr(watch, "LOCK", str(tmp_path / "lock"))
+    assert unreadable in watch.look("lo")
+    assert host.batches == []
 
 
 def test_the_route_of_a_dead_tunnel_is_parked_before_it_goes() -> None:
     found = watch.changes("wgd", {A: False, B: False}, {A: 0, B: 1024}, {})
     assert lines(found) == [
         (4, f"route replace {A} dev wgd table 8789 proto 89 metric 0"),
-        (4, f"route delete {A} dev wgd table main proto 87 metric 0"),
+        (4, f"route delete {A} dev wgd table 254 proto 87 metric 0"),
         (6, f"route replace {B} dev wgd table 8789 proto 89 metric 1024"),
-        (6, f"route delete {B} dev wgd table main proto 87 metric 1024"),
+        (6, f"route delete {B} dev wgd table 254 proto 87 metric 1024"),
     ]
     assert found[0].told == f"{A} goes through the hub: no handshake for 180 seconds"
 
 
 def test_it_comes_back_before_it_leaves_the_other_table() -> None:
     assert lines(watch.changes("wgd", {A: True}, {}, {A: 0})) == [
-        (4, f"route add {A} dev wgd table main proto 87 metric 0"),
+        (4, f"route add {A} dev wgd table 254 proto 87 metric 0"),
         (4, f"route delete {A} dev wgd table 8789 proto 89 metric 0"),
     ]
 

@@ -84,7 +84,10 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_full
     full_tunnel_advice,
     full_tunnel_violations,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import taken_interfaces
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.validation_overlays import (
+    left_behind,
+    taken_interfaces,
+)
 
 Observations = Mapping[str, dict[str, Observation]]
 
@@ -145,6 +148,8 @@ def plan_hub_spoke(
     warnings.extend(full_tunnel_advice(fleet))
     for hub, interface in known.interfaces.items():
         problems.extend(taken_interfaces(known.observations[hub], known.settings, interface, overlay, prefix))
+    facts = {name: known.inputs[name].fact for name in names}
+    warnings.extend(left_behind(facts, {name: _devices(known, name) for name in names}, overlay, prefix))
     sizes = {name: choice.mtu for name, choice in mtus.items()}
     plan, directly = None, None
     if not problems:
@@ -249,11 +254,6 @@ def _plan(known: _Known, fleet: HubSpokeFleet, mtus: Mapping[str, int]) -> Fleet
             hosts[member.name] = _spoke_plan(known, devices[member.name], member, mtus[member.name], ports)
     hosts = with_full_tunnels(fleet, hosts, known.inputs)
     keyless = {m.name for on_device in fleet.fleets.values() for m in on_device.members if m.public_key is None}
-    retired = {
-        known.settings[name].interface
-        for name in known.revocation.names & set(known.inputs)
-        if is_hub(known.inputs[name])
-    }
     return FleetPlan(
         interface=known.interfaces[fleet.hubs[0]],
         hosts=hosts,
@@ -263,8 +263,23 @@ def _plan(known: _Known, fleet: HubSpokeFleet, mtus: Mapping[str, int]) -> Fleet
         topology="hub_spoke",
         networks=tuple(str(network) for network in known.settings[fleet.hubs[0]].network),
         isolate=bool(known.extras[fleet.hubs[0]].isolate),
-        retired=tuple(sorted(retired - set(known.interfaces.values()))),
+        retired=tuple(sorted(_retired(known))),
     )
+
+
+def _retired(known: _Known) -> set[str]:
+    """Return the interfaces that led to revoked hubs alone."""
+    revoked = known.revocation.names & set(known.inputs)
+    return {known.settings[name].interface for name in revoked if is_hub(known.inputs[name])} - {
+        *known.interfaces.values()
+    }
+
+
+def _devices(known: _Known, name: str) -> set[str]:
+    """Return the interfaces of a host that the plan makes or removes."""
+    if name in known.hubs:
+        return {known.interfaces[name]}
+    return {*known.interfaces.values(), *_retired(known), known.extras[name].direct_interface}
 
 
 def _with_direct_tunnels(

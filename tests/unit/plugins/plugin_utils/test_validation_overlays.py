@@ -58,3 +58,24 @@ def test_hosts_remember_what_their_interfaces_belong_to() -> None:
     for name, number in (("h1", 1), ("s3", 2)):
         notes = [interface["notes"] for interface in host_document(again, name)["interfaces"]]
         assert notes == [{"overlay": FIRST_GROUPS}] * number
+
+
+def test_what_led_to_a_hub_that_left_its_group_is_named() -> None:
+    remembers = belonging(spoke("s3"), wg0=FIRST_GROUPS, wg1=FIRST_GROUPS, wg2=OTHER_GROUPS, wg3="mesh")
+    outcome = plan_hub_spoke([hub("h1"), remembers, spoke("s4")], overlay=FIRST_GROUPS)
+    assert outcome.plan is not None and outcome.problems == ()
+    (warning,) = outcome.warnings
+    assert "'s3': hub_spoke_interface: 'wg1' on this host was made for this overlay and is in it no more" in warning
+
+
+def test_what_led_to_a_revoked_hub_is_removed_without_a_word() -> None:
+    remembers = belonging(spoke("s3"), wg0=FIRST_GROUPS, wg1=FIRST_GROUPS)
+    hosts = [hub("h1"), hub("h2", {**SECOND, "revoked": ["h2"]}), remembers]
+    outcome = plan_hub_spoke(hosts, overlay=FIRST_GROUPS)
+    assert outcome.plan is not None and outcome.plan.retired == ("wg1",)
+    assert not [warning for warning in outcome.warnings if "no more" in warning]
+
+
+def test_a_hub_that_has_another_interface_now_names_the_old_one() -> None:
+    (warning,) = plan_hub_spoke([belonging(hub("h1"), wg9=FIRST_GROUPS), spoke("s3")], overlay=FIRST_GROUPS).warnings
+    assert "'h1': hub_spoke_interface: 'wg9' on this host" in warning

@@ -173,15 +173,18 @@ ansible_facts:
         ipsec:
           description:
             - The C(boot_id); of the host's C(record) its epoch, index, and the boot that the epoch belongs to, or null;
-              C(epochs_left), for how many more boots it has keys; the C(roster) of all nodes with index and epoch, and
-              the C(slots) of its states, as they were applied last; and how many states that it sent by are C(lost).
+              C(epochs_left), for how many more boots it has keys; the C(roster) of all nodes with index, epoch
+              and C(phase) (1 takes, 2 sends encrypted, 3 takes nothing else), and the C(slots) of its states, as they were
+              applied last; and how many states that it sent by are C(lost).
           type: dict
           returned: where O(ipsec) was given
           sample:
             boot_id: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11
             record: {epoch: 1763762400, index: 1, boot_id: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11}
             epochs_left: 4
-            roster: {node1: {epoch: 1763762400, index: 1}, node2: {epoch: 1763762403, index: 2}}
+            roster:
+              node1: {epoch: 1763762400, index: 1, phase: 3}
+              node2: {epoch: 1763762403, index: 2, phase: 3}
             slots: {receive: [0], send: [0]}
             lost: 0
         node:

@@ -51,7 +51,10 @@ def host_document(
         "index": local.index,
         "ahead": {str(epoch): list(builder.sending(epoch, at_boot=True)) for epoch in ahead},
         "slots": {name: list(held) for name, held in slots._asdict().items()},
-        "roster": {other.name: {"index": other.index, "epoch": other.epoch} for other in nodes.values()},
+        "roster": {
+            other.name: {"index": other.index, "epoch": other.epoch, "phase": int(other.reached)}
+            for other in nodes.values()
+        },
     }
     return {
         "xfrm_states": {"states": states, **owned},

@@ -5,7 +5,7 @@
 """What nodes remember of their IPsec, and what follows for the next document: indexes that never move, and epochs.
 
 Each node has a record of its own, and the roster of all nodes as it was applied last. So indexes and epochs are still
-known while a node cannot be asked, and after it was installed anew.
+known while a node cannot be asked, and after it was installed anew; and a run that was cut short is resumed from there.
 
 This plugin util is private to the collection.
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import INDEXES, Slots
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import INDEXES, Phase, Slots
 
 FEW_EPOCHS = 2
 
@@ -94,6 +94,16 @@ def epochs(names: Iterable[str], facts: Facts, fresh: int) -> dict[str, int]:
         else:
             found[name] = int(record["epoch"]) + 1
     return found
+
+
+def phase(name: str, facts: Facts) -> Phase:
+    """Return the furthest phase that anybody remembers of a node, ABSENT where nobody does.
+
+    All nodes have to be done with one before any begins the next, so the node has the one before that for certain.
+    """
+    rosters = ((fact or {}).get("roster") or {} for fact in facts.values())
+    told = [roster[name].get("phase", Phase.STRICT) for roster in rosters if name in roster]
+    return Phase(min(max([Phase.ABSENT, *map(int, told)]), Phase.STRICT))
 
 
 def held_slots(facts: Facts) -> dict[str, Slots]:

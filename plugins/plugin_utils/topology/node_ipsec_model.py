@@ -36,6 +36,9 @@ class PacketFilter:
 SETTLED, JOINING, LEAVING, OUT_OF_IT = "settled", "joining", "leaving", "out"
 """What becomes of a node: it encrypts already, it shall, it shall no more, or it does not and shall not."""
 
+RESUMING, KEPT_RECEIVING, KEPT_SENDING = "resuming", "kept receiving", "kept sending"
+"""Where a run was cut short: it shall encrypt and sends encrypted already, or it cannot be asked and stays how far it is."""
+
 
 @dataclass(frozen=True)
 class IpsecPlan:

@@ -44,8 +44,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_model import (
     JOINING,
+    KEPT_RECEIVING,
+    KEPT_SENDING,
     LEAVING,
     OUT_OF_IT,
+    RESUMING,
     SETTLED,
     IpsecPlan,
     PacketFilter,
@@ -80,7 +83,13 @@ _PHASES: Mapping[str, Mapping[str, Phase]] = {
     JOINING: {RECEIVE: Phase.RECEIVE, FLIP: Phase.SEND, LEAVE: Phase.SEND, CLOSE: Phase.STRICT},
     LEAVING: {RECEIVE: Phase.SEND, FLIP: Phase.SEND, LEAVE: Phase.RECEIVE, CLOSE: Phase.ABSENT},
     OUT_OF_IT: dict.fromkeys((RECEIVE, FLIP, LEAVE, CLOSE), Phase.ABSENT),
+    RESUMING: {**dict.fromkeys((RECEIVE, FLIP, LEAVE), Phase.SEND), CLOSE: Phase.STRICT},
+    KEPT_RECEIVING: dict.fromkeys((RECEIVE, FLIP, LEAVE, CLOSE), Phase.RECEIVE),
+    KEPT_SENDING: dict.fromkeys((RECEIVE, FLIP, LEAVE, CLOSE), Phase.SEND),
 }
+# What follows from how far a node is that has been applied before, for one that this run speaks to and for another.
+_REACHED = {Phase.ABSENT: JOINING, Phase.RECEIVE: JOINING, Phase.SEND: RESUMING, Phase.STRICT: SETTLED}
+_KEPT = {Phase.ABSENT: OUT_OF_IT, Phase.RECEIVE: KEPT_RECEIVING, Phase.SEND: KEPT_SENDING, Phase.STRICT: SETTLED}
 _STEPS = {RECEIVE: Step.RECEIVE_NEW, FLIP: Step.SEND_NEW, LEAVE: Step.SEND_NEW, CLOSE: Step.DROP_OLD}
 
 
@@ -163,8 +172,8 @@ def _closed(plan: IpsecPlan, name: str, phase: str) -> dict[str, Any]:
     if not ways or not settings.cluster_cidrs:
         return {}
     others = {other: node for other, node in plan.nodes.items() if other != name}
-    plain = {other for other in others if phase != CLOSE and plan.parts[other] == JOINING}
-    plain |= {other for other in others if plan.parts[other] in (LEAVING, OUT_OF_IT)}
+    plain = {other for other in others if phase != CLOSE and plan.parts[other] in (JOINING, RESUMING)}
+    plain |= {other for other in others if plan.parts[other] in (LEAVING, OUT_OF_IT, KEPT_RECEIVING, KEPT_SENDING)}
     hosts = [
         address
         for other, node in sorted(others.items())
@@ -248,15 +257,14 @@ def _node(name: str, index: int, epoch: int, found: Discovery, extra: NodeSettin
 
 
 def _part(host: HostInput, extra: NodeSettings, facts: Mapping[str, Any]) -> str:
-    """Return what becomes of a node. One that this run does not speak to stays what the others know it as."""
+    """Return what becomes of a node. One that this run does not speak to stays as far as the others know it to be."""
     fact = facts[host.name]
-    has_record = fact is not None and fact.get("record") is not None
     if not (host.reached and fact is not None):
-        known = has_record or any(host.name in ((other or {}).get("roster") or {}) for other in facts.values())
-        return SETTLED if known and extra.enabled else OUT_OF_IT
-    if extra.enabled:
-        return SETTLED if has_record else JOINING
-    return LEAVING if has_record else OUT_OF_IT
+        return _KEPT[node_ipsec_memory.phase(host.name, facts)] if extra.enabled else OUT_OF_IT
+    has_record = fact.get("record") is not None
+    if not extra.enabled:
+        return LEAVING if has_record else OUT_OF_IT
+    return _REACHED[node_ipsec_memory.phase(host.name, {host.name: fact})] if has_record else JOINING
 
 
 def _rotation_problems(
@@ -267,7 +275,9 @@ def _rotation_problems(
     prefix: str,
 ) -> list[Problem]:
     silent = [
-        name for name, part in parts.items() if part == SETTLED and not (inputs[name].reached and inputs[name].fact)
+        name
+        for name, part in parts.items()
+        if part in (SETTLED, KEPT_SENDING) and not (inputs[name].reached and inputs[name].fact)
     ]
     if not silent or not node_ipsec_rotation.is_due(held, settings.slot):
         return []

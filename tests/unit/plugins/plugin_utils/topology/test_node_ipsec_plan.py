@@ -114,6 +114,41 @@ def test_leaving_node_goes_the_way_back_and_ends_with_nothing() -> None:
     assert policies(plan, "n1", CLOSE) == {}
 
 
+STRICT = {"strict": "true", "cluster_cidrs": ["10.244.0.0/16"]}
+
+
+def told(plan: FleetPlan, name: str, phase: str) -> dict[str, Any]:
+    """Return what a node tells after a phase was applied to it."""
+    boot = host_document(plan, name, phase=phase, ipsec_master=MASTER)["xfrm_boot"]
+    record = {"epoch": boot["epoch"], "boot_id": BOOT, "index": boot["index"]}
+    return {**NEW, "record": record, "epochs_left": 4, "roster": boot["roster"], "slots": boot["slots"]}
+
+
+@pytest.mark.parametrize("done", PHASES)
+def test_a_run_that_was_cut_short_is_resumed_without_a_step_back_and_closes_last(done: str) -> None:
+    """After each phase, the policies of the phases that follow are those of a run that was not cut short."""
+    first = planned(node(1, **STRICT), node(2, **STRICT))
+    again = planned(*(node(number, told(first, f"n{number}", done), **STRICT) for number in (1, 2)))
+    for at, phase in enumerate(PHASES):
+        resumed = PHASES[max(at, PHASES.index(done))]
+        assert policies(again, "n1", phase) == policies(first, "n1", resumed), phase
+
+
+@pytest.mark.parametrize("done", PHASES)
+def test_a_node_that_died_during_a_run_is_neither_closed_out_nor_sent_what_it_cannot_take(done: str) -> None:
+    """It has the phase before for certain, and the one in which the run was cut short perhaps."""
+    first = planned(node(1, **STRICT), node(2, **STRICT))
+    plan = planned(node(1, told(first, "n1", done), **STRICT), node(2, None, **STRICT))
+    found = policies(plan, "n1", CLOSE)
+    document = host_document(plan, "n1", phase=CLOSE, ipsec_master=MASTER)
+    spared = document["nftables"]["node_encryption"]["closed"]["except"]
+    if done == CLOSE:
+        assert (found["in"], found["out"], spared) == ({"required"}, {"required", "block"}, [])
+    else:
+        assert (found["in"], spared) == ({"use"}, ["10.244.2.0/24"]), "it sends in plain text, perhaps"
+        assert ("required" in found.get("out", ())) == (done != "receive")
+
+
 def test_silent_node_is_known_by_what_others_remember() -> None:
     plan = planned(node(1, settled(1)), node(2, None))
     assert policies(plan, "n1", CLOSE)["out"] == {"required"}

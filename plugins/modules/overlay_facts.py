@@ -79,7 +79,7 @@ options:
         default: []
       tables:
         description:
-          - Numbers of routing tables whose destinations are told.
+          - Numbers of routing tables whose routes are told, with destination, interface or type, and gateway.
         type: list
         elements: int
         default: []

@@ -142,6 +142,7 @@ _SAME: dict[str, Callable[[NodeSettings], object]] = {
     "strict": lambda extra: extra.strict,
     "cluster_cidrs": lambda extra: extra.cluster_cidrs,
     "profile": lambda extra: extra.profile,
+    "granularity": lambda extra: extra.granularity,
 }
 
 

@@ -254,9 +254,7 @@ class NodeCluster:
         for which, pod in enumerate(node.pods):
             lines += [f"link add pod{which} mtu {self._mtu} type veth peer name eth0 netns {pod.netns}"]
             lines += [f"link set pod{which} master cni0 up"]
-        for other in self.nodes:
-            if other is not node:
-                lines += [f"route add {network} via {gateway}" for network, gateway in _ways(other)]
+        lines += [f"route add {network} via {gateway}" for network, gateway in self._routes(node)]
         forward = {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1}
         node.set_sysctls({**forward, **{f"ipv4/conf/{name}/rp_filter": self._rp_filter for name in ("all", "default")}})
         _batch(lines, node.netns)
@@ -265,6 +263,10 @@ class NodeCluster:
             lines = ["link set lo up", f"link set eth0 mtu {self._mtu} up", f"addr add {pod.ipv4}/24 dev eth0"]
             lines += [f"addr add {pod.ipv6}/64 dev eth0 nodad"]
             _batch([*lines, *(f"route add default via {gateway}" for gateway in gateways)], pod.netns)
+
+    def _routes(self, node: Node) -> Sequence[tuple[str, str]]:
+        """Return the networks elsewhere with their gateways."""
+        return [way for other in self.nodes if other is not node for way in ways(other)]
 
     def reset(self) -> None:
         """Take away what tests put on the nodes."""
@@ -343,7 +345,8 @@ def _serve(listening: socket.socket, size: int) -> str:
     return str(peer)
 
 
-def _ways(node: Node) -> Sequence[tuple[str, str]]:
+def ways(node: Node) -> Sequence[tuple[str, str]]:
+    """Return the networks of a node's pods, each with the node's address."""
     return list(zip(node.pod_networks, (node.ipv4, node.ipv6)))
 
 

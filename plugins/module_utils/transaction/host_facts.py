@@ -10,6 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from .. import ssh_connection
 from ..host import facts as host
 from ..host import node as kubernetes_node
+from ..netlink.route import TableRoute
 from ..wireguard import kernel, memory
 from ..wireguard.facts import interface_facts, mark_of, session_lines
 
@@ -66,13 +68,25 @@ def gather(
 
 
 def _destinations(table: int) -> str:
-    """Return what a table holds, a line for each route: destination, and interface or type, parted by a tab."""
+    """Return what a table holds, a line for each route, parted by tabs: destination, interface or type, and gateway.
+
+    The gateway of the first next hop, and no such field where there is none.
+    """
     from ..fib import routes, tables
 
     with routes.open_connection() as connection:
         found = tables.read(connection, table)
-    ways = ((route, tables.name_of(route.hops[0].interface_index) if route.hops else "") for route in found)
-    return "\n".join(sorted(f"{route.destination}\t{way or tables.type_name(route)}" for route, way in ways))
+    return "\n".join(sorted("\t".join(_way(route)) for route in found))
+
+
+def _way(route: TableRoute) -> list[str]:
+    from ..fib import tables
+
+    hop = route.hops[0] if route.hops else None
+    words = [str(route.destination), (tables.name_of(hop.interface_index) if hop else "") or tables.type_name(route)]
+    if hop and hop.via:
+        words.append(socket.inet_ntop(socket.AF_INET6 if len(hop.via) == 16 else socket.AF_INET, hop.via))
+    return words
 
 
 def _chains() -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ def choose(
     there: set[str] = set()
     for name, host in inputs.items():
         used.update(way for way in _ways(host.fact, extras[name].table) if way in (primary, alternate))
-        there.update(device for device in (primary, alternate) if _has_device(host.fact, device))
+        there.update(device for device in (primary, alternate) if has_device(host.fact, device))
     ranked = [device for device, _count in used.most_common()]
     current = ranked[0] if ranked else primary
     rotates = bool(ranked) and len(ranked) == 1 and is_due(inputs, extras, current)
@@ -111,10 +111,10 @@ def _ways(fact: Mapping[str, Any] | None, table: int) -> Iterator[str]:
     tables = (fact or {}).get("tables")
     text = tables.get(str(table)) if isinstance(tables, Mapping) else None
     for line in text.split("\n") if isinstance(text, str) else ():
-        yield line.rpartition("\t")[2]
+        yield "".join(line.split("\t")[1:2])
 
 
-def _has_device(fact: Mapping[str, Any] | None, device: str) -> bool:
+def has_device(fact: Mapping[str, Any] | None, device: str) -> bool:
     """Return whether a host remembers to have made a device."""
     interfaces = (fact or {}).get("interfaces")
     known = interfaces.get(device) if isinstance(interfaces, Mapping) else None

@@ -15,7 +15,7 @@ changes nothing. This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
@@ -36,11 +36,13 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_m
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_steering import (
     Own,
+    is_leader,
     is_peer,
     ownership,
     single,
     steering_of,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import NONE
 
 # Until there is traffic, only a keepalive makes two nodes shake hands; seconds.
 _KEEPALIVE = 5
@@ -49,12 +51,14 @@ _LOOSE_SOURCE_CHECK = "2"
 
 def node_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device, phase: str) -> list[InterfaceDocument]:
     """Return the device of a node in the phases that speak of it; none where the node shall not encrypt."""
-    if phase not in (RECEIVE, CLOSE) or host.node is None or not host.node.enabled:
+    if phase not in (RECEIVE, CLOSE) or host.node is None or not host.node.enabled or not is_leader(name, host):
         return []
+    behind = _behind(plan, phase)
     peers = [
-        _peer((name, host), (other_name, other), device, phase)
+        _peer((name, host), (other_name, other), allowed_ips(other, behind[other_name]), device, phase)
         for other_name, other in plan.hosts.items()
-        if other_name != name and is_peer(other)
+        # A leader of nodes of which nothing is known now stays the peer that it is.
+        if other_name != name and is_peer(other_name, other) and other_name not in plan.unknown
     ]
     # What others still send encrypted to a peer that goes must be taken until they have stopped.
     return [only_interface(plan, name, host, device, peers, purge=device.purge and phase == CLOSE)]
@@ -66,13 +70,29 @@ def node_sections(plan: FleetPlan, name: str, host: HostPlan, device: Device, ph
     if node is None or node.steering is None or encryption is None:
         return {}
     if node.enabled:
-        return _enabled(plan, name, host, device, Own(node, node.steering, encryption, plan.interface), phase)
+        own = Own(name, node, node.steering, encryption, plan.interface, plan.hosts)
+        return _enabled(plan, host, device, own, phase)
     return _leaving(plan.interface, node.steering, phase)
 
 
-def _enabled(plan: FleetPlan, name: str, host: HostPlan, device: Device, own: Own, phase: str) -> dict[str, Any]:
-    others = {other: plan.hosts[other] for other in plan.hosts if other != name}
+def _behind(plan: FleetPlan, phase: str) -> dict[str, list[HostPlan]]:
+    """Return by leader the nodes that it has the tunnels for, without itself.
+
+    Before the last phase those that shall not encrypt any more are among them: they do so still.
+    """
+    found: dict[str, list[HostPlan]] = {name: [] for name in plan.hosts}
+    for name, host in plan.hosts.items():
+        node = host.node
+        if node is not None and node.leader in found and node.leader != name and (node.enabled or phase == RECEIVE):
+            found[node.leader].append(host)
+    return found
+
+
+def _enabled(plan: FleetPlan, host: HostPlan, device: Device, own: Own, phase: str) -> dict[str, Any]:
+    others = {other: plan.hosts[other] for other in plan.hosts if other != own.name}
     retiring = own.encryption.retiring
+    if phase == RECEIVE and not own.leads:
+        return {"temporary_sysctls": _loosened(own.steering)}
     if phase == RECEIVE:
         sections = {plan.interface: node_filter.sections(others, device, own, phase)}
         if retiring:
@@ -86,11 +106,16 @@ def _enabled(plan: FleetPlan, name: str, host: HostPlan, device: Device, own: Ow
         return {}
     found = steering_of(plan, host, others, own, phase)
     if phase == CLOSE:
-        found["nftables"] = {plan.interface: node_filter.sections(others, device, own, phase)}
+        filtered = node_filter.sections(others, device, own, phase) if own.leads else {}
+        found["nftables"] = {plan.interface: filtered}
         if retiring:
             found["nftables"][retiring] = {}
             found["interfaces"] = [_retired(retiring)]
         found["temporary_sysctls"] = {}
+        if not own.leads:
+            found["interfaces"] = [*found.get("interfaces", ()), {"name": plan.interface, "state": "absent"}]
+            # Under the device's name, as on a leader: what a node becomes replaces what it was.
+            found.update({"boot_name": plan.interface} if device.persistence != NONE else {})
     return found
 
 
@@ -117,10 +142,12 @@ def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
     return found
 
 
-def _peer(own: tuple[str, HostPlan], peer: tuple[str, HostPlan], device: Device, phase: str) -> dict[str, Any]:
+def _peer(
+    own: tuple[str, HostPlan], peer: tuple[str, HostPlan], prefixes: Sequence[str], device: Device, phase: str
+) -> dict[str, Any]:
     (name, host), (other_name, other) = own, peer
     key = other.public_key or ""
-    entry = peer_entry(other_name, other, host, device, key, other.endpoints, allowed_ips(other))
+    entry = peer_entry(other_name, other, host, device, key, other.endpoints, prefixes)
     # By one of the two: where both begin at once, wireguard-go may end with a session that carries one way only, for the
     # 15 seconds until it tries again.
     begins = bool(other.endpoints) and (name < other_name or not host.endpoints)
@@ -129,10 +156,19 @@ def _peer(own: tuple[str, HostPlan], peer: tuple[str, HostPlan], device: Device,
     return entry
 
 
-def allowed_ips(other: HostPlan) -> list[str]:
-    """Return what is taken from a node: its pods', and its own addresses, from which pods of its network talk as well."""
-    addresses = other.node.addresses if other.node else ()
-    return list(dict.fromkeys([*other.networks, *_device_prefixes(other), *map(single, addresses)]))
+def allowed_ips(other: HostPlan, behind: Sequence[HostPlan] = ()) -> list[str]:
+    """Return what is taken from a node: its pods', and its own addresses, from which pods of its network talk as well.
+
+    behind: the nodes that it has the tunnels for.
+    """
+    found = [*other.networks, *_device_prefixes(other), *_addresses(other)]
+    for host in behind:
+        found += [*host.networks, *_addresses(host)]
+    return list(dict.fromkeys(found))
+
+
+def _addresses(host: HostPlan) -> Iterator[str]:
+    yield from map(single, host.node.addresses if host.node else ())
 
 
 def _device_prefixes(host: HostPlan) -> Iterator[str]:

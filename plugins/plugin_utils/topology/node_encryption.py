@@ -14,15 +14,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
 from ansible_collections.wirewright.overlay.plugins.plugin_utils import mtu as packet_size
-from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation, validation_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import (
+    validation,
+    validation_node_encryption,
+    validation_node_locations,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import Discovery
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host_fact import read_fact
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_devices
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import device_of, packet_sizes
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_devices, node_locations
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import (
+    FORWARDING,
+    device_of,
+    packet_sizes,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.endpoints import kind_of
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.identity import identify, key_problems
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Fleet, Member, tunnel_kinds
@@ -44,6 +52,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
     with_one_cluster,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import IPSEC, plan_node_ipsec
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_locations import LocatedNode
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     CLOSED_CHAINS,
     Encryption,
@@ -59,6 +68,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observ
     Recollection,
     observe,
     recollect,
+    remembered_names,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.revocation import Revocation, revoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import AUTO, Settings
@@ -70,13 +80,14 @@ _STRICT_SOURCE_CHECK = "1"
 
 @dataclass(frozen=True)
 class NodeFleet:
-    """All nodes that are not revoked. extras and discoveries by name; encryption: what holds for all of them."""
+    """All nodes that are not revoked. extras, discoveries and leaders by name; encryption: what holds for all of them."""
 
     fleet: Fleet
     inputs: Mapping[str, HostInput]
     extras: Mapping[str, NodeSettings]
     discoveries: Mapping[str, Discovery]
     encryption: Encryption
+    leaders: Mapping[str, str]
 
 
 def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encryption_", overlay: str = "") -> Outcome:
@@ -116,16 +127,24 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     fleet = Fleet(
         without_stale_endpoints(members, memories), prefix, revocation.keys, revocation.said_by, revocation.names
     )
-    nodes = NodeFleet(fleet, inputs, extras, discoveries, _encryption(names, extras, devices))
+    located = [_located(member, inputs[member.name], extras, discoveries, devices) for member in fleet.members]
+    encryption = _encryption(names, extras, devices)
+    nodes = NodeFleet(fleet, inputs, extras, discoveries, encryption, node_locations.choose_leaders(located))
     mtus = _packet_sizes(fleet, extras)
     problems.extend(validation.violations(fleet, mtus))
     problems.extend(validation_node_encryption.violations(nodes))
+    problems.extend(validation_node_locations.violations(nodes))
     problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
     warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
     interface = next((settings[name].interface for name in names), "")
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     plan = None if problems else replace(_plan(nodes, mtus, revocation), overlay=overlay)
     return Outcome(plan, tuple(one_line_each(problems)), tuple(one_line_each(warnings)))
+
+
+def is_reached(host: HostInput) -> bool:
+    """Return whether this run speaks to a node and has heard from it."""
+    return host.reached and host.fact is not None
 
 
 def _is_silent(seen: Any) -> bool:
@@ -152,6 +171,28 @@ def _member(
         member = replace(member, endpoints=Endpoints(**texts))
     # Nothing can be planned of a silent node whose pods nobody knows; the others keep what leads to it.
     return member if networks or host.fact is not None else replace(member, resolved=False)
+
+
+def _located(
+    member: Member,
+    host: HostInput,
+    extras: Mapping[str, NodeSettings],
+    discoveries: Mapping[str, Discovery],
+    devices: Devices,
+) -> LocatedNode:
+    extra, fact = extras[member.name], host.fact or {}
+    return LocatedNode(
+        member.name,
+        extra.location,
+        extra.enabled,
+        extra.is_leader,
+        can_be_called=member.public_key is not None and bool(member.endpoints),
+        is_reached=is_reached(host),
+        has_device=any(node_devices.has_device(fact, name) for name in (devices.wanted, devices.retiring) if name),
+        addresses=tuple(own.address for own in discoveries[member.name].addresses),
+        gateways=tuple(node_locations.gateways_in_use(fact, extra.table)),
+        peers=frozenset(remembered_names(member.observation)) if extra.location else frozenset(),
+    )
 
 
 def _encryption(names: Iterable[str], extras: Mapping[str, NodeSettings], devices: Devices) -> Encryption:
@@ -188,10 +229,13 @@ def _plan(nodes: NodeFleet, mtus: Mapping[str, packet_size.Choice], revocation: 
     members = nodes.fleet.members
     ports = {member.name: member.settings.port for member in members}
     enabled = {member.name for member in members if nodes.extras[member.name].enabled}
+    without_plan = {nodes.leaders[member.name] for member in members if not member.resolved}
     return FleetPlan(
         interface=next((member.settings.interface for member in members), "kwg0"),
         hosts={member.name: _host_plan(nodes, member, mtus[member.name].mtu, ports) for member in members},
-        unknown=tuple(m.name for m in members if m.name in enabled and m.public_key is None),
+        unknown=tuple(
+            m.name for m in members if m.name in enabled and (m.public_key is None or m.name in without_plan)
+        ),
         revoked=revocation.keys,
         excluded=tuple(sorted(revocation.names & set(nodes.inputs))),
         topology="node_encryption",
@@ -208,6 +252,8 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
         public_key=member.public_key,
         addresses=tuple(
             device_addresses(addresses, found.pod_cidrs, gives_out_all=_has_calico_ipam(nodes, member.name))
+            if nodes.leaders[member.name] == member.name
+            else ()
         ),
         networks=tuple(str(network) for network in member.settings.networks),
         endpoints=member.endpoints,
@@ -218,8 +264,9 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
             found.pod_cidrs,
             tuple(str(prefix) for prefix in extra.extra_allowed_ips),
             extra.enabled,
-            nodes.inputs[member.name].reached and nodes.inputs[member.name].fact is not None,
+            is_reached(nodes.inputs[member.name]),
             _steering(nodes, member),
+            nodes.leaders[member.name],
         ),
     )
 
@@ -256,12 +303,20 @@ def _family(address: str) -> int:
 def _sysctls(nodes: NodeFleet, member: Member, pod_cidrs: Iterable[str]) -> dict[str, str]:
     """Return what the source check of IPv4 needs (Linux, ip-sysctl: rp_filter, src_valid_mark)."""
     if not any("." in cidr for cidr in pod_cidrs):
-        return {}
+        return _forwarding(nodes, member)
     found = {f"net/ipv4/conf/{member.settings.interface}/rp_filter": "2"}
     if nodes.encryption.host_encryption:
         # The tunnel's own packets come from addresses that lie in the tunnel; their mark says that they do not.
         found["net/ipv4/conf/all/src_valid_mark"] = "1"
-    return found
+    return {**found, **_forwarding(nodes, member)}
+
+
+def _forwarding(nodes: NodeFleet, member: Member) -> dict[str, str]:
+    """Return what makes a leader pass on the packets of the other nodes of its location."""
+    if not any(leader == member.name != name for name, leader in nodes.leaders.items()):
+        return {}
+    kinds = {kind_of(own.address) for own in nodes.discoveries[member.name].addresses}
+    return {FORWARDING[kind]: "1" for kind in sorted(kinds)}
 
 
 def _steering(nodes: NodeFleet, member: Member) -> Steering:
@@ -285,22 +340,24 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
         settled_for_pods=tuple(dest for device in in_use for dest in _through(fact, extra.table + 1, device)),
         closed=tuple(way for way, chain in CLOSED_CHAINS.items() if chain in chains),
         strict_rp_filter=tuple(_strict_interfaces(fact, found)),
+        gateways=_gateways(nodes, member.name),
     )
 
 
+def _gateways(nodes: NodeFleet, name: str) -> dict[str, str]:
+    """Return the addresses of a node's leader, and where they are; where nobody knows the leader, those in use."""
+    fact, leader = nodes.inputs[name].fact or {}, nodes.leaders[name]
+    if leader == name:
+        return {}
+    addresses = [own.address for own in nodes.discoveries[leader].addresses] if leader else []
+    in_use = node_locations.gateways_in_use(fact, nodes.extras[name].table)
+    return node_locations.on_link(fact, addresses) or in_use
+
+
 def _through(fact: Mapping[str, Any], table: int, interface: str) -> list[str]:
-    """Return the destinations that lead through the device now, as `overlay_facts` tells them."""
-    tables = fact.get("tables")
-    text = tables.get(str(table)) if isinstance(tables, Mapping) else None
-    pairs = (line.split("\t") for line in text.split("\n")) if isinstance(text, str) else ()
-    return [pair[0] for pair in pairs if len(pair) == 2 and pair[1] == interface and _is_prefix(pair[0])]
-
-
-def _is_prefix(text: str) -> bool:
-    try:
-        return isinstance(parse_prefix(text), Prefix)
-    except ValueError:
-        return False
+    """Return the destinations that lead through the device now, or through another node that has one."""
+    lines = node_locations.table_lines(fact, table)
+    return [fields[0] for fields in lines if len(fields) == 3 or fields[1] == interface]
 
 
 def _chains(fact: Mapping[str, Any], interface: str) -> list[str]:

@@ -19,6 +19,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_s
     Own,
     encrypted_addresses,
     is_closed,
+    is_leader,
     is_ready,
     single,
 )
@@ -27,7 +28,12 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_s
 def sections(others: Mapping[str, HostPlan], device: Device, own: Own, phase: str) -> dict[str, Any]:
     """Return the sections of nftables. Before the last phase what is closed may only be opened, never closed."""
     steering, encryption = own.steering, own.encryption
-    hosts = [address for name in sorted(others) for address in encrypted_addresses(name, others[name], encryption)]
+    hosts = [
+        address
+        for name in sorted(others)
+        if is_leader(name, others[name])
+        for address in encrypted_addresses(name, others[name], encryption)
+    ]
     found: dict[str, Any] = {"clamp_mss": steering.clamp_mss}
     if hosts and encryption.host_encryption:
         # Answers to the tunnel's own packets leave by the underlay, although routes to these addresses do not.

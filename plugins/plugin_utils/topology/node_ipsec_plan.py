@@ -68,6 +68,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_m
     RECEIVE,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
+    LOCATION,
     NodeSettings,
     read_node_settings,
 )
@@ -229,6 +230,9 @@ def _settings(
         if host.variables.get("backend") != IPSEC:
             text = "some nodes have the backend ipsec and this one has not; write one for all of them, in their group"
             problems.append(Problem(name, prefix + "backend", text))
+        if extras[name].granularity == LOCATION:
+            text = "IPsec has no leaders, it encrypts between all nodes; write full, or take the backend wireguard"
+            problems.append(Problem(name, prefix + "granularity", text))
         read = read_ipsec_settings(host, extras[name], prefix, problems)
         if extras[name].enabled or not any_enabled:
             said.setdefault(replace(read, exempt_hosts=exempt), []).append(name)

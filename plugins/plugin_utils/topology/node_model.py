@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RECEIVE, FLIP, LEAVE, CLOSE = "receive", "flip", "leave", "close"
@@ -49,7 +49,8 @@ class Steering:
     mark: `value/mask` of the tunnel's own packets. route_action: what becomes of packets that no route leads on.
     settled: the destinations that lead through the device now; settled_for_pods: those that do so for pods' packets.
     closed: the chains of ours that drop plain text now. strict_rp_filter: the underlay's interfaces whose source check is
-    strict. profile: one of `node_profiles.PROFILES`.
+    strict. profile: one of `node_profiles.PROFILES`. gateways: the addresses of the leader of the node's location, or those
+    that it uses now, with the interface that leads there; none on a leader.
     """
 
     mark: str
@@ -66,6 +67,7 @@ class Steering:
     closed: tuple[str, ...] = ()
     strict_rp_filter: tuple[str, ...] = ()
     profile: str = "overlay"
+    gateways: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[int, int]:
@@ -82,7 +84,8 @@ class Steering:
 class NodePlan:
     """One node. addresses: its own, without lengths, one for each family. enabled: whether it shall encrypt.
 
-    reached: whether this run speaks to it, so that what leads to it can be changed on both sides.
+    reached: whether this run speaks to it, so that what leads to it can be changed on both sides. leader: the name of the
+    node that has the tunnels for it (`node_locations.py`), "" where nobody knows; without locations it is itself.
     """
 
     addresses: tuple[str, ...]
@@ -91,6 +94,7 @@ class NodePlan:
     enabled: bool = True
     reached: bool = True
     steering: Steering | None = None
+    leader: str = ""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], with_steering: bool = True) -> NodePlan:
@@ -103,6 +107,7 @@ class NodePlan:
             data["enabled"],
             data["reached"],
             None if steering is None else Steering.from_dict(steering),
+            data["leader"],
         )
 
 

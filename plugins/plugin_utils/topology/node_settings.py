@@ -36,7 +36,10 @@ VARIABLES = (
     "exempt_ports",
     "extra_allowed_ips",
     "fwmask",
+    "granularity",
     "host_encryption",
+    "location",
+    "location_leader",
     "max_key_age_days",
     "mss_clamp",
     "mtu_align",
@@ -63,6 +66,7 @@ FWMARK = 0x100000
 TABLE = 7100
 RULE_PRIORITY = 99
 ALTERNATE_PORT = 51821
+FULL, LOCATION = "full", "location"
 _STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
 # What the kernel takes, and what leaves room for the rules of exempt ports above it.
 _LOWEST_PRIORITY, _HIGHEST_PRIORITY = 1, 32765
@@ -75,6 +79,8 @@ class NodeSettings:
 
     mtu_align: whether the MTU is rounded down to a multiple of 16. alternate_interface: the device that takes over when
     keys are changed, on alternate_port. max_key_age_days: 0 for no limit. nodes: what the cluster says of its nodes, or None.
+    granularity: FULL or LOCATION. location: empty for one of its own, and always so with FULL. is_leader: whether the
+    inventory names it as its location's leader.
     """
 
     discovery: DiscoverySettings
@@ -101,6 +107,9 @@ class NodeSettings:
     rotate: bool
     max_key_age_days: int
     nodes: Any
+    granularity: str = FULL
+    location: str = ""
+    is_leader: bool = False
 
 
 def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
@@ -119,6 +128,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
     """Return a node's other settings; what is wrong with them is appended to the problems."""
     read = Reader(host.name, prefix, host.variables, problems)
     present = read.choice("state", "present", ("present", "absent")) == "present"
+    granularity = read.choice("granularity", FULL, (FULL, LOCATION))
     nodes = read.given("nodes")
     detection = node_address.KUBERNETES_INTERNAL_IP if nodes is not None else node_address.FIRST_FOUND
     return NodeSettings(
@@ -137,7 +147,8 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         exclude_cidrs=read.parsed("exclude_cidrs", parse_prefix),
         exempt_hosts=tuple(read.entries("exempt_hosts")),
         exempt_ports=tuple(_numbers(read, "exempt_ports", 1, 65535)),
-        host_encryption=read.boolean("host_encryption", False),
+        # Between locations nothing is plain: a pod's packets to a node elsewhere may leave under its own node's address.
+        host_encryption=read.boolean("host_encryption", False) or granularity == LOCATION,
         strict=_strict(read) if present else (),
         strict_action=read.choice("strict_action", "blackhole", ("blackhole", "prohibit", "unreachable")),
         fwmask=read.integer("fwmask", 0, 0, 0xFFFFFFFF),
@@ -154,6 +165,9 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         rotate=read.boolean("rotate", False),
         max_key_age_days=read.integer("max_key_age_days", 0, 0, 36500),
         nodes=nodes,
+        granularity=granularity,
+        location=read.text("location") if granularity == LOCATION else "",
+        is_leader=read.boolean("location_leader", False) and granularity == LOCATION,
     )
 
 

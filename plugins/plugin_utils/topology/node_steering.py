@@ -35,25 +35,52 @@ _FAMILY_NAMES = {4: "ipv4", 16: "ipv6"}
 
 
 class Own(NamedTuple):
-    """A node's own part, with what holds for all."""
+    """A node's own part, with what holds for all. hosts: all nodes, this one as well."""
 
+    name: str
     node: NodePlan
     steering: Steering
     encryption: Encryption
     interface: str
+    hosts: Mapping[str, HostPlan]
+
+    @property
+    def leads(self) -> bool:
+        """Whether the node has tunnels of its own, and not its location's leader for it."""
+        return self.node.leader == self.name
 
 
-def is_peer(other: HostPlan) -> bool:
-    """Return whether a node is to be a peer of the others: it shall encrypt, and its key is known."""
-    return other.node is not None and other.node.enabled and other.public_key is not None
+def is_leader(name: str, host: HostPlan) -> bool:
+    """Return whether a node has tunnels of its own: without locations every node is its own leader."""
+    return host.node is not None and host.node.leader == name
+
+
+def is_peer(name: str, other: HostPlan) -> bool:
+    """Return whether a node is to be a peer of the others: it leads, it shall encrypt, and its key is known."""
+    return is_leader(name, other) and _encrypts(other) and other.public_key is not None
+
+
+def _encrypts(host: HostPlan) -> bool:
+    return host.node is not None and host.node.enabled
 
 
 def is_ready(other: HostPlan, destination: str, own: Own) -> bool:
-    """Return whether a node takes encrypted packets: it is one that this run speaks to, or it did so before."""
-    if not is_peer(other) or other.node is None:
+    """Return whether a node takes encrypted packets: it is one that this run speaks to, or it did so before.
+
+    So have to be the leaders of both.
+    """
+    if other.node is None or not other.node.enabled:
         return False
     settled = own.steering.settled
-    return (other.node.reached and own.node.reached) or destination in settled or not DEFAULT_ROUTES.isdisjoint(settled)
+    if not own.leads and destination in settled:
+        return True
+    leaders = [own.hosts.get(node.leader) for node in (own.node, other.node)]
+    if leaders[1] is None or not is_peer(other.node.leader, leaders[1]):
+        return False
+    if destination in settled or not DEFAULT_ROUTES.isdisjoint(settled):
+        return True
+    nodes = [own.node, other.node, *(leader.node for leader in leaders if leader is not None)]
+    return leaders[0] is not None and all(node is not None and node.reached for node in nodes)
 
 
 def is_closed(way: str, own: Own, phase: str) -> bool:
@@ -95,7 +122,7 @@ def _table(plan: FleetPlan, host: HostPlan, others: Mapping[str, HostPlan], own:
     """Return the routes of the node's own table: through the device, by the main table (throw), and to nowhere."""
     steering, encryption = own.steering, own.encryption
     # Without one, the kernel takes the device's own, as it does in Calico's table.
-    own_addresses = host.addresses if steering.profile != CALICO else ()
+    own_addresses = (host.addresses if own.leads else own.node.addresses) if steering.profile != CALICO else ()
     sources = {_family(address): address.partition("/")[0] for address in own_addresses}
     routes: dict[str, dict[str, Any]] = {}
     for cidr in (*own.node.pod_cidrs, *steering.exclude_cidrs):
@@ -103,14 +130,14 @@ def _table(plan: FleetPlan, host: HostPlan, others: Mapping[str, HostPlan], own:
     for other_name in sorted(others):
         other = others[other_name]
         for destination, source in _destinations(other_name, other, sources, own):
-            way = _way(plan, other, destination, source, own)
+            way = _way(other, destination, source, own)
             if way is not None:
                 routes.setdefault(destination, way)
     # What leads to nodes of which nothing is known now stays as it is.
     if _are_unknown(plan, others):
         for destination in steering.settled:
             source = sources.get(_family(destination), "")
-            routes.setdefault(destination, _through(plan, destination, source))
+            routes.setdefault(destination, _through(destination, source, own))
     found = list(routes.values())
     if is_closed(OUT, own, phase):
         found += [_to_nowhere(cidr, own) for cidr in encryption.cluster_cidrs if cidr not in routes]
@@ -150,7 +177,7 @@ def _node_table(plan: FleetPlan, others: Mapping[str, HostPlan], own: Own, phase
         for destination in map(single, encrypted_addresses(other_name, other, own.encryption)):
             if destination in settled or is_ready(other, destination, own):
                 destinations.append(destination)
-    routes = [_through(plan, destination, "") for destination in dict.fromkeys(destinations)]
+    routes = [_through(destination, "", own) for destination in dict.fromkeys(destinations)]
     if is_closed(OUT, own, phase):
         routes += _nodes_to_nowhere(others, own)
     return {"table": str(own.steering.tables[1]), "purge": True, "routes": routes}
@@ -168,18 +195,26 @@ def _destinations(other_name: str, other: HostPlan, sources: Mapping[int, str], 
             yield single(address), mine.get(_family(address), "")
 
 
-def _way(plan: FleetPlan, other: HostPlan, destination: str, source: str, own: Own) -> dict[str, Any] | None:
+def _way(other: HostPlan, destination: str, source: str, own: Own) -> dict[str, Any] | None:
     """Return the route to a destination, None where there shall be none, so that what is closed stays closed."""
-    if is_ready(other, destination, own):
-        return _through(plan, destination, source)
-    plain = other.node is not None and not other.node.enabled
+    in_location = other.node is not None and other.node.leader == own.node.leader != ""
+    if not in_location and is_ready(other, destination, own):
+        return _through(destination, source, own)
+    plain = in_location or (other.node is not None and not other.node.enabled)
     if plain or OUT not in own.encryption.closed:
         return {"destination": destination, "type": "throw"}
     return None
 
 
-def _through(plan: FleetPlan, destination: str, source: str) -> dict[str, Any]:
-    route = {"destination": destination, "dev": plan.interface}
+def _through(destination: str, source: str, own: Own) -> dict[str, Any]:
+    """Return the route through the device, or through the leader that has it."""
+    route = {"destination": destination, "dev": own.interface}
+    if not own.leads:
+        family = _family(destination)
+        ways = ((address, dev) for address, dev in own.steering.gateways.items() if _family(address) == family)
+        gateway, dev = next(ways, ("", ""))
+        route = {"destination": destination, **({"via": gateway, "dev": dev} if gateway else {"type": "throw"})}
+        source = source if gateway else ""
     return {**route, "src": source} if source else route
 
 

@@ -16,14 +16,15 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import p
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.interface_document import bare_addresses
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostPlan
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import Encryption, NodePlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_steering import is_peer
 
 
 def within_reach(plan: FleetPlan) -> list[dict[str, str]]:
-    """Return the nodes that shall encrypt and that this run speaks to: with these, every one has to have a session."""
+    """Return the nodes that have tunnels and that this run speaks to: with these, every one has to have a session."""
     return [
-        {"name": name, "public_key": host.public_key}
+        {"name": name, "public_key": host.public_key or ""}
         for name, host in plan.hosts.items()
-        if host.public_key is not None and host.node is not None and host.node.enabled and host.node.reached
+        if is_peer(name, host) and host.node is not None and host.node.reached
     ]
 
 
@@ -32,13 +33,14 @@ def wire(plan: FleetPlan) -> dict[str, Any]:
 
     nodes, wireguard_ports, exempt_ports: options of these names. marks: `mark` by node. peers: those that have to answer,
     the option `peers` of its probe. encrypting: the names of all that should encrypt. keyless: those of them whose key
-    nobody knows. host_encryption, exempt_hosts: whether the nodes themselves should, and which need not.
+    nobody knows. With locations, encrypting is their leaders: others talk plain on the way to theirs. host_encryption,
+    exempt_hosts: whether the nodes themselves should, and which need not.
     """
     encryption = plan.encryption or Encryption()
     # While keys are changed, both devices carry packets.
     ports = {encryption.retiring_port, *(host.device.listen_port for host in plan.hosts.values() if host.device)}
     known = {name: (host, host.node) for name, host in plan.hosts.items() if host.node is not None}
-    encrypting = [name for name, (_host, node) in known.items() if node.enabled]
+    encrypting = [name for name, (_host, node) in known.items() if node.enabled and node.leader == name]
     excluded = {text for _host, node in known.values() if node.steering for text in node.steering.exclude_cidrs}
     exempt = {port for _host, node in known.values() if node.steering for port in node.steering.exempt_ports}
     return {

@@ -89,6 +89,12 @@ def recollect(observations: Mapping[str, Observation], names: Set[str]) -> dict[
     return {name: tuple(memories) for name, memories in found.items()}
 
 
+def remembered_names(observation: Observation | None) -> list[str]:
+    """Return the names of the members that an observed host remembers as its peers."""
+    lines = observation.peers.split("\n") if observation is not None else []
+    return [fields[1] for fields in (line.split("\t") for line in lines) if len(fields) == 4]
+
+
 def is_public_key(text: str) -> bool:
     """Return whether a text is a public key with which a handshake can succeed."""
     try:

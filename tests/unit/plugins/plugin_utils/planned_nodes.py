@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from planned_fleet import fact_of, key_of
+from planned_fleet import fact_of, key_of, remembered
 
 CLOSED: dict[str, Any] = {"strict": True, "cluster_cidrs": ["10.244.0.0/16", "fd44::/32"]}
 HOSTS: dict[str, Any] = {"host_encryption": True, "exempt_ports": [22]}
@@ -71,13 +71,21 @@ def settled(fleet: Iterable[HostInput]) -> list[HostInput]:
 def _applied(host: HostInput, document: Mapping[str, Any]) -> HostInput:
     tables = {
         entry["table"]: "\n".join(
-            f"{route['destination']}\t{route.get('dev') or route['type']}" for route in entry["routes"]
+            "\t".join([route["destination"], route.get("dev") or route["type"], *filter(None, [route.get("via")])])
+            for route in entry["routes"]
         )
         for entry in document["ip_routes"]
     }
+    device = next((one for one in document.get("interfaces", ()) if one["name"] == "kwg0"), {})
+    known = {
+        "addresses": device.get("addresses", []),
+        "peers": "\n".join(remembered(peer["name"]) for peer in device.get("peers", ())),
+    }
+    fact = dict(host.fact or {})
+    fact["interfaces"] = {"kwg0": {**fact["interfaces"]["kwg0"], **known}}
     closed = document["nftables"]["kwg0"].get("closed")
     chains = {"kwg0": [f"closed_{way}" for way in closed["ways"]] if closed else []}
-    return host._replace(fact={**(host.fact or {}), "tables": tables, "nftables": chains})
+    return host._replace(fact={**fact, "tables": tables, "nftables": chains})
 
 
 def silent(host: HostInput) -> HostInput:

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Once nodes are planned, none may be lost on the way: the others would send it what it cannot take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+TASKS = Path(__file__).parents[3] / "roles/node_encryption/tasks"
+PLAN = "wirewright.overlay.overlay_plan"
+
+
+def planned_tasks() -> list[dict[str, Any]]:
+    """Return the tasks that do something with the plan before IPsec comes up at boot, in order."""
+    main = yaml.safe_load((TASKS / "main.yml").read_text())
+    at = next(number for number, task in enumerate(main) if PLAN in task)
+    phases = yaml.safe_load((TASKS / "phases.yml").read_text())
+    return [task for task in [*main[at + 1 :], *phases] if any(name.startswith("wirewright.overlay.") for name in task)]
+
+
+def test_there_are_as_many_steps_as_the_role_has() -> None:
+    assert len(planned_tasks()) == 6, "a look, four phases, and a wait for sessions"
+
+
+@pytest.mark.parametrize("task", planned_tasks(), ids=lambda task: str(task["name"]))
+def test_a_node_that_fails_ends_the_run_for_all(task: dict[str, Any]) -> None:
+    assert task.get("any_errors_fatal") is True

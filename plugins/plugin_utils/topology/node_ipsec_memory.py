@@ -96,14 +96,22 @@ def epochs(names: Iterable[str], facts: Facts, fresh: int) -> dict[str, int]:
     return found
 
 
-def phase(name: str, facts: Facts) -> Phase:
-    """Return the furthest phase that anybody remembers of a node, ABSENT where nobody does.
+def phases(fact: Mapping[str, Any] | None) -> dict[str, Phase]:
+    """Return how far a node remembers to have come with each, itself among them.
 
-    All nodes have to be done with one before any begins the next, so the node has the one before that for certain.
+    All nodes have to be done with one phase before any begins the next, so each has the phase before for certain.
     """
-    rosters = ((fact or {}).get("roster") or {} for fact in facts.values())
-    told = [roster[name].get("phase", Phase.STRICT) for roster in rosters if name in roster]
-    return Phase(min(max([Phase.ABSENT, *map(int, told)]), Phase.STRICT))
+    roster = (fact or {}).get("roster") or {}
+    return {name: Phase(min(int(entry.get("phase", Phase.STRICT)), Phase.STRICT)) for name, entry in roster.items()}
+
+
+def furthest_phases(facts: Facts) -> dict[str, Phase]:
+    """Return the furthest phase that anybody remembers of each node."""
+    found: dict[str, Phase] = {}
+    for fact in facts.values():
+        for name, phase in phases(fact).items():
+            found[name] = max(phase, found.get(name, Phase.ABSENT))
+    return found
 
 
 def held_slots(facts: Facts) -> dict[str, Slots]:

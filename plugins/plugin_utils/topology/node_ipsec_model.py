@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
@@ -44,7 +44,8 @@ RESUMING, KEPT_RECEIVING, KEPT_SENDING = "resuming", "kept receiving", "kept sen
 class IpsecPlan:
     """nodes and their parts by name; held: the slots of states that nodes hold, while keys are changed.
 
-    underlays: interface and MTU of a node's underlay. filters: of those nodes that were heard from.
+    underlays: interface and MTU of a node's underlay. filters: of those nodes that were heard from. pairs: by node, what
+    becomes of others between the two of them, where that is not their part.
     """
 
     nodes: Mapping[str, IpsecNode]
@@ -53,6 +54,11 @@ class IpsecPlan:
     held: Mapping[str, Slots]
     underlays: Mapping[str, tuple[str, int]]
     filters: Mapping[str, PacketFilter]
+    pairs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def part_for(self, name: str, other: str) -> str:
+        """Return what becomes of another node, as far as one has to do with it."""
+        return self.pairs.get(name, {}).get(other, self.parts[other])
 
     def settings_of(self, name: str) -> IpsecSettings:
         """Return the settings with what is a node's own."""
@@ -61,7 +67,7 @@ class IpsecPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""
-        settings = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
+        settings = {one.name: getattr(self.settings, one.name) for one in fields(self.settings)}
         return {
             "nodes": {
                 name: {
@@ -85,6 +91,7 @@ class IpsecPlan:
             "filters": {
                 name: [list(one.pod_interfaces), list(one.closed), one.persistent] for name, one in self.filters.items()
             },
+            "pairs": {name: dict(others) for name, others in self.pairs.items()},
             "held": {name: [list(slots.receive), list(slots.send)] for name, slots in self.held.items()},
         }
 
@@ -116,4 +123,5 @@ class IpsecPlan:
                 name: PacketFilter(tuple(interfaces), tuple(closed), persistent)
                 for name, (interfaces, closed, persistent) in data["filters"].items()
             },
+            {name: dict(others) for name, others in data["pairs"].items()},
         )

@@ -109,11 +109,12 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
     problems.extend(indexes.problems)
     epochs = node_ipsec_memory.epochs(inputs, facts, int(time.time() if now is None else now))
     nodes, parts = {}, {}
+    furthest = node_ipsec_memory.furthest_phases(facts)
     for name in inputs:
         found = discoveries[name]
         if name in indexes.by_name and name in epochs and found.addresses:
             nodes[name] = _node(name, indexes.by_name[name], epochs[name], found, extras[name])
-            parts[name] = _part(inputs[name], extras[name], facts)
+            parts[name] = _part(inputs[name], extras[name], facts, furthest)
     if settings is not None:
         problems.extend(validation_node_ipsec.settings_problems(settings))
         enabled = {name: replace(node, enabled=extras[name].enabled) for name, node in nodes.items()}
@@ -129,7 +130,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
             name: (own.interface, own.mtu or settings.mtu) for name in nodes for own in _underlay(discoveries[name])
         }
         filters = {name: _packet_filter(inputs[name], extras[name], discoveries[name]) for name in nodes}
-        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays, filters)
+        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays, filters, _pairs(inputs, parts, facts))
         hosts = {name: HostPlan(None) for name in nodes}
         plan = FleetPlan("", hosts, topology="node_encryption", ipsec=ipsec)
     lines = [*one_line_each(warnings), *node_ipsec_memory.warnings(facts)]
@@ -139,7 +140,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
 def node_ipsec_sections(plan: IpsecPlan, name: str, master: str, phase: str) -> dict[str, Any]:
     """Return one node's arguments of `overlay_apply` in a phase. Raises ValueError for a master secret that is none."""
     settings = plan.settings_of(name)
-    phases = {other: _PHASES[plan.parts[other]][phase] for other in plan.nodes}
+    phases = {other: _PHASES[plan.part_for(name, other)][phase] for other in plan.nodes}
     nodes = {
         other: replace(node, phase=phases[other], enabled=phases[other] > Phase.ABSENT)
         for other, node in plan.nodes.items()
@@ -173,8 +174,9 @@ def _closed(plan: IpsecPlan, name: str, phase: str) -> dict[str, Any]:
     if not ways or not settings.cluster_cidrs:
         return {}
     others = {other: node for other, node in plan.nodes.items() if other != name}
-    plain = {other for other in others if phase != CLOSE and plan.parts[other] in (JOINING, RESUMING)}
-    plain |= {other for other in others if plan.parts[other] in (LEAVING, OUT_OF_IT, KEPT_RECEIVING, KEPT_SENDING)}
+    parts = {other: plan.part_for(name, other) for other in others}
+    plain = {other for other, part in parts.items() if phase != CLOSE and part in (JOINING, RESUMING)}
+    plain |= {other for other, part in parts.items() if part in (LEAVING, OUT_OF_IT, KEPT_RECEIVING, KEPT_SENDING)}
     hosts = [
         address
         for other, node in sorted(others.items())
@@ -260,15 +262,42 @@ def _node(name: str, index: int, epoch: int, found: Discovery, extra: NodeSettin
     return IpsecNode(name, index, addresses, (*found.pod_cidrs, *extras), epoch)
 
 
-def _part(host: HostInput, extra: NodeSettings, facts: Mapping[str, Any]) -> str:
+def _part(host: HostInput, extra: NodeSettings, facts: node_ipsec_memory.Facts, furthest: Mapping[str, Phase]) -> str:
     """Return what becomes of a node. One that this run does not speak to stays as far as the others know it to be."""
     fact = facts[host.name]
     if not (host.reached and fact is not None):
-        return _KEPT[node_ipsec_memory.phase(host.name, facts)] if extra.enabled else OUT_OF_IT
+        return _KEPT[furthest.get(host.name, Phase.ABSENT)] if extra.enabled else OUT_OF_IT
     has_record = fact.get("record") is not None
     if not extra.enabled:
         return LEAVING if has_record else OUT_OF_IT
-    return _REACHED[node_ipsec_memory.phase(host.name, {host.name: fact})] if has_record else JOINING
+    return _REACHED[node_ipsec_memory.phases(fact).get(host.name, Phase.STRICT)] if has_record else JOINING
+
+
+def _pairs(
+    inputs: Mapping[str, HostInput], parts: Mapping[str, str], facts: node_ipsec_memory.Facts
+) -> dict[str, dict[str, str]]:
+    """Return by node the others that are less far with it than with the rest, and what becomes of them between the two.
+
+    So it is where one joined while the other could not be asked, and has nothing by which to take what is sent to it.
+    """
+    known = {
+        name: node_ipsec_memory.phases(facts[name])
+        for name, part in parts.items()
+        if inputs[name].reached and facts[name] is not None and part in (JOINING, RESUMING, SETTLED)
+    }
+    found: dict[str, dict[str, str]] = {}
+    for name, own in known.items():
+        for other, part in parts.items():
+            if other == name or part in (JOINING, LEAVING, OUT_OF_IT) or (other in known and parts[name] == JOINING):
+                continue
+            reached = own.get(other, Phase.ABSENT)
+            if other in known:
+                between = _REACHED[min(reached, known[other].get(name, Phase.ABSENT))]
+            else:
+                between = _KEPT[max(reached, Phase.RECEIVE)]
+            if between != part:
+                found.setdefault(name, {})[other] = between
+    return found
 
 
 def _rotation_problems(

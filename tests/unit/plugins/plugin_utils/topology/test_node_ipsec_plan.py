@@ -149,6 +149,52 @@ def test_a_node_that_died_during_a_run_is_neither_closed_out_nor_sent_what_it_ca
         assert ("required" in found.get("out", ())) == (done != "receive")
 
 
+def between(plan: FleetPlan, name: str, other: int, phase: str) -> dict[str, set[str]]:
+    """Return by direction the levels of a node's policies for the pods of another one."""
+    found: dict[str, set[str]] = {}
+    for policy in host_document(plan, name, phase=phase, ipsec_master=MASTER)["xfrm_policies"]["policies"]:
+        pods, (template, *_more) = policy["dst" if policy["dir"] == "out" else "src"], policy["templates"]
+        if pods == f"10.244.{other}.0/24" and template.get("mode") != "transport":
+            found.setdefault(policy["dir"], set()).add(template.get("level", "required"))
+    return found
+
+
+BEFORE = {"in": {"use"}, "fwd": {"use"}}
+SENDS = {**BEFORE, "out": {"required"}}
+ALL = {direction: {"required"} for direction in ("in", "fwd", "out")}
+
+
+def spared(plan: FleetPlan, name: str, phase: str) -> list[str]:
+    """Return the networks that a node's packet filter lets pass in plain text."""
+    closed = host_document(plan, name, phase=phase, ipsec_master=MASTER)["nftables"]["node_encryption"]["closed"]
+    return list(closed["except"])
+
+
+def test_a_node_that_joins_while_another_is_down_sends_it_nothing_that_it_cannot_take() -> None:
+    """They go through the phases together when both are there, and nobody else is touched."""
+    shut = {"nftables": {"node_encryption": ["closed_in", "closed_out"]}}
+    both = planned(node(1, settled(1), **STRICT), node(2, settled(2), **STRICT))
+    told_before = told(both, "n1", CLOSE), told(both, "n2", CLOSE)
+    joined = planned(node(1, told_before[0], **STRICT), node(2, None, **STRICT), node(3, **STRICT))
+    assert between(joined, "n3", 1, CLOSE) == between(joined, "n1", 2, CLOSE) == ALL
+    assert between(joined, "n3", 2, CLOSE) == BEFORE and spared(joined, "n3", CLOSE) == ["10.244.2.0/24"]
+
+    facts = told(joined, "n1", CLOSE), told(joined, "n3", CLOSE)
+    again = planned(node(1, facts[0], **STRICT), node(2, None, **STRICT), node(3, facts[1], **STRICT))
+    for name in ("n1", "n3"):
+        assert host_document(again, name, ipsec_master=MASTER) == host_document(joined, name, ipsec_master=MASTER)
+
+    hosts = [node(1, facts[0], **STRICT), node(2, told_before[1], **STRICT), node(3, facts[1], **STRICT)]
+    back = planned(*(host._replace(fact={**(host.fact or {}), **shut}) for host in hosts))
+    for name, other in (("n2", 3), ("n3", 2)):
+        assert [between(back, name, other, phase) for phase in PHASES] == [BEFORE, SENDS, SENDS, ALL]
+        assert [spared(back, name, phase) for phase in PHASES] == [[f"10.244.{other}.0/24"]] * 3 + [[]]
+    for name, other in (("n1", 2), ("n1", 3), ("n2", 1), ("n3", 1)):
+        assert all(between(back, name, other, phase) == ALL for phase in PHASES)
+    done = planned(*(node(number, told(back, f"n{number}", CLOSE), **STRICT) for number in (1, 2, 3)))
+    assert done.ipsec is not None and done.ipsec.pairs == {}
+
+
 def test_silent_node_is_known_by_what_others_remember() -> None:
     plan = planned(node(1, settled(1)), node(2, None))
     assert policies(plan, "n1", CLOSE)["out"] == {"required"}

@@ -78,7 +78,8 @@ options:
       - By default it is the name of the first of O(interfaces) whose C(persistence) is not V(none); where there is none
         either, they live in the kernel only.
       - The files hold what the call lists, and C(/etc/wirewright.overlay/fib) has them. Routes through a device come back
-        with that device where it is one of O(interfaces); a warning names those that do not come back.
+        with that device where it is one of O(interfaces), and with O(boot_name) alone when the network is there; a warning
+        names those that do not come back.
     type: str
   nftables:
     description:

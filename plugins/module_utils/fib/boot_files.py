@@ -6,7 +6,8 @@
 
 They come in two parts. What needs no device (rules, and routes that throw, drop or refuse) is loaded by one unit for
 all, before the network is set up and before a kubelet starts, so that what shall be closed is closed by then. Routes
-through a device come with it: wg-quick loads a file of ip(8), systemd-networkd has them in a drop-in.
+through a device come with it: wg-quick loads a file of ip(8), systemd-networkd has them in a drop-in. Routes of a
+document that has no device of ours, only a name, come when the network is there, by a unit of their own.
 
 This module is private to the collection.
 """
@@ -24,14 +25,16 @@ from .batch import Names, networkd_section, route_line, rule_line
 from .tables import order
 
 DIRECTORY = f"/etc/{OWN_DIRECTORY}/fib"
-UNIT = "wirewright-overlay-fib.service"
+UNIT, ONLINE_UNIT = "wirewright-overlay-fib.service", "wirewright-overlay-fib-online.service"
 # The methods of an interface that matter here, as the interfaces' own files have them.
 WG_QUICK, NETWORKD = "wg_quick", "networkd"
 
 _UNIT_PATH = f"/etc/systemd/system/{UNIT}"
 _WANTED_BY = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
+_ONLINE_PATH = f"/etc/systemd/system/{ONLINE_UNIT}"
+_ONLINE_WANTED_BY = f"/etc/systemd/system/multi-user.target.wants/{ONLINE_UNIT}"
 _NETWORKD_CONF = "/etc/systemd/networkd.conf.d/50-wirewright.conf"
-_ROUTES, _RULES = ".routes", {socket.AF_INET: ".ipv4.rules", socket.AF_INET6: ".ipv6.rules"}
+_ROUTES, _ONLINE, _RULES = ".routes", ".online", {socket.AF_INET: ".ipv4.rules", socket.AF_INET6: ".ipv6.rules"}
 # Routes come before the rules that lead to them. What is there already is said to exist, and stays: to delete a rule
 # and add it again would leave a gap. That there are no files of a kind is no error.
 LOADS = (
@@ -39,6 +42,7 @@ LOADS = (
     f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET]} 2>/dev/null | ip -4 -force -batch -'",
     f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET6]} 2>/dev/null | ip -6 -force -batch -'",
 )
+ONLINE_LOAD = f"/bin/sh -c 'cat {DIRECTORY}/*{_ONLINE} 2>/dev/null | ip -force -batch -'"
 _EXEC_START = "\n".join(f"ExecStart=-{load}" for load in LOADS)
 _UNIT_TEXT = f"""{HEADER}
 [Unit]
@@ -57,6 +61,21 @@ RemainAfterExit=yes
 [Install]
 WantedBy=sysinit.target
 """
+_ONLINE_TEXT = f"""{HEADER}
+[Unit]
+Description=Routes of wirewright.overlay through devices of others
+Documentation=man:ip-route(8)
+Wants=network-online.target
+After=network-online.target {UNIT}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=-{ONLINE_LOAD}
+
+[Install]
+WantedBy=multi-user.target
+"""
 # systemd-networkd takes routes that it did not make for leftovers (networkd.conf(5)); rules are spared as `kernel`.
 _NETWORKD_TEXT = f"{HEADER}\n[Network]\nManageForeignRoutes=no\n"
 
@@ -68,13 +87,16 @@ class Routes:
     closed: list[TableRoute] = field(default_factory=list)
     with_device: dict[str, list[TableRoute]] = field(default_factory=dict)
     lost: list[TableRoute] = field(default_factory=list)
+    online: list[TableRoute] = field(default_factory=list)
 
 
-def place(routes: Iterable[TableRoute], names: Names, methods: Mapping[str, str], owner: str) -> Routes:
+def place(
+    routes: Iterable[TableRoute], names: Names, methods: Mapping[str, str], owner: str, document: str = ""
+) -> Routes:
     """Return where each route is kept. ``methods`` are those of interfaces, by name.
 
     A route through the device of somebody else comes with the interface ``owner`` where wg-quick brings that up,
-    because wg-quick waits for the network.
+    because wg-quick waits for the network; without such an interface, under the name of the document if there is one.
     """
     found = Routes()
     for route in sorted(routes, key=order):
@@ -88,6 +110,8 @@ def place(routes: Iterable[TableRoute], names: Names, methods: Mapping[str, str]
                 found.with_device.setdefault(name, []).append(route)
         elif by_networkd and networkd_section(route, names) is not None:
             found.with_device.setdefault(by_networkd[0], []).append(route)
+        elif document and not owner:
+            found.online.append(route)
         else:
             found.lost.append(route)
     return found
@@ -105,7 +129,7 @@ def drop_in_path(interface: str) -> str:
 
 def route_paths(name: str) -> tuple[str, ...]:
     """Return the paths of all files that can hold routes of a document or interface of this name."""
-    return f"{DIRECTORY}/{name}{_ROUTES}", hook_path(name), drop_in_path(name)
+    return f"{DIRECTORY}/{name}{_ROUTES}", f"{DIRECTORY}/{name}{_ONLINE}", hook_path(name), drop_in_path(name)
 
 
 def rule_paths(name: str) -> tuple[str, ...]:
@@ -113,7 +137,7 @@ def rule_paths(name: str) -> tuple[str, ...]:
     return tuple(f"{DIRECTORY}/{name}{suffix}" for suffix in _RULES.values())
 
 
-SHARED_PATHS = (_UNIT_PATH, _WANTED_BY, _NETWORKD_CONF)
+SHARED_PATHS = (_UNIT_PATH, _WANTED_BY, _ONLINE_PATH, _ONLINE_WANTED_BY, _NETWORKD_CONF)
 
 
 def rule_files(name: str, rules: Iterable[Rule]) -> list[BootFile]:
@@ -130,6 +154,8 @@ def route_files(name: str, routes: Routes, names: Names, methods: Mapping[str, s
     found = []
     if routes.closed:
         found.append(_text(f"{DIRECTORY}/{name}{_ROUTES}", [route_line(route, names) for route in routes.closed]))
+    if routes.online:
+        found.append(_text(f"{DIRECTORY}/{name}{_ONLINE}", [route_line(route, names) for route in routes.online]))
     for interface, held in routes.with_device.items():
         if methods[interface] == WG_QUICK:
             found.append(_text(hook_path(interface), [route_line(route, names) for route in held]))
@@ -141,11 +167,15 @@ def route_files(name: str, routes: Routes, names: Names, methods: Mapping[str, s
 
 def shared_files(paths: Iterable[str]) -> list[BootFile]:
     """Return the files that stand for all documents, where ``paths`` are those of all their files."""
+    paths = list(paths)
     loaded = [path for path in paths if path.endswith((_ROUTES, *_RULES.values()))]
+    is_online = any(path.endswith(_ONLINE) for path in paths)
     found = []
     if loaded:
         found += [BootFile(_UNIT_PATH, _UNIT_TEXT), BootFile(_WANTED_BY, mode=0o777, target=_UNIT_PATH)]
-    if any(path.endswith(_ROUTES) for path in loaded):
+    if is_online:
+        found += [BootFile(_ONLINE_PATH, _ONLINE_TEXT), BootFile(_ONLINE_WANTED_BY, mode=0o777, target=_ONLINE_PATH)]
+    if is_online or any(path.endswith(_ROUTES) for path in loaded):
         found.append(BootFile(_NETWORKD_CONF, _NETWORKD_TEXT))
     return found
 

@@ -42,7 +42,7 @@ def fib_files(
         wanted += boot_files.rule_files(owner, sections.rules.present)
     if owner and sections.routes:
         listed = [route for table in sections.routes for route in table.present]
-        routes = boot_files.place(listed, names, methods, next(iter(methods), ""))
+        routes = boot_files.place(listed, names, methods, next(iter(methods), ""), boot_name)
         wanted += boot_files.route_files(owner, routes, names, methods)
     own = _own_paths(boot_name, interfaces, sections)
 

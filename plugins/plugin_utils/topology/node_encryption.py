@@ -186,7 +186,7 @@ def _located(
         extra.location,
         extra.enabled,
         extra.is_leader,
-        can_be_called=member.public_key is not None and bool(member.endpoints),
+        can_be_called=bool(member.endpoints),
         is_reached=is_reached(host),
         has_device=any(node_devices.has_device(fact, name) for name in (devices.wanted, devices.retiring) if name),
         addresses=tuple(own.address for own in discoveries[member.name].addresses),

@@ -21,8 +21,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host
 class LocatedNode(NamedTuple):
     """What decides whether a node leads its location.
 
-    is_named: whether the inventory says so. can_be_called: whether others know its key and an endpoint. is_reached:
-    whether this run speaks to it. has_device: whether it has the device now. addresses: its own. gateways: those by
+    is_named: whether the inventory says so. can_be_called: whether it has an endpoint. is_reached: whether this run speaks
+    to it. has_device: whether it has the device now. addresses: its own. gateways: those by
     which it reaches other locations now. peers: the names of the nodes that it has tunnels to, as it remembers.
     """
 

@@ -163,7 +163,7 @@ def asked(host: ManagedHost) -> list[str]:
 
 
 def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted: ManagedHost) -> None:
-    unit, link, conf = boot_files.SHARED_PATHS
+    unit, link, _online, _online_link, conf = boot_files.SHARED_PATHS
     tunnel = {**NOTHING, "boot_name": "ipsec"}
     tunnel["ip_rules"] = {"rules": [{"priority": 90, "fwmark": "0xd00/0xf00", "table": "200"}]}
     assert booted.module("overlay_apply", **tunnel).changed

@@ -11,11 +11,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files
 from located_nodes import LocatedNodes
 from node_cluster import Node
 from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 EXEMPT, OTHER_PORT = 2222, 7777
+COMMON = {"exempt_ports": [EXEMPT], "persistence": "wg_quick"}
+# What a reboot takes away of a node without a device.
+REBOOT = """
+for family in -4 -6; do
+    for priority in 98 98 99; do ip $family rule del pref $priority; done
+    ip $family route flush table 7100
+done
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +55,7 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
         pings = [stack.enter_context(sites.steady_ping(source, target)) for source, target in ways]
         before = source_check_drops(sites.nodes)
         # One by one: whoever is switched over understands who is not.
-        plan = sites.phased(flipped=lambda node: None, exempt_ports=[EXEMPT]).plan
+        plan = sites.phased(flipped=lambda node: None, **COMMON).plan
         assert {name: host.node.leader for name, host in plan.hosts.items() if host.node} == {
             "n1": "n1",
             "n2": "n1",
@@ -73,21 +82,27 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
         for node, interfaces in ((n1, 1), (n2, 0), (n3, 1), (n4, 0)):
             assert node.run("ip", "-br", "link").count("kwg0") == interfaces, node.name
         assert "via 10.1.0.1" in n2.run("ip", "route", "show", "table", "7100")
-        assert not any(sites.phased(exempt_ports=[EXEMPT]).changed.values()), "a second run"
+        assert not any(sites.phased(**COMMON).changed.values()), "a second run"
         # Nobody moves to another leader because the one there is was not heard from.
         sites.forget(n1)
-        assert not any(sites.phased(limit=[n2, n3, n4], exempt_ports=[EXEMPT]).changed.values())
+        assert not any(sites.phased(limit=[n2, n3, n4], **COMMON).changed.values())
         for node in (n3, n4):
             sites.forget(node)
-        assert sites.phased(limit=[n2], exempt_ports=[EXEMPT]).changed == {"n2": False}
-        sites.phased(per_host={"n4": {"enabled": False}}, exempt_ports=[EXEMPT])
+        assert sites.phased(limit=[n2], **COMMON).changed == {"n2": False}
+        sites.phased(per_host={"n4": {"enabled": False}}, **COMMON)
         assert [ping.lost() for ping in pings] == [[]] * len(ways), "one switched off"
         with sites.captured(tmp_path / "mixed.pcap") as link:
             assert sites.ping(n2.pod, n4.pod.ipv4, count=1) == 1
             assert link.kinds()[PLAIN_POD] > 0, "the capture sees what is not encrypted"
-        sites.phased(exempt_ports=[EXEMPT])
+        sites.phased(**COMMON)
+        assert [ping.lost() for ping in pings] == [[]] * len(ways), "switched on"
+    n2.host.shell(REBOOT)
+    for load in (*boot_files.LOADS, boot_files.ONLINE_LOAD):
+        n2.host.shell(load)
+    assert not any(sites.phased(**COMMON).changed.values()), "what boots is what ran"
+    with sites.steady_ping(n2.pod, n4.pod.ipv4) as pods, sites.steady_ping(n4, n2.ipv6) as hosts:
         sites.phased(state="absent")
-        assert [ping.lost() for ping in pings] == [[]] * len(ways), "switched on, and teardown"
+        assert pods.lost() == hosts.lost() == [], "teardown"
     for node in sites.nodes:
         assert "7100" not in node.run("ip", "rule") + node.run("ip", "-6", "rule")
         assert node.run("ip", "route", "show", "table", "7100", check=False) == ""

@@ -14,7 +14,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.host.files impo
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import TableRoute
 
 INDEXES = {"lo": 1, "eth0": 2, "wg0": 3, "wg1": 4}
-UNIT, LINK, NETWORKD_CONF = boot_files.SHARED_PATHS
+UNIT, LINK, ONLINE, ONLINE_LINK, NETWORKD_CONF = boot_files.SHARED_PATHS
 
 
 def names(index: int) -> str:
@@ -103,6 +103,20 @@ def test_what_nobody_of_ours_brings_up_is_told(methods: dict[str, str], listed: 
     assert tuple(placed.lost) == routes(*lost)
 
 
+def test_what_a_named_document_sends_through_others_comes_when_the_network_is_there() -> None:
+    placed = boot_files.place(routes(ELSEWHERE, THROWN), names, {}, "", "doc")
+    kept = {file.path: file.content.splitlines()[1:] for file in boot_files.route_files("doc", placed, names, {})}
+    assert kept == {
+        ROUTES_FILE: ["route replace throw 10.9.0.0/16 table 71 scope 0 proto 87"],
+        f"{boot_files.DIRECTORY}/doc.online": [
+            "route replace 10.4.0.0/16 via 192.0.2.1 dev eth0 table 71 scope 0 proto 87"
+        ],
+    }
+    assert (placed.lost, set(kept) - set(boot_files.route_paths("doc"))) == ([], set())
+    with_device = boot_files.place(routes(ELSEWHERE), names, {"wg0": "networkd"}, "wg0", "doc")
+    assert (tuple(with_device.lost), with_device.online) == (routes(ELSEWHERE), [])
+
+
 def test_rules_are_kept_by_family() -> None:
     options: dict[str, Any] = {name: spec.get("default") for name, spec in arguments.RULES["rules"]["options"].items()}
     listed = [
@@ -134,3 +148,4 @@ def test_the_unit_stays_as_long_as_it_has_something_to_load() -> None:
     assert paths() == paths("wg0.up", "wg0.ipv4.rules.1234.new") == []
     assert paths("wg0.ipv6.rules") == [UNIT, LINK]
     assert paths("wg0.ipv4.rules", "wg1.routes") == [UNIT, LINK, NETWORKD_CONF]
+    assert paths("doc.online") == [ONLINE, ONLINE_LINK, NETWORKD_CONF]

@@ -265,6 +265,15 @@ def test_what_does_not_go_is_refused(common: dict[str, Any], own: dict[int, dict
     assert text in "\n".join(problems(*fleet)), problems(*fleet)
 
 
+def test_check_mode_makes_no_key_and_says_who_would_lead() -> None:
+    fleet = four()
+    for host in fleet:
+        host.fact["interfaces"]["kwg0"]["public_key"] = ""  # type: ignore[index]
+    plan = planned(fleet)
+    assert leaders(plan) == {"n1": "n1", "n2": "n1", "n3": "n3", "n4": "n3"}
+    assert (within_reach(plan), peers(host_document(plan, "n1"))) == ([], {})
+
+
 def test_silent_nodes_are_no_problem() -> None:
     fleet = [silent(host) if host.name in ("n1", "n2") else host for host in four()]
     outcome = plan_node_encryption(fleet)

@@ -16,6 +16,8 @@ description:
   - Only what differs is sent, two hundred requests to a message, and a route that changes is replaced in one step.
   - Routes carry protocol 87, and only such routes are changed and removed. Where a route of another protocol has the
     same destination and metric, the module refuses, also when that route equals the wanted one in all else.
+  - With another O(protocol), the routes that the module makes are noted on the host, in
+    C(/var/lib/wirewright.overlay/fib/routes.json), and those are changed and removed as well.
   - A destination, table and metric make one route, as they do for the kernel.
   - Nothing is written for the next boot.
 extends_documentation_fragment:
@@ -28,6 +30,14 @@ options:
       - V(main) has to be written as a name. C(0), C(253) and C(255) are refused.
     type: str
     required: true
+  protocol:
+    description:
+      - The routing protocol that routes carry, by number or by its name in rt_protos of the managed host. It is for
+        tables of your own.
+      - A route that carries it and was not made here stays. Where it has the place of a wanted one, and differs, the
+        module refuses.
+    type: str
+    default: "87"
   routes:
     description:
       - The routes. What is left out of a route is off, or what C(ip route) makes of it.
@@ -117,8 +127,8 @@ options:
             default: false
   purge:
     description:
-      - Whether to remove all other routes of the table that carry protocol 87, of both families. Not for V(main), where
-        those of M(wirewright.overlay.overlay_apply) are too.
+      - Whether to remove all other routes of the table that carry protocol 87 or are noted, of both families. Not for
+        V(main), where those of M(wirewright.overlay.overlay_apply) are too.
     type: bool
     default: false
   allow_management_change:

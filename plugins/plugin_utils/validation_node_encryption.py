@@ -17,9 +17,10 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.prefix_index import PrefixIndex
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, possessive
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Member
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_profiles import CALICO, CILIUM
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_profiles import CALICO, CILIUM, OWNERS
 
 if TYPE_CHECKING:
+    from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput
     from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import NodeFleet
     from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import NodeSettings
 
@@ -91,8 +92,7 @@ def _marks(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
         text = f"{fwmark:#x} has bits outside of its mask {mask:#x}; write a mark within the mask"
         yield Problem(member.name, variable, text)
     others = dict(MARKS)
-    host = read_fact(nodes.inputs[member.name].fact)
-    if extra.profile != CALICO and host is not None and any(plugin.type == "calico" for plugin in host.plugins):
+    if extra.profile != CALICO and runs_plugin(nodes.inputs[member.name], OWNERS[CALICO]):
         others["Calico"] = CALICO_MARKS
     for owner, bits in others.items():
         if mask & bits:
@@ -100,8 +100,25 @@ def _marks(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
             yield Problem(member.name, variable, f"{text}; write another, such as {_FREE_BESIDE_CALICO:#x}")
 
 
+def runs_plugin(host: HostInput, plugin_type: str) -> bool:
+    """Return whether a host has a CNI plugin of this type."""
+    found = read_fact(host.fact)
+    return found is not None and any(plugin.type == plugin_type for plugin in found.plugins)
+
+
+def owned_by_its_own(profile: str) -> str:
+    """Return why a profile is refused where that runs which it looks like."""
+    return (
+        f"{profile} looks as what runs on this host, whose agent removes what it did not make under its own names; "
+        "leave the profile out"
+    )
+
+
 def _profile(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
     extra, prefix = nodes.extras[member.name], nodes.fleet.prefix
+    owner = OWNERS.get(extra.profile, "")
+    if owner and runs_plugin(nodes.inputs[member.name], owner):
+        yield Problem(member.name, prefix + "profile", owned_by_its_own(extra.profile))
     if extra.profile == CILIUM and extra.host_encryption:
         text = "the profile cilium encrypts what pods say to pods; take another profile, or leave this out"
         yield Problem(member.name, prefix + "host_encryption", text)

@@ -43,6 +43,7 @@ CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 RESET = """
 flush() {
     echo route flush table all proto 87; echo route flush table all proto 99; echo route flush cache
+    for table in 1 200 201; do echo route flush table $table; done
     echo rule flush; echo rule add pref 32766 lookup main protocol kernel
     [ "$1" = 6 ] || echo rule add pref 32767 lookup default protocol kernel
 }

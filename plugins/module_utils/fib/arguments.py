@@ -49,6 +49,7 @@ RULES: dict[str, Any] = {
 }
 ROUTES: dict[str, Any] = {
     "table": {"type": "str", "required": True},
+    "protocol": {"type": "str", "default": "87"},
     "routes": {
         "type": "list",
         "elements": "dict",

@@ -18,10 +18,11 @@ from ..netlink.route import TableRoute
 from ..netlink.rule import Rule
 from ..reconcile import CREATE, DELETE, UPDATE, Operation
 from ..stage import Outcome, Stage, carry_out, counts, halves
-from . import rules, tables
+from . import route_notes, rules, tables
 from .guard import Change, refuse_cut
+from .route_notes import note_of
 from .route_options import WantedRoutes
-from .routes import open_connection
+from .routes import PROTOCOL, open_connection
 from .rule_options import WantedRules
 from .rule_text import describe as describe_rule
 
@@ -71,17 +72,31 @@ def rules_stage(connection: Connection, wanted: WantedRules) -> Stage:
 def routes_stage(connection: Connection, wanted: WantedRoutes, names: Callable[[int], str] = tables.name_of) -> Stage:
     """Return the plan for the routes of a table; ``names`` tells interfaces by their index. Raises Refused."""
 
+    noted = route_notes.read().get(wanted.table, frozenset())
+
     def plan() -> list[Operation[TableRoute]]:
         current = tables.read(connection, wanted.table, wanted.families)
-        return tables.plan(current, wanted.present, wanted.absent, purge=wanted.purge)
+        return tables.plan(current, wanted.present, wanted.absent, purge=wanted.purge, noted=noted)
 
     known = lru_cache(maxsize=None)(names)
 
     def describe(route: TableRoute) -> str:
-        return tables.describe(route, known)
+        protocol = "" if route.protocol == PROTOCOL else f" proto {route.protocol}"
+        return tables.describe(route, known) + protocol
 
     operations = plan()
     made, removed = halves(operations)
+    before, after = _notes(wanted, noted, operations)
+
+    def make() -> int:
+        _note(wanted.table, noted, before)
+        return tables.apply(connection, made)
+
+    def remove() -> int:
+        requests = tables.apply(connection, removed)
+        _note(wanted.table, before, after)
+        return requests
+
     for operation in operations:
         for route in (operation.before, operation.after):
             for hop in route.hops if route is not None else ():
@@ -89,11 +104,30 @@ def routes_stage(connection: Connection, wanted: WantedRoutes, names: Callable[[
     return Stage(
         operations,
         diff=lambda: _diff(operations, describe),
-        make=lambda: tables.apply(connection, made),
-        remove=lambda: tables.apply(connection, removed),
+        make=make,
+        remove=remove,
         left=lambda: _left(plan(), describe),
         counts=counts(operations),
     )
+
+
+def _notes(
+    wanted: WantedRoutes, noted: frozenset[str], operations: Sequence[Operation[TableRoute]]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what has to be noted of the table before its routes are made, and what after others are removed."""
+    made = {
+        note_of(operation.after)
+        for operation in operations
+        if operation.after is not None and operation.after.protocol != PROTOCOL
+    }
+    gone = {note_of(operation.before) for operation in operations if operation.before is not None}
+    known = noted & set(map(note_of, wanted.present)) if wanted.purge else noted
+    return noted | made, (known - gone) | made
+
+
+def _note(table: int, before: frozenset[str], after: frozenset[str]) -> None:
+    if after != before:
+        route_notes.write(table, after)
 
 
 def _diff(operations: Iterable[Operation[Any]], describe: Callable[[Any], str]) -> dict[str, list[str]]:

@@ -64,9 +64,13 @@ class _Parser:
         self.errors: list[str] = []
         self._index_of = index_of
         self._indexes: dict[str, int] = {}
+        self._protocol = PROTOCOL
 
     def parse(self, options: Options) -> WantedRoutes:
         table = self.table(str(options["table"]))
+        self._protocol = self.protocol(str(options.get("protocol") or PROTOCOL))
+        if self._protocol != PROTOCOL and table == codec.RT_TABLE_MAIN:
+            self.wrong("protocol", str(options["protocol"]), "is for tables of your own; leave it out in main")
         present: dict[RouteKey, TableRoute] = {}
         absent: set[RouteKey] = set()
         for position, raw in enumerate(options.get("routes") or ()):
@@ -112,6 +116,15 @@ class _Parser:
             self.wrong("table", text, f"is the table {_RESERVED_TABLES[table]} of the host, not one of yours{remedy}")
         return table
 
+    def protocol(self, text: str) -> int:
+        try:
+            found = names.number(text, names.protocols())
+        except ValueError:
+            found = 0
+        if not 1 <= found <= 255:
+            self.wrong("protocol", text, "is no routing protocol; write a number from 1 to 255 or a name of rt_protos")
+        return found
+
     def route(self, where: str, raw: Options, table: int) -> TableRoute | None:
         gateway = self.gateway(f"{where}.via", raw.get("via"))
         source = self.source(f"{where}.src", raw.get("src"))
@@ -139,7 +152,7 @@ class _Parser:
             table,
             metric,
             kind,
-            PROTOCOL,
+            self._protocol,
             self.scope(where, raw, kind, family, hops),
             hops,
             source,

@@ -21,6 +21,7 @@ from ..netlink.connection import Connection
 from ..netlink.route import Hop, RouteKey, TableRoute
 from ..reconcile import CREATE, DELETE, Operation, reconcile
 from ..refusal import Refused
+from .route_notes import note_of
 from .routes import PROTOCOL
 
 FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))
@@ -64,20 +65,23 @@ def plan(
     absent: Collection[RouteKey] = (),
     *,
     purge: bool = False,
+    noted: Collection[str] = (),
 ) -> list[Operation[TableRoute]]:
     """Return the operations, in the order in which the kernel can carry them out.
 
-    Raises Refused where a wanted route's place is taken by one that does not carry our protocol.
+    Ours are routes that carry our protocol, and those that are noted (`route_notes`). Raises Refused where a wanted
+    route's place is taken by one that is not ours, unless with its protocol it is what is wanted.
     """
     ours: dict[RouteKey, TableRoute] = {}
     again: dict[RouteKey, list[TableRoute]] = {}
     foreign: dict[RouteKey, TableRoute] = {}
     for route in current:
         key = route.key()
-        if route.protocol != PROTOCOL:
+        if route.protocol != PROTOCOL and note_of(route) not in noted:
             foreign.setdefault(key, route)
         elif ours.setdefault(key, route) is not route:
             again.setdefault(key, []).append(route)  # `ip route append` can do that
+    wanted = [route for route in wanted if not _is_there(foreign.get(route.key()), route)]
     operations = reconcile(ours.values(), wanted, absent=absent, purge=_any if purge else None, settle=settle)
     taken = [foreign[op.key()] for op in operations if op.action != DELETE and op.key() in foreign]
     if taken:
@@ -89,13 +93,17 @@ def plan(
     return made + removed
 
 
+def _is_there(other: TableRoute | None, wanted: TableRoute) -> bool:
+    return other is not None and settle(other, wanted) == other
+
+
 def _any(_route: TableRoute) -> bool:
     return True
 
 
 def _taken(route: TableRoute) -> str:
     return (
-        f"this place is taken by a route of another protocol ({route.protocol}), {describe(route)}; "
+        f"this place is taken by a route of another protocol or hand ({route.protocol}), {describe(route)}; "
         "delete it, or take another metric"
     )
 

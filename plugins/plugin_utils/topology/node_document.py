@@ -41,6 +41,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_s
     ownership,
     single,
     steering_of,
+    table_of,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import NONE
 
@@ -132,7 +133,7 @@ def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
     if phase == FLIP:
         return {}
     found: dict[str, Any] = {
-        "ip_routes": [{"table": str(table), "purge": True, "routes": []} for table in steering.tables],
+        "ip_routes": [table_of(steering, table, []) for table in steering.tables],
         "ip_rules": {"rules": [], **ownership(steering)},
     }
     if phase == CLOSE:

@@ -330,6 +330,7 @@ def _steering(nodes: NodeFleet, member: Member) -> Steering:
         table=extra.table,
         rule_priority=extra.rule_priority,
         rule_protocol=extra.rule_protocol,
+        route_protocol=extra.route_protocol,
         route_action=extra.strict_action,
         pod_interfaces=extra.pod_interfaces or found.pod_interfaces,
         exclude_cidrs=tuple(str(cidr) for cidr in extra.exclude_cidrs),

@@ -66,7 +66,7 @@ class IpsecSettings:
     strict: OFF, EGRESS, INGRESS or BOTH. block_unknown: with strict egress, whether parts of cluster_cidrs that no
     node has are closed. exempt_hosts, exempt_ports (TCP) and exempt_cidrs: what of the traffic between nodes stays in
     clear, so that a controller which is a node itself is not cut; in exempt_cidrs, also what block_unknown leaves
-    open. interface, mtu: of the underlay; the profile cilium needs them for its routes.
+    open. interface, mtu: of the underlay, and route_protocol: the profile cilium needs them for its routes.
     """
 
     aead: str = "rfc4106(gcm(aes))"
@@ -88,6 +88,7 @@ class IpsecSettings:
     exempt_cidrs: tuple[str, ...] = ()
     interface: str = "eth0"
     mtu: int = 1500
+    route_protocol: str = "kernel"
 
     @property
     def closes_ingress(self) -> bool:

@@ -71,7 +71,7 @@ def host_document(nodes: Nodes, name: str, settings: IpsecSettings, keys: XfrmKe
     document: Document = {
         "xfrm_states": {"states": states, "allow_nonce_reuse": True, **owned},
         "xfrm_policies": {"policies": policies, **owned},
-        "ip_routes": [{"table": TABLE, "purge": True, "routes": routes}],
+        "ip_routes": [{"table": TABLE, "protocol": settings.route_protocol, "purge": True, "routes": routes}],
         "ip_rules": {"priorities": str(RULE_PRIORITY), "tables": [TABLE], "purge": True, "rules": rules},
     }
     if present:

@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils import validation_node_ipsec
+from ansible_collections.wirewright.overlay.plugins.plugin_utils import (
+    validation_node_encryption,
+    validation_node_ipsec,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import Discovery
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.node_address import NodeAddress
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, one_line_each
@@ -67,6 +70,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_m
     OUT,
     RECEIVE,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_profiles import OWNERS
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import (
     LOCATION,
     NodeSettings,
@@ -117,6 +121,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
             parts[name] = _part(inputs[name], extras[name], facts, furthest)
     if settings is not None:
         problems.extend(validation_node_ipsec.settings_problems(settings))
+        problems.extend(_owned(inputs, extras, settings, prefix))
         enabled = {name: replace(node, enabled=extras[name].enabled) for name, node in nodes.items()}
         problems.extend(validation_node_ipsec.node_problems(enabled, settings))
     held = node_ipsec_memory.held_slots(facts)
@@ -243,6 +248,20 @@ def _settings(
         text = f"nodes differ in what has to be the same for all, {groups}; write it in their group"
         problems.extend(Problem(name, prefix + "backend", text) for name in inputs)
     return next(iter(said), None)
+
+
+def _owned(
+    inputs: Mapping[str, HostInput], extras: Mapping[str, NodeSettings], settings: IpsecSettings, prefix: str
+) -> list[Problem]:
+    """Return what keeps the profile cilium from nodes where Cilium runs."""
+    if settings.profile != CILIUM:
+        return []
+    text = validation_node_encryption.owned_by_its_own(CILIUM)
+    return [
+        Problem(name, prefix + "ipsec_profile", text)
+        for name, host in inputs.items()
+        if extras[name].enabled and validation_node_encryption.runs_plugin(host, OWNERS[CILIUM])
+    ]
 
 
 def _underlay(found: Discovery) -> list[NodeAddress]:

@@ -65,6 +65,7 @@ def read_ipsec_settings(host: HostInput, extra: NodeSettings, prefix: str, probl
         exempt_hosts=frozenset(extra.exempt_hosts),
         exempt_ports=extra.exempt_ports,
         exempt_cidrs=tuple(map(str, extra.exclude_cidrs)),
+        route_protocol=read.text("route_protocol", _DEFAULTS.route_protocol),
     )
 
 

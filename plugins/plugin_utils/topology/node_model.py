@@ -49,8 +49,9 @@ class Steering:
     mark: `value/mask` of the tunnel's own packets. route_action: what becomes of packets that no route leads on.
     settled: the destinations that lead through the device now; settled_for_pods: those that do so for pods' packets.
     closed: the chains of ours that drop plain text now. strict_rp_filter: the underlay's interfaces whose source check is
-    strict. profile: one of `node_profiles.PROFILES`. gateways: the addresses of the leader of the node's location, or those
-    that it uses now, with the interface that leads there; none on a leader.
+    strict. profile: one of `node_profiles.PROFILES`. route_protocol: what routes carry, as a number or a name. gateways: the
+    addresses of the leader of the node's location, or those that it uses now, with the interface that leads there; none on
+    a leader.
     """
 
     mark: str
@@ -67,6 +68,7 @@ class Steering:
     closed: tuple[str, ...] = ()
     strict_rp_filter: tuple[str, ...] = ()
     profile: str = "overlay"
+    route_protocol: str = "87"
     gateways: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -18,18 +18,23 @@ OVERLAY, CALICO, CILIUM = "overlay", "calico", "cilium"
 PROFILES = (OVERLAY, CALICO, CILIUM)
 
 CILIUM_MARK = "0xe00/0xf00"
+# The routing protocol of routes: ours; what netlink libraries give them, as felix and Cilium 1.10 to 1.13 let them.
+ROUTE_PROTOCOLS = {OVERLAY: "87", CALICO: "boot", CILIUM: "boot"}
+# The types of the CNI plugins whose agents have these tables and devices for their own, and clear them up.
+OWNERS = {CALICO: "calico", CILIUM: "cilium-cni"}
 DEFAULT_ROUTES = frozenset(("0.0.0.0/0", "::/0"))
 _FAMILIES = {4: "ipv4", 6: "ipv6"}
 
 
-def cilium_table(table: int, interface: str, families: Iterable[int], ready: bool) -> dict[str, Any]:
-    """Return the table of marked packets. ready: whether any node takes what is encrypted."""
-    routes = [
-        {"destination": "default", "family": _FAMILIES[family], "dev": interface}
+def cilium_routes(interface: str, families: Iterable[int], ready: bool) -> list[dict[str, Any]]:
+    """Return the routes of marked packets. ready: whether any node takes what is encrypted."""
+    # Cilium leaves out the scope, which makes it global; `ip route` would give it that of a link.
+    scopes = {4: {"scope": "global"}, 6: {}}
+    return [
+        {"destination": "default", "family": _FAMILIES[family], "dev": interface, **scopes[family]}
         for family in sorted(families)
         if ready
     ]
-    return {"table": str(table), "purge": True, "routes": routes}
 
 
 def cilium_rules(table: int, priority: int, protocol: str, families: Iterable[int]) -> dict[str, Any]:

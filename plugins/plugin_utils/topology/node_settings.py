@@ -54,6 +54,7 @@ VARIABLES = (
     "pod_interfaces",
     "profile",
     "rotate",
+    "route_protocol",
     "rule_priority",
     "rule_protocol",
     "state",
@@ -97,6 +98,7 @@ class NodeSettings:
     table: int
     rule_priority: int
     rule_protocol: str
+    route_protocol: str
     pod_interfaces: tuple[str, ...]
     profile: str
     mss_clamp: bool
@@ -130,6 +132,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
     present = read.choice("state", "present", ("present", "absent")) == "present"
     granularity = read.choice("granularity", FULL, (FULL, LOCATION))
     nodes = read.given("nodes")
+    profile = read.choice("profile", node_profiles.OVERLAY, node_profiles.PROFILES)
     detection = node_address.KUBERNETES_INTERNAL_IP if nodes is not None else node_address.FIRST_FOUND
     return NodeSettings(
         discovery=DiscoverySettings(
@@ -155,8 +158,9 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         table=_table(read),
         rule_priority=read.integer("rule_priority", RULE_PRIORITY, _LOWEST_PRIORITY, _HIGHEST_PRIORITY),
         rule_protocol=read.text("rule_protocol", "kernel"),
+        route_protocol=read.text("route_protocol", node_profiles.ROUTE_PROTOCOLS[profile]),
         pod_interfaces=tuple(read.entries("pod_interfaces")),
-        profile=read.choice("profile", node_profiles.OVERLAY, node_profiles.PROFILES),
+        profile=profile,
         mss_clamp=read.boolean("mss_clamp", True),
         mtu_align=read.boolean("mtu_align", False),
         mtu_underlay_extra=read.integer("mtu_underlay_extra", 0, 0, 4096),

@@ -25,8 +25,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_p
     CALICO,
     CILIUM,
     DEFAULT_ROUTES,
+    cilium_routes,
     cilium_rules,
-    cilium_table,
 )
 
 # Of a route behind the one through the device.
@@ -109,7 +109,7 @@ def steering_of(
         families = {4 if "." in cidr else 6 for cidr in own.node.pod_cidrs}
         ready = any(is_ready(other, network, own) for other in others.values() for network in other.networks)
         return {
-            "ip_routes": [cilium_table(steering.table, plan.interface, families, ready)],
+            "ip_routes": [table_of(steering, steering.table, cilium_routes(plan.interface, families, ready))],
             "ip_rules": cilium_rules(steering.table, steering.rule_priority, steering.rule_protocol, families),
         }
     routes = [_table(plan, host, others, own, phase)]
@@ -143,7 +143,12 @@ def _table(plan: FleetPlan, host: HostPlan, others: Mapping[str, HostPlan], own:
         found += [_to_nowhere(cidr, own) for cidr in encryption.cluster_cidrs if cidr not in routes]
         if encryption.host_encryption:
             found += _nodes_to_nowhere(others, own)
-    return {"table": str(steering.table), "purge": True, "routes": found}
+    return table_of(steering, steering.table, found)
+
+
+def table_of(steering: Steering, table: int, routes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return all that shall be ours in a table."""
+    return {"table": str(table), "protocol": steering.route_protocol, "purge": True, "routes": routes}
 
 
 def _are_unknown(plan: FleetPlan, others: Iterable[str]) -> bool:
@@ -169,7 +174,7 @@ def _node_table(plan: FleetPlan, others: Mapping[str, HostPlan], own: Own, phase
     in by another interface than the answers leave, which a strict source check drops, and so does what is closed.
     """
     if own.encryption.host_encryption:
-        return {"table": str(own.steering.tables[1]), "purge": True, "routes": []}
+        return table_of(own.steering, own.steering.tables[1], [])
     settled = own.steering.settled_for_pods
     destinations = [] if not _are_unknown(plan, others) else list(settled)
     for other_name in sorted(others):
@@ -180,7 +185,7 @@ def _node_table(plan: FleetPlan, others: Mapping[str, HostPlan], own: Own, phase
     routes = [_through(destination, "", own) for destination in dict.fromkeys(destinations)]
     if is_closed(OUT, own, phase):
         routes += _nodes_to_nowhere(others, own)
-    return {"table": str(own.steering.tables[1]), "purge": True, "routes": routes}
+    return table_of(own.steering, own.steering.tables[1], routes)
 
 
 def _destinations(other_name: str, other: HostPlan, sources: Mapping[int, str], own: Own) -> Iterator[tuple[str, str]]:

@@ -172,6 +172,34 @@ def test_routes_of_others_stay(router: ManagedHost) -> None:
     ip(router, "route flush table 7101")
 
 
+def test_routes_of_another_protocol_are_known_by_notes(router: ManagedHost) -> None:
+    notes = "/var/lib/wirewright.overlay/fib/routes.json"
+    ip(router, f"route add 10.7.0.0/16 dev va proto static table {TABLE}")
+    ip(router, f"route add 10.8.0.0/16 dev va proto 87 table {TABLE}")
+    before = routes(router)
+    listed = [{"destination": SITE, "dev": "va"}, {"destination": SITE6, "type": "throw"}]
+    take_twelve_steps(
+        router,
+        "ip_route",
+        call(*listed, protocol="static"),
+        call(
+            {"destination": SITE, "dev": "vc"},
+            {"destination": "10.8.0.0/16", "dev": "va"},
+            protocol="static",
+            purge=True,
+        ),
+        call(purge=True),
+    )
+    assert routes(router) == [one for one in before if one["dst"] == "10.7.0.0/16"], "which nobody here made"
+    assert router.shell(f"ls {notes} 2>/dev/null || :") == ""
+    refused = route_module(router, {"destination": "10.7.0.0/16", "dev": "vc"}, protocol="static")
+    assert "another protocol or hand (4)" in refused.failure
+    assert not route_module(router, {"destination": "10.7.0.0/16", "dev": "va"}, protocol="static").changed
+    assert not route_module(router, purge=True, protocol="static").changed
+    assert "no routing protocol" in route_module(router, protocol="nonsense").failure
+    assert "leave it out in main" in route_module(router, table="main", protocol="static").failure
+
+
 def test_routes_that_were_appended_go_as_well(router: ManagedHost) -> None:
     ip(router, f"route add {SITE} via 198.51.100.2 proto 87 table {TABLE}")
     ip(router, f"route append {SITE} via 198.51.100.3 proto 87 table {TABLE}")

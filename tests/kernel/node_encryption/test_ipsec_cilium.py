@@ -53,9 +53,7 @@ def listings(node: Node) -> list[list[str]]:
     """
     listed = [re.sub(r"\n\s*anti-replay .*", "", node.run("ip", "xfrm", kind)) for kind in ("state", "policy")]
     xfrm = [("\n" + one).split("\nsrc ") for one in listed]
-    # Routes of ours bear our protocol, by which they are ours to remove.
-    routes = node.run("ip", "route", "show", "table", "200").replace("proto 87 ", "proto kernel ")
-    fib = [node.run("ip", "rule").splitlines(), [line.rstrip() for line in routes.splitlines()]]
+    fib = [node.run("ip", "rule").splitlines(), node.run("ip", "route", "show", "table", "200").splitlines()]
     return [sorted(one.strip() for one in listed) for listed in (*xfrm, *fib)]
 
 

@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_notes import note_of
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_notes import read as read_notes
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_notes import write as write_notes
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes import PROTOCOL
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.tables import apply, describe, plan, read, settle
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
@@ -75,6 +79,32 @@ def test_what_is_left_to_the_kernel_is_taken_as_it_is() -> None:
     several = route(hops=(Hop(A, 3), Hop(B, 4, 2)))
     assert settle(several, route(hops=(Hop(B, 0, 2), Hop(A, 3)))) == several
     assert plan([route(hops=(Hop(A, 3),))], [route(hops=(Hop(B),))])
+
+
+def test_noted_routes_are_ours_whatever_they_carry() -> None:
+    boot, other = route(protocol=3), route("10.6.0.0/16", protocol=3)
+    assert [op.before for op in plan([boot, other], [], purge=True, noted={note_of(boot)})] == [boot]
+    (changed,) = plan([boot], [route(protocol=3, mtu=1400)], noted={note_of(boot)})
+    assert changed.before == boot
+    with pytest.raises(Refused, match=r"another protocol or hand \(3\)"):
+        plan([boot], [route(protocol=3, mtu=1400)])
+    assert plan([boot], [boot]) == [], "what is wanted is there already, and stays whose it is"
+
+
+def test_notes_are_kept_by_table_and_go_with_the_last(tmp_path: Path) -> None:
+    path = str(tmp_path / "notes" / "routes.json")
+    assert read_notes(path) == {}
+    write_notes(201, ["a"], path)
+    write_notes(1, ["b", "c"], path)
+    assert read_notes(path) == {201: {"a"}, 1: {"b", "c"}}
+    write_notes(1, [], path)
+    assert read_notes(path) == {201: {"a"}}
+    write_notes(201, [], path)
+    assert not Path(path).exists()
+    Path(path).parent.mkdir(exist_ok=True)
+    for text in ("{", "[]", '{"tables": {"x": 1}}'):
+        Path(path).write_text(text)
+        assert read_notes(path) == {}, "nothing is ours"
 
 
 def test_routes_of_other_protocols_are_named_up_to_ten() -> None:

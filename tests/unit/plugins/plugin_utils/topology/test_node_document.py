@@ -166,7 +166,7 @@ def test_hosts_that_talk_encrypted() -> None:
     document = host_document(planned(VARIANTS["closed hosts"]), "n1")
     assert routes(document)["192.0.2.2/32"] == routes(document)["fd00::2/128"] == "kwg0"
     assert {"destination": "192.0.2.2/32", "type": "blackhole", "metric": 65535} in document["ip_routes"][0]["routes"]
-    assert document["ip_routes"][1] == {"table": "7101", "purge": True, "routes": []}
+    assert document["ip_routes"][1] == {"table": "7101", "protocol": "87", "purge": True, "routes": []}
     (mark,) = document["nftables"]["kwg0"]["set_mark"]
     assert (mark["saddr"], mark["udp_dport"]) == (["192.0.2.2", "fd00::2", "192.0.2.3", "fd00::3"], 51820)
     closed = document["nftables"]["kwg0"]["closed"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput, Outcome
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
@@ -16,12 +17,15 @@ CILIUM = {"profile": "cilium", "interface": "cilium_wg0", "port": 51871, "fwmark
 KEYS = {1: "r9pWafcXX672a13g7j11kZAUkWKVMNGvLuWggK3twVo=", 2: "cmeMPmXLeGVrNWq1Z/wXN/roRTA3f644bgEznOR92ks="}
 
 
-def planned(variables: dict[str, Any]) -> Outcome:
-    """Return the plan of two nodes."""
+def planned(variables: dict[str, Any], plugin: str = "") -> Outcome:
+    """Return the plan of two nodes. plugin: the type of the CNI plugin that runs on them."""
     inputs = []
     for number, key in KEYS.items():
         own = {"node_ip": [f"10.0.0.{number}"], "pod_cidrs": [f"10.244.{number}.0/24"], **variables}
-        fact = {"interfaces": {variables["interface"]: {"public_key": key}}}
+        fact: dict[str, Any] = {"interfaces": {variables["interface"]: {"public_key": key}}}
+        if plugin:
+            cni = {"file": "/etc/cni/net.d/10.conflist", "name": "k8s", "plugins": [{"type": plugin, "subnets": []}]}
+            fact["node"] = {"nodename": f"n{number}", "cni": cni}
         inputs.append(HostInput(f"n{number}", own, f"10.0.0.{number}", fact))
     return plan_node_encryption(inputs)
 
@@ -38,6 +42,7 @@ def test_calico_has_one_table_and_one_rule() -> None:
     assert found["ip_routes"] == [
         {
             "table": "1",
+            "protocol": "boot",
             "purge": True,
             "routes": [
                 {"destination": "10.244.1.0/24", "type": "throw"},
@@ -52,7 +57,12 @@ def test_calico_has_one_table_and_one_rule() -> None:
 def test_cilium_marks_what_goes_to_pods_elsewhere() -> None:
     found = document(CILIUM)
     assert found["ip_routes"] == [
-        {"table": "201", "purge": True, "routes": [{"destination": "default", "family": "ipv4", "dev": "cilium_wg0"}]}
+        {
+            "table": "201",
+            "protocol": "boot",
+            "purge": True,
+            "routes": [{"destination": "default", "family": "ipv4", "dev": "cilium_wg0", "scope": "global"}],
+        }
     ]
     assert found["ip_rules"]["rules"] == [{"priority": 1, "family": "ipv4", "fwmark": "0xe00/0xf00", "table": "201"}]
     assert found["ip_rules"]["priorities"] == "1"
@@ -67,3 +77,26 @@ def test_what_a_profile_cannot_do_is_refused() -> None:
     found = "\n".join(planned({**CILIUM, "host_encryption": True}).problems)
     assert "the profile cilium encrypts what pods say to pods" in found
     assert "leaves no room for exceptions" in "\n".join(planned({**CALICO, "rule_priority": 1}).problems)
+
+
+def test_routes_carry_what_is_asked_for() -> None:
+    assert document({"interface": "kwg0"})["ip_routes"][0]["protocol"] == "87"
+    assert document({**CALICO, "route_protocol": "80"})["ip_routes"][0]["protocol"] == "80"
+    outcome = planned({**CALICO, "state": "absent"})
+    assert outcome.plan is not None
+    assert [table["protocol"] for table in host_document(outcome.plan, "n1")["ip_routes"]] == ["boot", "boot"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "plugin", "refused"),
+    [
+        (CALICO, "calico", True),
+        (CALICO, "flannel", False),
+        (CILIUM, "cilium-cni", True),
+        ({"interface": "kwg0", "backend": "ipsec", "ipsec_profile": "cilium"}, "cilium-cni", True),
+        ({"interface": "kwg0", "backend": "ipsec"}, "cilium-cni", False),
+    ],
+)
+def test_nobody_looks_as_what_runs_beside_it(variables: dict[str, Any], plugin: str, refused: bool) -> None:
+    found = "\n".join(planned(variables, plugin).problems)
+    assert ("whose agent removes what it did not make" in found) == refused, found

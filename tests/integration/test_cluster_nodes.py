@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import read_cluster
 from lab_hosts import ROOT, Lab
+from unpacked_programs import found, need
 
 RECORDED = ROOT / "tests/unit/plugins/plugin_utils/kubernetes/documents/kubeadm_flannel_dual_stack.json"
 NODES = "/api/v1/nodes"
@@ -36,7 +36,7 @@ PLAY = f"""
 - hosts: vpn
   gather_facts: false
   vars:
-    node_encryption_kubectl: {{delegate_to: localhost, kubeconfig: 'KUBECONFIG', context: recorded}}
+    node_encryption_kubectl: {{delegate_to: localhost, command: {found("kubectl")}, kubeconfig: 'KUBECONFIG', context: recorded}}
   tasks:
     - ansible.builtin.include_tasks: {ROOT}/roles/node_encryption/tasks/cluster.yml
     - name: Look
@@ -92,8 +92,7 @@ def kubeconfig(address: str) -> str:
 
 @pytest.mark.plays
 def test_kubectl_is_asked_once_for_all_hosts() -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("there is no kubectl (Debian: kubernetes-client)")
+    need("kubectl")
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
     with Lab() as lab, recorded_server() as (address, asked):
         config = lab.path / "a kubeconfig"

@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewalls 
 from forwarding_hub import ADDRESSES, HUB, HUB_OUTSIDE, OUTSIDE, SPOKE1, SPOKE2, Net
 from managed_host import wait_until
 from namespaces import call_inside
+from unpacked_programs import AS_IF_INSTALLED, need
 
 T = TypeVar("T")
 
@@ -28,12 +29,11 @@ NEEDS = Needs("wg0", PORT, (("wg0", "wg0"), ("wg0", "eth0")), "eth0")
 PORT_CLOSED = "UDP port 51820 coming in"
 AMONG, OUT = "what is forwarded from wg0 to wg0", "what is forwarded from wg0 to eth0"
 # A host's own files, below the hub's own network; the directories must exist on the machine.
-_MOUNTS = """
+_MOUNTS = f"""
 mount -t tmpfs none /mnt
-for name in etc var; do
-    mkdir /mnt/$name /mnt/$name.work
-    mount -t overlay none -o lowerdir=/$name,upperdir=/mnt/$name,workdir=/mnt/$name.work /$name
-done
+mkdir /mnt/var /mnt/var.work
+mount -t overlay none -o lowerdir=/var,upperdir=/mnt/var,workdir=/mnt/var.work /var
+{AS_IF_INSTALLED}
 mount -t tmpfs none /run
 mkdir -p /run/lock /run/dbus
 echo ready; read -r _
@@ -197,8 +197,7 @@ def opened_on_request(hub: Hub) -> None:
 
 
 def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
-    if not shutil.which("ufw"):
-        pytest.skip("ufw is not installed")
+    need("ufw")
     assert hub.found() == [], "not yet enabled"
     hub.run("ufw", "--force", "enable")
     # ufw denies what it does not know as answer, neighbours excepted, and lets ping through.
@@ -224,9 +223,7 @@ def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
 
 @pytest.fixture
 def firewalld(hub: Hub) -> Iterator[Hub]:
-    for program in ("firewalld", "dbus-daemon"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
+    need("firewalld", "dbus-daemon")
     with ExitStack() as running:
         start(hub, running, "dbus-daemon", "--system", "--nofork", "--nopidfile")
         wait_until(lambda: "system_bus_socket" in hub.run("ls", "/run/dbus"), "the bus has its socket")
@@ -261,6 +258,5 @@ def test_firewalld_is_found_and_opened_on_request(firewalld: Hub, bound: bool) -
 
 
 def test_firewalld_that_does_not_run_is_no_finding(hub: Hub) -> None:
-    if not shutil.which("firewall-cmd"):
-        pytest.skip("firewall-cmd is not installed")
+    need("firewall-cmd")
     assert hub.found() == []

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +15,26 @@ import pytest
 from managed_host import wait_until
 from nat import ENDPOINT_INDEPENDENT, SYMMETRIC, Internet, Node
 from test_stun_info import FIRST, SECOND, ask, found
-
-PROGRAMS = ("turnserver", "turnutils_natdiscovery")
-
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, PROGRAMS)), reason="turnserver and turnutils_natdiscovery are not installed (coturn)"
-)
+from unpacked_programs import need, words
 
 
 @contextmanager
 def coturn(node: Node, directory: Path) -> Iterator[None]:
     """Run coturn as a STUN server with two addresses and two ports."""
     files = ("--log-file", "stdout", "--pidfile", str(directory / "pid"), "--db", str(directory / "db"))
-    argv = ("turnserver", "-n", "--no-cli", "--stun-only", "--no-tls", "--no-dtls", "-L", FIRST, "-L", SECOND, *files)
+    argv = (
+        *words("turnserver"),
+        "-n",
+        "--no-cli",
+        "--stun-only",
+        "--no-tls",
+        "--no-dtls",
+        "-L",
+        FIRST,
+        "-L",
+        SECOND,
+        *files,
+    )
     with node.start(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: f"{SECOND}:3479" in node.run("ss", "-Huln"), "it listens")
@@ -39,13 +45,14 @@ def coturn(node: Node, directory: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("mapping", [ENDPOINT_INDEPENDENT, SYMMETRIC, None])
 def test_coturn_says_the_same(internet: Internet, servers: Node, tmp_path: Path, mapping: str | None) -> None:
+    need("turnserver", "turnutils_natdiscovery")
     if mapping is None:
         host = internet.public("host", "203.0.113.2")
     else:
         host = internet.behind(internet.gateway("gateway", 2, mapping), "host", 1)
     with coturn(servers, tmp_path):
         result = ask(host, FIRST)
-        shown = host.run("turnutils_natdiscovery", "-m", "-f", FIRST, check=False)
+        shown = host.run(*words("turnutils_natdiscovery"), "-m", "-f", FIRST, check=False)
     theirs = {kind: text.lower().replace(" ", "_") for text, kind in re.findall(r"NAT with (.*) (\w+)!", shown)}
     nat, filtering, _port_open = found(result)
     assert result.data["servers"][0]["software"].startswith("Coturn")

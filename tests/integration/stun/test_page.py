@@ -13,7 +13,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from lab_hosts import ROOT
+from lab_hosts import ROOT, environment
 from nat import ENDPOINT_INDEPENDENT, SYMMETRIC, Internet, Node
 from stun_server import stun_server
 from test_stun_info import FIRST, SECOND
@@ -59,7 +59,8 @@ def test_play_of_the_page_connects_hosts_or_says_that_it_cannot(
         stun_server(servers, SECOND),
     ):
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(play)]
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        options = {"cwd": ROOT, "env": environment(), "capture_output": True, "text": True, "timeout": 300}
+        done = subprocess.run(argv, check=False, **options)
         if mapping == SYMMETRIC:
             assert done.returncode and "Both can be found" in done.stdout
             assert "Try, while" not in done.stdout

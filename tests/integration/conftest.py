@@ -6,11 +6,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from lab_hosts import Lab
+from mesh_lab import NETWORK, addresses, configurations, exists, mesh
+from shared_lab import SharedLab
 
 
 @pytest.fixture(scope="session", autouse=True)
 def root() -> None:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
+
+
+def mesh_state(lab: Lab) -> object:
+    """Return what a run leaves on the hosts of a mesh, if all have it."""
+    if not all(exists(lab, host) for host in lab.hosts):
+        return None
+    return configurations(lab), {host: addresses(lab, host) for host in lab.hosts}
+
+
+@pytest.fixture(scope="session")
+def shared_mesh_of_three() -> Iterator[SharedLab]:
+    with SharedLab(lambda: mesh("h1", "h2", "h3"), mesh_state) as shared:
+        yield shared
+
+
+@pytest.fixture
+def mesh_of_three(shared_mesh_of_three: SharedLab) -> Lab:
+    """A mesh that tests take turns in, with the inventory it was made by."""
+    lab = shared_mesh_of_three.get()
+    lab.inventory(mesh_network=NETWORK)
+    return lab

@@ -46,6 +46,11 @@ PLAY = """
   roles:
     - role: wirewright.overlay.hub_spoke
 """
+STATE = """
+wg show all allowed-ips; wg show all listen-port; wg show all preshared-keys
+ip -brief link; ip -4 route show proto 87; grep . /proc/sys/net/ipv4/conf/*/rp_filter
+nft -s list table inet wirewright_overlay 2>/dev/null || :
+"""
 
 
 def build(lab: Lab, names: Iterable[str]) -> None:
@@ -96,6 +101,11 @@ def fleet(*names: str, **variables: Any) -> Iterator[Lab]:
         build(lab, names)
         assert_ok(converge(lab, **variables))
         yield lab
+
+
+def fleet_state(lab: Lab) -> dict[str, list[str]]:
+    """Return what a run leaves on the hosts, in any order, as wireguard-go tells it."""
+    return {name: sorted(lab.run(name, ["sh", "-c", STATE]).stdout.split()) for name in lab.hosts}
 
 
 def reaches(lab: Lab, source: str, target: str) -> bool:

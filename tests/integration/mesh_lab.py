@@ -48,6 +48,11 @@ def peers(lab: Lab, host: str, interface: str = "wg0") -> dict[str, PeerState]:
     return found
 
 
+def configurations(lab: Lab) -> dict[str, dict[str, tuple[object, ...]]]:
+    """Return by host what was configured of its peers."""
+    return {host: {key: peer.configuration() for key, peer in peers(lab, host).items()} for host in lab.hosts}
+
+
 def public_key(lab: Lab, host: str, interface: str = "wg0") -> str:
     """Return the public key of a host's interface."""
     return lab.run(host, ["wg", "show", interface, "public-key"]).stdout.strip()

@@ -44,6 +44,10 @@ CHANGES = (
 )
 
 
+# A network behind the second of two.
+SITE: dict[str, dict[str, object]] = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
+
+
 def test_changes_of_one_host_are_applied_live_and_keep_the_sessions_of_others() -> None:
     with mesh("h1", "h2", "h3") as lab:
         assert_full_mesh(lab)
@@ -108,14 +112,15 @@ def test_damage_by_hand_is_repaired(damage: list[str], mesh_of_two: Lab) -> None
 
 @pytest.fixture(scope="module")
 def shared_mesh() -> Iterator[SharedLab]:
-    site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
-    with SharedLab(lambda: mesh("h1", "h2", per_host=site), state) as shared:
+    with SharedLab(lambda: mesh("h1", "h2", per_host=SITE), state) as shared:
         yield shared
 
 
 @pytest.fixture
 def mesh_of_two(shared_mesh: SharedLab) -> Lab:
-    return shared_mesh.get()
+    lab = shared_mesh.get()
+    lab.inventory(SITE, mesh_network=NETWORK)
+    return lab
 
 
 def state(lab: Lab) -> list[object]:
@@ -144,31 +149,31 @@ def test_preshared_keys_from_a_master_secret_are_equal_at_both_ends_and_follow_t
         assert session(lab, "h1", "h2").preshared_key == session(lab, "h2", "h1").preshared_key == "(none)"
 
 
-def test_static_peer_is_added_with_its_secret_and_removed_with_its_entry() -> None:
-    with mesh("h1", "h2") as lab:
-        key = lab.run("h1", ["sh", "-c", "wg genkey | wg pubkey"]).stdout.strip()
-        secret = lab.run("h1", ["wg", "genpsk"]).stdout.strip()
-        phone = {"name": "phone", "public_key": key, "allowed_ips": ["10.42.0.99/32"], "preshared_key": secret}
-        lab.inventory({"h1": {"mesh_static_peers": [phone]}}, mesh_network=NETWORK)
-        play = assert_ok(lab.playbook("site.yml", "-vvv", "--diff"))
-        assert peers(lab, "h1")[key].preshared_key == secret
-        assert key not in peers(lab, "h2")
-        assert secret not in play.stdout
-        lab.inventory(mesh_network=NETWORK)
-        assert_ok(lab.playbook("site.yml"))
-        assert key not in peers(lab, "h1")
+def test_static_peer_is_added_with_its_secret_and_removed_with_its_entry(mesh_of_two: Lab) -> None:
+    lab = mesh_of_two
+    key = lab.run("h1", ["sh", "-c", "wg genkey | wg pubkey"]).stdout.strip()
+    secret = lab.run("h1", ["wg", "genpsk"]).stdout.strip()
+    phone = {"name": "phone", "public_key": key, "allowed_ips": ["10.42.0.99/32"], "preshared_key": secret}
+    lab.inventory({**SITE, "h1": {"mesh_static_peers": [phone]}}, mesh_network=NETWORK)
+    play = assert_ok(lab.playbook("site.yml", "-vvv", "--diff"))
+    assert peers(lab, "h1")[key].preshared_key == secret
+    assert key not in peers(lab, "h2")
+    assert secret not in play.stdout
+    lab.inventory(SITE, mesh_network=NETWORK)
+    assert_ok(lab.playbook("site.yml"))
+    assert key not in peers(lab, "h1")
 
 
-def test_endpoint_learned_by_roaming_is_kept_until_another_is_wanted() -> None:
-    with mesh("h1", "h2") as lab:
-        lab.run("h2", ["wg", "set", "wg0", "listen-port", "51999"])
-        assert ping(lab, "h2", addresses(lab, "h1")[0])
-        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
-        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
-        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
-        lab.inventory({"h2": {"mesh_port": 51998}}, mesh_network=NETWORK)
-        assert_ok(lab.playbook("site.yml", "--limit", "h1"))
-        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51998"
+def test_endpoint_learned_by_roaming_is_kept_until_another_is_wanted(mesh_of_two: Lab) -> None:
+    lab = mesh_of_two
+    lab.run("h2", ["wg", "set", "wg0", "listen-port", "51999"])
+    assert ping(lab, "h2", addresses(lab, "h1")[0])
+    assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
+    assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
+    assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
+    lab.inventory({"h2": {**SITE["h2"], "mesh_port": 51998}}, mesh_network=NETWORK)
+    assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+    assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51998"
 
 
 def test_addresses_stay_when_hosts_come_and_go() -> None:
@@ -194,19 +199,18 @@ def test_check_mode_on_virgin_hosts_succeeds_and_changes_nothing() -> None:
             )
 
 
-def test_predicted_diff_of_a_run_is_the_real_one() -> None:
-    with mesh("h1", "h2") as lab:
-        lab.inventory(mesh_network=NETWORK, mesh_port=51900, mesh_persistent_keepalive=20)
-        predicted = lab.playbook("site.yml", "--check", "--diff").results(task="Make this host's part")
-        real = lab.playbook("site.yml", "--diff").results(task="Make this host's part")
-        by_port = [sorted(json.dumps(result["diff"], sort_keys=True) for result in side) for side in (predicted, real)]
-        assert len(by_port[0]) == 2
-        assert by_port[0] == by_port[1]
+def test_predicted_diff_of_a_run_is_the_real_one(mesh_of_two: Lab) -> None:
+    lab = mesh_of_two
+    lab.inventory(SITE, mesh_network=NETWORK, mesh_port=51900, mesh_persistent_keepalive=20)
+    predicted = lab.playbook("site.yml", "--check", "--diff").results(task="Make this host's part")
+    real = lab.playbook("site.yml", "--diff").results(task="Make this host's part")
+    by_port = [sorted(json.dumps(result["diff"], sort_keys=True) for result in side) for side in (predicted, real)]
+    assert len(by_port[0]) == 2
+    assert by_port[0] == by_port[1]
 
 
 def test_remove_leaves_nothing_of_the_interface_and_the_key_only_when_asked() -> None:
-    site = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
-    with mesh("h1", "h2", per_host=site, overlay_persistence="wg_quick") as lab:
+    with mesh("h1", "h2", per_host=SITE, overlay_persistence="wg_quick") as lab:
         places = "/etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay"
         find = ["sh", "-c", f"find {places} -name '*w*g0*' 2>/dev/null || :"]
         assert len(lab.run("h2", find).stdout.split()) >= 4

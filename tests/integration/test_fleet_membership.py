@@ -11,6 +11,7 @@ from mesh_lab import (
     PeerState,
     assert_full_mesh,
     assert_ok,
+    configurations,
     exists,
     failure,
     mesh,
@@ -19,10 +20,6 @@ from mesh_lab import (
 )
 
 GONE = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
-
-
-def configurations(lab: Lab) -> dict[str, dict[str, tuple[object, ...]]]:
-    return {host: {key: peer.configuration() for key, peer in peers(lab, host).items()} for host in lab.hosts}
 
 
 def sessions_go_on(before: dict[str, PeerState], after: dict[str, PeerState]) -> bool:
@@ -35,12 +32,12 @@ def sessions_go_on(before: dict[str, PeerState], after: dict[str, PeerState]) ->
     )
 
 
-def test_limit_to_one_host_leaves_every_peer_everywhere() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        before = configurations(lab)
-        play = assert_ok(lab.playbook("site.yml", "--limit", "h1"))
-        assert play.changed == 0
-        assert configurations(lab) == before
+def test_limit_to_one_host_leaves_every_peer_everywhere(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    play = assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+    assert play.changed == 0
+    assert configurations(lab) == before
 
 
 def test_first_run_limited_to_one_host_then_to_the_others_ends_in_a_mesh() -> None:
@@ -53,38 +50,28 @@ def test_first_run_limited_to_one_host_then_to_the_others_ends_in_a_mesh() -> No
         assert_full_mesh(lab)
 
 
-def test_unreachable_host_keeps_its_place_in_the_others() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        before = configurations(lab)
-        lab.inventory({"h3": GONE}, mesh_network=NETWORK)
-        play = lab.playbook("site.yml")
-        assert play.recap["h3"]["unreachable"] == 1
-        assert play.recap["h1"]["failures"] == play.recap["h2"]["failures"] == 0
-        assert play.changed == 0
-        assert configurations(lab) == before
-        assert_full_mesh(lab)
+def test_unreachable_host_keeps_its_place_in_the_others(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    lab.inventory({"h3": GONE}, mesh_network=NETWORK)
+    play = lab.playbook("site.yml")
+    assert play.recap["h3"]["unreachable"] == 1
+    assert play.recap["h1"]["failures"] == play.recap["h2"]["failures"] == 0
+    assert play.changed == 0
+    assert configurations(lab) == before
+    assert_full_mesh(lab)
 
 
-def test_new_host_learns_of_an_unreachable_one_from_its_neighbours() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        third = public_key(lab, "h3")
-        lab.up(["h4"])
-        lab.inventory({"h3": GONE}, mesh_network=NETWORK)
-        lab.playbook("site.yml")
-        assert third in peers(lab, "h4")
-        assert len(peers(lab, "h4")) == 3
-
-
-def test_host_that_fails_mid_play_keeps_its_place_in_the_others() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        before = configurations(lab)
-        lab.run("h2", ["sh", "-c", "mkdir -p /etc/wireguard && echo broken > /etc/wireguard/broken.key"])
-        broken = {"h2": {"mesh_private_key_file": "/etc/wireguard/broken.key"}}
-        lab.inventory(broken, mesh_network=NETWORK)
-        play = lab.playbook("site.yml")
-        assert play.recap["h2"]["failures"] == 1
-        assert play.recap["h1"]["failures"] == play.recap["h3"]["failures"] == 0
-        assert configurations(lab) == before
+def test_host_that_fails_mid_play_keeps_its_place_in_the_others(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    lab.run("h2", ["sh", "-c", "mkdir -p /etc/wireguard && echo broken > /etc/wireguard/broken.key"])
+    broken = {"h2": {"mesh_private_key_file": "/etc/wireguard/broken.key"}}
+    lab.inventory(broken, mesh_network=NETWORK)
+    play = lab.playbook("site.yml")
+    assert play.recap["h2"]["failures"] == 1
+    assert play.recap["h1"]["failures"] == play.recap["h3"]["failures"] == 0
+    assert configurations(lab) == before
 
 
 def test_one_host_at_a_time_is_a_mesh_after_one_run() -> None:
@@ -94,33 +81,28 @@ def test_one_host_at_a_time_is_a_mesh_after_one_run() -> None:
         assert assert_ok(lab.playbook("site.yml", "-e", "overlay_serial=1")).changed == 0
 
 
-def test_added_host_resets_nobodys_session() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        assert_full_mesh(lab)
-        before = {host: peers(lab, host) for host in lab.hosts}
-        lab.up(["h4"])
-        lab.inventory(mesh_network=NETWORK)
-        assert_ok(lab.playbook("site.yml"))
-        for host, state in before.items():
-            assert sessions_go_on(state, peers(lab, host)), host
-        assert_full_mesh(lab)
-
-
-def test_host_that_leaves_the_group_is_removed_everywhere_and_nothing_else() -> None:
-    with mesh("h1", "h2", "h3", "h4") as lab:
-        assert_full_mesh(lab)
-        fourth = public_key(lab, "h4")
-        before = {host: peers(lab, host) for host in ("h1", "h2", "h3")}
-        lab.down("h4")
-        lab.inventory(mesh_network=NETWORK)
-        play = assert_ok(lab.playbook("site.yml"))
-        for host, state in before.items():
-            left = {key: peer for key, peer in state.items() if key != fourth}
-            now = peers(lab, host)
-            assert now.keys() == left.keys()
-            assert sessions_go_on(left, now)
-            assert play.recap[host]["changed"] == 1
-        assert_full_mesh(lab)
+def test_host_that_comes_and_goes_resets_nobodys_session_and_is_removed_everywhere(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    assert_full_mesh(lab)
+    before = {host: peers(lab, host) for host in lab.hosts}
+    lab.up(["h4"])
+    lab.inventory(mesh_network=NETWORK)
+    assert_ok(lab.playbook("site.yml"))
+    for host, state in before.items():
+        assert sessions_go_on(state, peers(lab, host)), host
+    assert_full_mesh(lab)
+    fourth = public_key(lab, "h4")
+    before = {host: peers(lab, host) for host in ("h1", "h2", "h3")}
+    lab.down("h4")
+    lab.inventory(mesh_network=NETWORK)
+    play = assert_ok(lab.playbook("site.yml"))
+    for host, state in before.items():
+        left = {key: peer for key, peer in state.items() if key != fourth}
+        now = peers(lab, host)
+        assert now.keys() == left.keys()
+        assert sessions_go_on(left, now)
+        assert play.recap[host]["changed"] == 1
+    assert_full_mesh(lab)
 
 
 def test_group_that_lost_most_of_its_hosts_by_mistake_is_refused() -> None:
@@ -143,40 +125,50 @@ def test_group_that_lost_most_of_its_hosts_by_mistake_is_refused() -> None:
         lab.hosts.update(everybody)
 
 
-def test_revoked_host_goes_and_stays_away() -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        third = public_key(lab, "h3")
-        lab.inventory(mesh_network=NETWORK, overlay_revoked=["h3"])
-        assert_ok(lab.playbook("site.yml"))
-        assert third not in peers(lab, "h1")
-        assert third not in peers(lab, "h2")
-        lab.inventory(mesh_network=NETWORK)
-        message = failure(lab.playbook("site.yml"))
-        assert "h3" in message
-        assert "revoked" in message
-        assert third not in peers(lab, "h1")
+def test_cloned_machine_is_refused_before_anything_changes(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    key = lab.run("h1", ["cat", "/etc/wireguard/wg0.key"]).stdout
+    lab.up(["h4"])
+    lab.run("h4", ["sh", "-c", "umask 077; mkdir -p /etc/wireguard; cat > /etc/wireguard/wg0.key"], input=key)
+    lab.inventory(mesh_network=NETWORK)
+    message = failure(lab.playbook("site.yml"))
+    assert "h1" in message
+    assert "h4" in message
+    assert not exists(lab, "h4")
+    lab.down("h4")
+    assert configurations(lab) == before
 
 
-def test_cloned_machine_is_refused_before_anything_changes() -> None:
-    with mesh("h1", "h2") as lab:
-        before = configurations(lab)
-        key = lab.run("h1", ["cat", "/etc/wireguard/wg0.key"]).stdout
-        lab.up(["h3"])
-        lab.run("h3", ["sh", "-c", "umask 077; mkdir -p /etc/wireguard; cat > /etc/wireguard/wg0.key"], input=key)
-        lab.inventory(mesh_network=NETWORK)
-        message = failure(lab.playbook("site.yml"))
-        assert "h1" in message
-        assert "h3" in message
-        assert not exists(lab, "h3")
-        del lab.hosts["h3"]
-        assert configurations(lab) == before
+def test_group_without_hosts_is_refused_by_name(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    lab.inventory(mesh_network=NETWORK, mesh_group="vnp")
+    message = failure(lab.playbook("site.yml"))
+    assert "'vnp'" in message
+    assert "vpn" in message
+    assert configurations(lab) == before
 
 
-def test_group_without_hosts_is_refused_by_name() -> None:
-    with mesh("h1", "h2") as lab:
-        before = configurations(lab)
-        lab.inventory(mesh_network=NETWORK, mesh_group="vnp")
-        message = failure(lab.playbook("site.yml"))
-        assert "'vnp'" in message
-        assert "vpn" in message
-        assert configurations(lab) == before
+def test_new_host_learns_of_an_unreachable_one_from_its_neighbours(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    third = public_key(lab, "h3")
+    lab.up(["h4"])
+    lab.inventory({"h3": GONE}, mesh_network=NETWORK)
+    lab.playbook("site.yml")
+    assert third in peers(lab, "h4")
+    assert len(peers(lab, "h4")) == 3
+
+
+def test_revoked_host_goes_and_stays_away(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    third = public_key(lab, "h3")
+    lab.inventory(mesh_network=NETWORK, overlay_revoked=["h3"])
+    assert_ok(lab.playbook("site.yml"))
+    assert third not in peers(lab, "h1")
+    assert third not in peers(lab, "h2")
+    lab.inventory(mesh_network=NETWORK)
+    message = failure(lab.playbook("site.yml"))
+    assert "h3" in message
+    assert "revoked" in message
+    assert third not in peers(lab, "h1")

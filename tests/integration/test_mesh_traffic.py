@@ -16,19 +16,19 @@ WIREGUARD = "udp port 51820"
 NEIGHBOURS = "arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or (ip6 and ip6[6] = 0 and ip6[40] = 58)"
 
 
-def test_every_pair_talks_and_the_underlay_carries_wireguard_only(tmp_path: Path) -> None:
-    with mesh("h1", "h2", "h3") as lab:
-        with Capture(lab, tmp_path / "underlay.pcap") as capture:
-            assert_full_mesh(lab)
-        assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 6
-        assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
+def test_every_pair_talks_and_the_underlay_carries_wireguard_only(mesh_of_three: Lab, tmp_path: Path) -> None:
+    lab = mesh_of_three
+    with Capture(lab, tmp_path / "underlay.pcap") as capture:
+        assert_full_mesh(lab)
+    assert len(capture.lines(WIREGUARD)) >= 2 * 2 * 6
+    assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
 
 
-def test_capture_would_have_seen_plaintext(tmp_path: Path) -> None:
-    with mesh("h1", "h2") as lab:
-        with Capture(lab, tmp_path / "underlay.pcap") as capture:
-            assert ping(lab, "h1", "192.0.2.12")
-        assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") != []
+def test_capture_would_have_seen_plaintext(mesh_of_three: Lab, tmp_path: Path) -> None:
+    lab = mesh_of_three
+    with Capture(lab, tmp_path / "underlay.pcap") as capture:
+        assert ping(lab, "h1", "192.0.2.12")
+    assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") != []
 
 
 def test_underlay_of_ipv6_alone_carries_both_families() -> None:
@@ -60,30 +60,30 @@ def test_two_remote_calls_for_each_host_whether_or_not_anything_changes() -> Non
             assert play.remote_calls == {"h1": 2, "h2": 2, "h3": 2}
 
 
-def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file() -> None:
-    with mesh("h1", "h2") as lab:
-        trace = "/root/trace"
-        strace = f"strace -f -ff --seccomp-bpf -o {trace} -s 64 -v -e trace={','.join('?' + call for call in CHANGING)}"
-        wrapper = f'#!/bin/sh\nexec {strace} /usr/bin/python3 "$@"\n'
-        lab.run("h1", ["sh", "-c", "cat > /root/python; chmod 755 /root/python"], input=wrapper)
-        lab.inventory({"h1": {"ansible_python_interpreter": "/root/python"}}, mesh_network=NETWORK)
-        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
-        calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
-        assert kernel_writes(calls) == []
-        assert file_writes(calls) == []
-        # The same trace of a run that has something to do shows that the reading of it would notice.
-        lab.run(
-            "h1",
-            [
-                "sh",
-                "-c",
-                f"rm {trace}.*; ip address flush dev wg0 scope global; rm /var/lib/wirewright.overlay/wg0.json",
-            ],
-        )
-        assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 1
-        calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
-        assert kernel_writes(calls) != []
-        assert file_writes(calls) != []
+def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    trace = "/root/trace"
+    strace = f"strace -f -ff --seccomp-bpf -o {trace} -s 64 -v -e trace={','.join('?' + call for call in CHANGING)}"
+    wrapper = f'#!/bin/sh\nexec {strace} /usr/bin/python3 "$@"\n'
+    lab.run("h1", ["sh", "-c", "cat > /root/python; chmod 755 /root/python"], input=wrapper)
+    lab.inventory({"h1": {"ansible_python_interpreter": "/root/python"}}, mesh_network=NETWORK)
+    assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
+    calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
+    assert kernel_writes(calls) == []
+    assert file_writes(calls) == []
+    # The same trace of a run that has something to do shows that the reading of it would notice.
+    lab.run(
+        "h1",
+        [
+            "sh",
+            "-c",
+            f"rm {trace}.*; ip address flush dev wg0 scope global; rm /var/lib/wirewright.overlay/wg0.json",
+        ],
+    )
+    assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 1
+    calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
+    assert kernel_writes(calls) != []
+    assert file_writes(calls) != []
 
 
 # System calls by which a program on Linux sends, makes, changes, moves or removes; -e trace=? takes unknown ones too.
@@ -141,8 +141,9 @@ def test_two_meshes_on_the_same_hosts_in_one_play() -> None:
         assert assert_ok(lab.playbook(play)).changed == 0
 
 
-def test_hosts_outside_the_group_are_not_touched() -> None:
-    with mesh("h1", "h2") as lab:
-        lab.up(["h9"])
-        assert_ok(lab.playbook("site.yml"))
-        assert not exists(lab, "h9")
+def test_hosts_outside_the_group_are_not_touched(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    lab.up(["h9"])
+    assert_ok(lab.playbook("site.yml"))
+    assert not exists(lab, "h9")
+    lab.down("h9")

@@ -195,6 +195,16 @@ def test_a_node_that_joins_while_another_is_down_sends_it_nothing_that_it_cannot
     assert done.ipsec is not None and done.ipsec.pairs == {}
 
 
+def test_the_less_that_one_of_two_remembers_counts() -> None:
+    """As where a node came back from a backup that is older than the other node."""
+    both = planned(node(1, **STRICT), node(2, **STRICT))
+    facts = told(both, "n1", CLOSE), told(both, "n2", CLOSE)
+    facts[1]["roster"] = {"n2": facts[1]["roster"]["n2"]}
+    plan = planned(node(1, facts[0], **STRICT), node(2, facts[1], **STRICT))
+    for name, other in (("n1", 2), ("n2", 1)):
+        assert [between(plan, name, other, phase) for phase in PHASES] == [BEFORE, SENDS, SENDS, ALL]
+
+
 def test_silent_node_is_known_by_what_others_remember() -> None:
     plan = planned(node(1, settled(1)), node(2, None))
     assert policies(plan, "n1", CLOSE)["out"] == {"required"}

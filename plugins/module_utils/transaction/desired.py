@@ -11,12 +11,10 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..host.links import INTERFACE_NAME
 from ..host.sysctls import Sysctl, parse_name
 from ..prefix import Address, Prefix, parse_address, parse_prefix
 from ..refusal import InvalidOptions
@@ -24,11 +22,10 @@ from ..wireguard.endpoint import Endpoint, parse_endpoint
 from ..wireguard.keys import ZERO, decode_key, decode_public_key
 from ..wireguard.model import Peer
 from .boot_files import METHODS, NONE
+from .single_values import Errors, interface_name, number, one_of, plain_name, plain_path
 
 IPV6_MINIMUM_MTU = 1280
 _MTU_RANGE = (576, 65535)
-_RESERVED_NAMES = ("all", "default")
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 T = TypeVar("T")
 
@@ -83,90 +80,12 @@ class WantedInterface:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Errors:
-    """Collects what is wrong, and where."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def attempt(self, where: str, convert: Callable[[Any], T], value: Any) -> T | None:
-        """Return the converted value; note the reason and return None where it cannot be."""
-        try:
-            return convert(value)
-        except ValueError as exc:
-            self.lines.append(f"{where}: {exc}")
-        except (TypeError, AttributeError):
-            self.lines.append(f"{where}: a value of type {type(value).__name__} does not fit here")
-        return None
-
-    def each(self, where: str, convert: Callable[[Any], T], values: Any) -> list[T]:
-        """Return the converted values of a list."""
-        if not isinstance(values, (list, tuple)):
-            self.lines.append(f"{where}: a list is wanted here, not a value of type {type(values).__name__}")
-            return []
-        converted = (self.attempt(where, convert, value) for value in values)
-        return [value for value in converted if value is not None]
-
-    def mapping(self, where: str, value: Any) -> Mapping[str, Any]:
-        """Return a mapping, an empty one for none."""
-        if value is None or isinstance(value, Mapping):
-            return value or {}
-        self.lines.append(f"{where}: a mapping is wanted here, not a value of type {type(value).__name__}")
-        return {}
-
-    def refuse(self) -> None:
-        """Raise InvalidOptions where anything was noted."""
-        if self.lines:
-            raise InvalidOptions(self.lines)
-
-
-def interface_name(text: str) -> str:
-    """Return a name that an interface can have. Raises ValueError."""
-    if not INTERFACE_NAME.match(text) or text in _RESERVED_NAMES:
-        raise ValueError(f"{text!r} cannot name an interface: 1 to 15 characters of A-Z a-z 0-9 _ = + . - are allowed")
-    return text
-
-
-def file_name(text: str) -> bool:
-    """Return whether a text can name files as an interface does."""
-    return bool(INTERFACE_NAME.match(text))
-
-
-def number(minimum: int, maximum: int) -> Callable[[Any], int]:
-    """Return a converter for an integer in a range; a mark may be written in hexadecimal."""
-
-    def convert(value: Any) -> int:
-        try:
-            parsed = int(value, 0) if isinstance(value, str) else int(value)
-        except (ValueError, TypeError, OverflowError):
-            parsed = None
-        if parsed is None or isinstance(value, (bool, float)) or not minimum <= parsed <= maximum:
-            raise ValueError(f"{value!r} is not a number from {minimum} to {maximum}")
-        return parsed
-
-    return convert
-
-
-def _name(value: Any) -> str:
-    text = str(value)
-    if _CONTROL_CHARACTER.search(text):
-        raise ValueError(f"{text!r} holds a line break or control character")
-    return text
-
-
-def _path(value: Any) -> str:
-    text = str(value)
-    if not text.startswith("/") or re.search(r"[\s%'\"\\$`;&|<>]", text) or _CONTROL_CHARACTER.search(text):
-        raise ValueError("not a plain absolute path")  # not quoted: it may be the key itself
-    return text
-
-
-def parse_peer(raw: Mapping[str, Any], where: str, errors: _Errors) -> WantedPeer | None:
+def parse_peer(raw: Mapping[str, Any], where: str, errors: Errors) -> WantedPeer | None:
     """Return one peer; None where its key is no key."""
     if not isinstance(raw, Mapping):
         errors.lines.append(f"{where}: a peer is a mapping with at least public_key")
         return None
-    name = errors.attempt(f"{where}.name", _name, raw.get("name") or "") or ""
+    name = errors.attempt(f"{where}.name", plain_name, raw.get("name") or "") or ""
     where = f"{where} ({name})" if name else where
     public_key = errors.attempt(f"{where}.public_key", decode_public_key, raw.get("public_key") or "")
     endpoint = keepalive = prefixes = None
@@ -184,7 +103,7 @@ def parse_peer(raw: Mapping[str, Any], where: str, errors: _Errors) -> WantedPee
     return WantedPeer(peer, endpoint, name, tuple(raw.get("addresses") or ()), bool(raw.get("routed", True)))
 
 
-def parse_preshared_key(text: str | None, where: str, errors: _Errors) -> bytes | None:
+def parse_preshared_key(text: str | None, where: str, errors: Errors) -> bytes | None:
     """Return a preshared key: None for one that is left alone, zeros for an empty text, which clears it."""
     if text is None:
         return None
@@ -194,7 +113,7 @@ def parse_preshared_key(text: str | None, where: str, errors: _Errors) -> bytes 
 
 
 def parse_peers(
-    raws: Sequence[Mapping[str, Any]], where: str, errors: _Errors, *, routed: bool = False
+    raws: Sequence[Mapping[str, Any]], where: str, errors: Errors, *, routed: bool = False
 ) -> tuple[WantedPeer, ...]:
     """Return the peers of one interface; a key or an allowed IP that two of them want is an error.
 
@@ -225,7 +144,7 @@ def parse_peers(
 
 
 def parse_interface(
-    raw: Mapping[str, Any], preshared_keys: Mapping[str, str], where: str, errors: _Errors
+    raw: Mapping[str, Any], preshared_keys: Mapping[str, str], where: str, errors: Errors
 ) -> WantedInterface | None:
     """Return one interface of an overlay_apply document; None where it has no usable name."""
     name = errors.attempt(f"{where}.name", interface_name, raw.get("name"))
@@ -235,11 +154,11 @@ def parse_interface(
     unknown = sorted(set(raw) - _INTERFACE_FIELDS)
     if unknown:
         errors.lines.append(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_INTERFACE_FIELDS))}")
-    state = errors.attempt(f"{where}.state", _one_of("present", "absent"), raw.get("state", "present"))
+    state = errors.attempt(f"{where}.state", one_of("present", "absent"), raw.get("state", "present"))
     if state == "absent":
         key = None
         if raw.get("remove_private_key"):
-            key = errors.attempt(f"{where}.private_key_file", _path, raw.get("private_key_file"))
+            key = errors.attempt(f"{where}.private_key_file", plain_path, raw.get("private_key_file"))
         return WantedInterface(name, present=False, private_key_file=key)
 
     def optional(key: str, convert: Callable[[Any], T]) -> T | None:
@@ -258,7 +177,7 @@ def parse_interface(
         addresses = tuple(errors.each(f"{where}.addresses", parse_address, raw["addresses"]))
     wanted = WantedInterface(
         name,
-        private_key_file=optional("private_key_file", _path),
+        private_key_file=optional("private_key_file", plain_path),
         listen_port=optional("listen_port", number(0, 65535)),
         fwmark=optional("fwmark", number(0, 2**32 - 1)),
         mtu=optional("mtu", number(*_MTU_RANGE)),
@@ -270,9 +189,9 @@ def parse_interface(
         route_metric=optional("route_metric", number(0, 2**32 - 1)) or 0,
         userspace=bool(raw.get("userspace", False)),
         adopt=bool(raw.get("adopt", False)),
-        persistence=optional("persistence", _one_of(*METHODS)) or NONE,
-        inventory_name=errors.attempt(f"{where}.inventory_name", _name, raw.get("inventory_name") or "") or "",
-        unknown_peers=frozenset(errors.each(f"{where}.unknown_peers", _name, raw.get("unknown_peers") or ())),
+        persistence=optional("persistence", one_of(*METHODS)) or NONE,
+        inventory_name=errors.attempt(f"{where}.inventory_name", plain_name, raw.get("inventory_name") or "") or "",
+        unknown_peers=frozenset(errors.each(f"{where}.unknown_peers", plain_name, raw.get("unknown_peers") or ())),
         revoked=dict(errors.mapping(f"{where}.revoked", raw.get("revoked"))),
         sysctls=_sysctls(errors, where, raw.get("sysctls")),
         allow_mass_removal=bool(raw.get("allow_mass_removal", False)),
@@ -310,7 +229,7 @@ _INTERFACE_FIELDS = frozenset(
 )
 
 
-def _with_secret(peer: Any, preshared_keys: Mapping[str, str], where: str, errors: _Errors) -> Any:
+def _with_secret(peer: Any, preshared_keys: Mapping[str, str], where: str, errors: Errors) -> Any:
     """Return a peer with its preshared key, empty for none: an inventory that says none means none."""
     if not isinstance(peer, Mapping):
         return peer
@@ -320,7 +239,7 @@ def _with_secret(peer: Any, preshared_keys: Mapping[str, str], where: str, error
     return {**peer, "preshared_key": preshared_keys.get(str(peer.get("public_key")), "")}
 
 
-def _sysctls(errors: _Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
+def _sysctls(errors: Errors, where: str, raw: Any) -> tuple[Sysctl, ...]:
     return tuple(_sysctl(errors, where, item) for item in errors.mapping(f"{where}.sysctls", raw).items())
 
 
@@ -329,21 +248,12 @@ _PEER_FIELDS = frozenset(
 )
 
 
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def convert(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
-        return str(value)
-
-    return convert
-
-
-def _sysctl(errors: _Errors, where: str, item: tuple[str, Any]) -> Sysctl:
+def _sysctl(errors: Errors, where: str, item: tuple[str, Any]) -> Sysctl:
     path = errors.attempt(f"{where}.sysctls", parse_name, item[0]) or ""
     return Sysctl(path, " ".join(str(item[1]).split()))
 
 
-def _check_mtu(wanted: WantedInterface, where: str, errors: _Errors) -> None:
+def _check_mtu(wanted: WantedInterface, where: str, errors: Errors) -> None:
     has_ipv6 = any(len(address.packed) == 16 for address in wanted.addresses or ())
     if has_ipv6 and wanted.mtu is not None and wanted.mtu < IPV6_MINIMUM_MTU:
         errors.lines.append(
@@ -356,7 +266,7 @@ def parse_document(
     interfaces: Sequence[Mapping[str, Any]], preshared_keys: Mapping[str, Mapping[str, str]]
 ) -> tuple[WantedInterface, ...]:
     """Return the interfaces of an overlay_apply document. Raises InvalidOptions with everything that is wrong."""
-    errors = _Errors()
+    errors = Errors()
     wanted: dict[str, WantedInterface] = {}
     for position, raw in enumerate(interfaces):
         if not isinstance(raw, Mapping):
@@ -376,7 +286,7 @@ def parse_document(
 
 def parse_module_interface(params: Mapping[str, Any]) -> WantedInterface:
     """Return the interface that wg_interface's options describe. Raises InvalidOptions."""
-    errors = _Errors()
+    errors = Errors()
     fields = ("name", "state", "private_key_file", "listen_port", "fwmark", "mtu", "addresses", "up", "userspace")
     raw = {key: params[key] for key in fields}
     found = parse_interface({**raw, "routes": False}, {}, "wg_interface", errors)
@@ -391,7 +301,7 @@ def parse_module_peers(name: str, raws: Sequence[Mapping[str, Any]], purge: bool
 
     Raises InvalidOptions.
     """
-    errors = _Errors()
+    errors = Errors()
     checked = errors.attempt("interface", interface_name, name)
     present = [raw for raw in raws if raw.get("state", "present") == "present"]
     peers = parse_peers(present, "peers", errors)

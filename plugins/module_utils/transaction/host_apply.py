@@ -28,7 +28,7 @@ from ..stage import Stage, make, remove, verify
 from . import apply, run_lock
 from .apply import Outcome, Prepared
 from .boot_files import NONE
-from .desired import WantedInterface, file_name, parse_document
+from .desired import WantedInterface, parse_document
 from .sections import (
     BOOT_NAME,
     FILTER,
@@ -42,6 +42,7 @@ from .sections import (
     WantedSections,
     parse_sections,
 )
+from .single_values import file_name
 
 
 class Section(NamedTuple):

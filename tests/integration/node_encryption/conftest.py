@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def built(backend: str) -> Iterator[EncryptedNodes]:
     from encrypted_nodes import EncryptedNodes
 
-    with EncryptedNodes(userspace=backend == "userspace") as cluster:
+    with EncryptedNodes(userspace=backend == "userspace", pods=2) as cluster:
         yield cluster
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-test, in a home of its own: its virtual environments are kept there, and pip comes from the registry."""
+"""ansible-test, in a home of its own: its virtual environments are kept there, and pip comes from the registry,
+once for all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import os
 from pathlib import Path
 
 from gate import copies
-from gate.pythons import interpreters
+from gate.pythons import interpreters, pip_place
 from gate.session import CACHE, Session
 
 HOME = CACHE / "home"
@@ -20,14 +21,12 @@ from ansible_test._internal.python_requirements import get_venv_packages
 print(get_venv_packages(SimpleNamespace(version="3.11"))["pip"])
 """
 GET_PIP = '''\
-"""Install pip into a virtual environment that has none: Python's own first, and with that the one that is wanted."""
+"""Give a virtual environment pip: tell it where there is one."""
 
-import subprocess
-import sys
+import pathlib
+import sysconfig
 
-wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
-subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
-subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *wanted])
+pathlib.Path(sysconfig.get_path("purelib"), "pip.pth").write_text({place!r})
 '''
 
 
@@ -44,7 +43,7 @@ def _prepare_home(session: Session, programs: Path) -> None:
     version = session.run(programs / "python", "-c", ASK_FOR_PIP).strip()
     script = HOME / f".ansible/test/cache/get_pip_{version.replace('.', '_')}.py"
     script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(GET_PIP)
+    script.write_text(GET_PIP.format(place=str(pip_place(session, version))))
     # ansible-test passes no PIP_* on; what pip is to know has to be in files of the home.
     for name in (".config/pip", ".pip", ".cache/pip"):
         link, target = HOME / name, Path.home() / name

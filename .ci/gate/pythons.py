@@ -7,11 +7,12 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from gate.session import CACHE, GateFailed, GateSkipped, Session
+from gate.session import CACHE, DEVELOPMENT, GateFailed, GateSkipped, Session
 
 Version = tuple[int, int]
 
@@ -28,6 +29,9 @@ KNOWN_PLACES = (
 )
 PROBE = "import ensurepip, os, sys, venv; print(*sys.version_info[:2], os.path.realpath(sys.executable))"
 A_DAY = 86400
+
+# Runs on all Pythons that managed hosts may have.
+PIP = "25.2"
 
 
 @functools.cache
@@ -64,15 +68,28 @@ def text(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
+def pip_place(session: Session, version: str = PIP) -> Path:
+    """Return a directory to import pip from. One does for all interpreters; to install pip into each takes seconds."""
+    place = CACHE / "pip" / version
+    if not place.exists():
+        part = CACHE / "pip" / f"part-{version}"  # what was cut short must not be taken for whole
+        shutil.rmtree(part, ignore_errors=True)
+        options = ("--disable-pip-version-check", "--quiet", "--no-input", "--no-deps", "--no-compile")
+        session.run(DEVELOPMENT / "python", "-m", "pip", "install", *options, "--target", part, f"pip=={version}")
+        part.rename(place)
+    return place
+
+
 def environment(session: Session, name: str, version: Version, *requirements: str) -> Path:
     """Return the directory of programs of a virtual environment; made again when anything it is made from changes."""
     path = CACHE / "venv" / f"{name}-py{text(version)}"
     stamp = path / "made-from"
     wanted = "\n".join([str(path), str(interpreters()[version]), *requirements])
     if not (stamp.exists() and stamp.read_text() == wanted):
-        session.run(interpreters()[version], "-m", "venv", "--clear", path)
-        pip = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-input")
-        session.run(path / "bin/python", *pip, *requirements)
+        session.run(interpreters()[version], "-m", "venv", "--clear", "--without-pip", path)
+        # Most of what comes is never imported.
+        pip = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-input", "--no-compile")
+        session.run(path / "bin/python", *pip, *requirements, env={"PYTHONPATH": str(pip_place(session))})
         stamp.write_text(wanted)
     return path / "bin"
 
@@ -85,11 +102,9 @@ def newest_core(session: Session) -> Path:
     answer = CACHE / "newest-ansible-core"
     python = max(interpreters())
     if not answer.exists() or time.time() - answer.stat().st_mtime > A_DAY:
-        programs = environment(session, "pip", python, "pip")
-        replies = [
-            session.run(programs / "python", "-m", "pip", "index", "versions", "--pre", *more, "ansible-core")
-            for more in (["--ignore-requires-python"], [])
-        ]
+        ask = (interpreters()[python], "-m", "pip", "index", "versions", "--pre", "ansible-core")
+        env = {"PYTHONPATH": str(pip_place(session))}
+        replies = [session.run(*ask, *more, env=env) for more in (["--ignore-requires-python"], [])]
         matches = [re.search(r"^ansible-core \((\S+)\)$", reply, re.MULTILINE) for reply in replies]
         if not all(matches):
             raise GateFailed("the registry does not say which ansible-core is the newest")

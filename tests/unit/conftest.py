@@ -11,6 +11,7 @@ from hypothesis import settings
 
 # A busy machine is no failure.
 settings.register_profile("wirewright", deadline=None)
+settings.register_profile("some", deadline=None, max_examples=10)
 settings.load_profile("wirewright")
 
 sys.path.insert(0, str(Path(__file__).parents[2] / ".cache" / "collections"))

@@ -167,7 +167,7 @@ def test_a_message_without_its_header_is_refused(size: int) -> None:
 (WHOLE,) = dump(Device("wg0", DEVICE.settings, DEVICE.public_key, PEERS[:1]), 10)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_damaged_message_is_a_device_or_malformed(damage: list[tuple[int, int]]) -> None:
     damaged = bytearray(WHOLE)

@@ -141,7 +141,7 @@ def assert_hidden(described: object, *secrets: bytes) -> None:
 secrets = keys.filter(any).map(clamp)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4, deadline=None)
 @given(secrets, secrets, keys.filter(any), keys.filter(any), st.sampled_from(["none", "wg_quick", "networkd"]))
 @pytest.mark.parametrize("goes", [False, True])
 def test_no_diff_shows_a_secret(

@@ -61,7 +61,7 @@ def planned(current: Current, wanted: WantedInterface) -> Plan:
     return plan(current, wanted, PRIVATE, systemd=True, resolved=NAMES)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples // 2, deadline=None)
 @given(wishes(), wishes(), st.booleans())
 def test_once_is_enough_from_any_state(first: WantedInterface, second: WantedInterface, roam: bool) -> None:
     host = after(Current(), planned(Current(), first))
@@ -80,7 +80,7 @@ def test_once_is_enough_from_any_state(first: WantedInterface, second: WantedInt
     assert not rest, (rest.differences(), rest)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=settings.default.max_examples, deadline=None)
 @given(wishes(), st.randoms(use_true_random=False))
 def test_the_order_of_peers_and_addresses_does_not_matter(wanted: WantedInterface, random: Random) -> None:
     made = planned(Current(), wanted)

@@ -114,7 +114,7 @@ nearly_keys = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.one_of(nearly_keys, st.text(string.ascii_letters + string.digits + "+/=-_ \r\n", min_size=20, max_size=60)))
 def test_no_error_contains_its_input(text: str) -> None:
     for decode in (decode_key, decode_public_key):
@@ -158,7 +158,7 @@ def test_public_keys_of_rfc_7748(private: str, public: str) -> None:
     assert public_key(bytes.fromhex(private)).hex() == public
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(keys)
 def test_public_keys_are_those_of_cryptography(private: bytes) -> None:
     theirs = X25519PrivateKey.from_private_bytes(private).public_key()
@@ -175,7 +175,7 @@ def test_clamping_is_idempotent_and_fixes_five_bits(private: bytes) -> None:
     assert clamped[31] & 63 == private[31] & 63
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(keys)
 def test_clamping_does_not_change_the_public_key(private: bytes) -> None:
     assert public_key(private) == public_key(clamp(private))

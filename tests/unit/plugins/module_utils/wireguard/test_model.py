@@ -33,7 +33,7 @@ NEW = Peer(key(1), ZERO, None, 0, frozenset())
 absents = st.frozensets(st.sampled_from([key(number) for number in range(5)]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(peer_sets(wanted=False), peer_sets(wanted=True), absents, st.booleans())
 def test_the_kernel_then_holds_what_was_planned(
     current: list[Peer], wanted: list[Peer], absent: frozenset[bytes], purge: bool
@@ -47,7 +47,7 @@ def test_the_kernel_then_holds_what_was_planned(
     assert plan_peers(held.values(), wanted, absent=absent, purge=purge) == []
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(peer_sets(wanted=False), peer_sets(wanted=True), absents, st.booleans())
 def test_wanted_peers_get_what_they_asked_for(
     current: list[Peer], wanted: list[Peer], absent: frozenset[bytes], purge: bool
@@ -60,7 +60,7 @@ def test_wanted_peers_get_what_they_asked_for(
     assert set(after) == {peer.public_key for peer in wanted} | (set() if purge else undesired - absent)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(peer_sets(wanted=False), peer_sets(wanted=True), st.randoms(use_true_random=False))
 def test_order_of_peers_does_not_matter(current: list[Peer], wanted: list[Peer], random: Random) -> None:
     planned = plan_peers(current, wanted, purge=True)
@@ -69,7 +69,7 @@ def test_order_of_peers_does_not_matter(current: list[Peer], wanted: list[Peer],
     assert plan_peers(current, wanted, purge=True) == planned
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(peer_sets(wanted=False), peer_sets(wanted=True))
 def test_only_what_differs_is_sent(current: list[Peer], wanted: list[Peer]) -> None:
     for operation in plan_peers(current, wanted):

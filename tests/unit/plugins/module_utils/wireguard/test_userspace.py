@@ -250,7 +250,7 @@ def test_no_truncated_answer_is_taken_for_a_whole_one() -> None:
     assert decode_device("wg0", userspace._answer(ANSWER)) == DEVICE
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.text("aerno=-0123456789\n", max_size=40))
 def test_only_an_answer_that_ends_as_agreed_is_taken(text: str) -> None:
     try:

@@ -176,6 +176,8 @@ ansible_facts:
               C(epochs_left), for how many more boots it has keys; the C(roster) of all nodes with index, epoch
               and C(phase) (1 takes, 2 sends encrypted, 3 takes nothing else), and the C(slots) of its states, as they were
               applied last; and how many states that it sent by are C(lost).
+            - Of the states that it sends by, C(key_age_days) is the age of the oldest, and C(sequence_percent) how much of
+              its sequence numbers the one that has sent most has used.
           type: dict
           returned: where O(ipsec) was given
           sample:
@@ -187,6 +189,8 @@ ansible_facts:
               node2: {epoch: 1763762403, index: 2, phase: 3}
             slots: {receive: [0], send: [0]}
             lost: 0
+            key_age_days: 12
+            sequence_percent: 0
         node:
           description:
             - What tells of a Kubernetes node. Raw; the plan chooses.

@@ -126,7 +126,9 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
         problems.extend(validation_node_ipsec.node_problems(enabled, settings))
     held = node_ipsec_memory.held_slots(facts)
     if settings is not None:
-        problems.extend(_rotation_problems(inputs, parts, held, settings, prefix))
+        change = _change_of_keys(inputs, extras, parts, facts)
+        settings = replace(settings, slot=node_ipsec_rotation.wanted_slot(settings.slot, held, bool(change)))
+        problems.extend(_rotation_problems(inputs, parts, held, settings, prefix, change or "ipsec_slot"))
     warnings = [warning for found in discoveries.values() for warning in found.warnings]
     plan = None
     if not problems and settings is not None:
@@ -319,20 +321,48 @@ def _pairs(
     return found
 
 
+def _change_of_keys(
+    inputs: Mapping[str, HostInput],
+    extras: Mapping[str, NodeSettings],
+    parts: Mapping[str, str],
+    facts: Mapping[str, Mapping[str, Any] | None],
+) -> str:
+    """Return the variable for which keys shall be changed, empty where none says so.
+
+    Asked for, they are; because they are worn, only in a run that speaks to all nodes.
+    """
+    if any(extra.rotate and extra.enabled for extra in extras.values()):
+        return "rotate"
+    sending = {name: facts[name] or {} for name, part in parts.items() if part in (SETTLED, RESUMING)}
+    days = {name: extras[name].max_key_age_days for name in sending}
+    worn = not _silent(inputs, parts) and node_ipsec_rotation.are_worn(sending, days)
+    return "max_key_age_days" if worn else ""
+
+
+def _silent(inputs: Mapping[str, HostInput], parts: Mapping[str, str]) -> list[str]:
+    """Return the nodes that send encrypted packets, and that this run does not speak to."""
+    return [
+        name
+        for name, part in parts.items()
+        if part in (SETTLED, KEPT_SENDING) and not (inputs[name].reached and inputs[name].fact)
+    ]
+
+
 def _rotation_problems(
     inputs: Mapping[str, HostInput],
     parts: Mapping[str, str],
     held: Mapping[str, Any],
     settings: IpsecSettings,
     prefix: str,
+    variable: str,
 ) -> list[Problem]:
-    silent = [
-        name
-        for name, part in parts.items()
-        if part in (SETTLED, KEPT_SENDING) and not (inputs[name].reached and inputs[name].fact)
-    ]
+    """Return why keys cannot be changed. variable: the one by which that is asked for."""
+    if variable == "rotate" and settings.profile == CILIUM:
+        text = f"with the profile {CILIUM} nodes do not tell which keys they have; raise {prefix}ipsec_slot instead"
+        return [Problem(name, prefix + variable, text) for name in inputs]
+    silent = _silent(inputs, parts)
     if not silent or not node_ipsec_rotation.is_due(held, settings.slot):
         return []
     text = f"keys are changed on all nodes at once, and this run does not speak to {host_list(silent)}"
     cure = f"run without --limit when they can be reached, or set {prefix}enabled to false for them"
-    return [Problem(name, prefix + "ipsec_slot", f"{text}; {cure}") for name in inputs]
+    return [Problem(name, prefix + variable, f"{text}; {cure}") for name in inputs]

@@ -13,8 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import Slots
+
+WORN_PERCENT = 50
+"""Of its sequence numbers a state may have used so many; there is time to change it until all are."""
 
 
 class Step(IntEnum):
@@ -32,6 +36,33 @@ def is_due(held: Mapping[str, Slots], slot: int) -> bool:
     held: what each node that has states told; the others do not count.
     """
     return any({*slots.receive, *slots.send} != {slot} for slots in held.values())
+
+
+def are_worn(facts: Mapping[str, Any], max_age_days: Mapping[str, int]) -> bool:
+    """Return whether a node sends by keys that are too old, or that have been counted too far.
+
+    facts: by node what overlay_facts told of its IPsec. max_age_days: by node, 0 for any age.
+    """
+    return any(
+        0 < max_age_days[name] <= _number(fact, "key_age_days") or _number(fact, "sequence_percent") >= WORN_PERCENT
+        for name, fact in facts.items()
+    )
+
+
+def _number(fact: Mapping[str, Any], name: str) -> int:
+    found = fact.get(name)
+    return found if isinstance(found, int) else 0
+
+
+def wanted_slot(least: int, held: Mapping[str, Slots], change: bool) -> int:
+    """Return the slot that all nodes shall have: the newest that any has, or with ``change`` the one behind it.
+
+    An earlier one never comes back, because its keys have been used. While nodes hold several, because a run was cut
+    short, no further change is begun. least: what the inventory says.
+    """
+    in_use = {slot for slots in held.values() for slot in (*slots.receive, *slots.send)}
+    following = 1 if change and len(in_use) == 1 else 0
+    return max(least, max(in_use, default=least) + following)
 
 
 def slots_of(step: Step, held: Mapping[str, Slots], name: str, slot: int) -> Slots:

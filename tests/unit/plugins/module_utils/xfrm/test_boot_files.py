@@ -187,7 +187,8 @@ def test_facts(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = [parsed()]
     monkeypatch.setattr(kernel, "read_states", lambda connection: held)
     empty = {"boot_id": THIS_BOOT, "record": None, "epochs_left": 0, "roster": {}, "slots": {}, "lost": 0}
-    assert boot_facts.gather() == empty
+    unworn = {"key_age_days": 0, "sequence_percent": 0}
+    assert boot_facts.gather() == {**empty, **unworn}
     write(options())
     told = {
         "boot_id": THIS_BOOT,
@@ -196,6 +197,7 @@ def test_facts(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "roster": {"n1": {"index": 1, "epoch": 5}},
         "slots": {"receive": [0], "send": [0]},
         "lost": 0,
+        **unworn,
     }
     assert boot_facts.gather() == told
     held.clear()
@@ -207,3 +209,16 @@ def test_facts(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (boot_facts.gather()["lost"], boot_facts.gather()["epochs_left"]) == (1, 1)
     held.append(parsed(spi=str(0x4B001006)))
     assert boot_facts.gather()["lost"] == 0
+
+
+def test_age_and_sequence_numbers_of_states() -> None:
+    now, day = 1_800_000_000, 86400
+    long, short = parsed(), parsed(esn=False, replay_window=32)
+    assert boot_facts.wear([], now) == {"key_age_days": 0, "sequence_percent": 0}
+    old = [replace(long, added=now - 3 * day + 1), replace(long, added=now - day)]
+    assert boot_facts.wear(old, now)["key_age_days"] == 2
+    assert boot_facts.wear([replace(long, added=now + day)], now)["key_age_days"] == 0, "the clock was wrong"
+    half = [replace(short, sequence=(2**31 - 1, 0)), replace(short, sequence=(7, 2**32 - 1))]
+    assert boot_facts.wear(half, now)["sequence_percent"] == 49
+    assert boot_facts.wear([replace(short, sequence=(2**31, 0))], now)["sequence_percent"] == 50
+    assert boot_facts.wear([replace(long, sequence=(2**33, 0))], now)["sequence_percent"] == 0

@@ -25,7 +25,7 @@ NEW: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def settled(index: int, slot: int = 0) -> dict[str, Any]:
+def settled(index: int, slot: int = 0, **more: Any) -> dict[str, Any]:
     """Return what a node tells that has been applied before."""
     roster = {f"n{number}": {"index": number, "epoch": 5} for number in (1, 2, 3)}
     held = {"receive": [slot], "send": [slot]}
@@ -35,6 +35,7 @@ def settled(index: int, slot: int = 0) -> dict[str, Any]:
         "epochs_left": 4,
         "roster": roster,
         "slots": held,
+        **more,
     }
 
 
@@ -229,6 +230,29 @@ def test_new_keys_are_received_everywhere_before_they_are_sent_by() -> None:
     assert not close[0] & before[0] and not close[1] & before[1]
 
 
+@pytest.mark.parametrize(
+    ("hosts", "slot"),
+    [
+        ([node(1, settled(1), rotate=True), node(2, settled(2), rotate=True)], 1),
+        ([node(1, settled(1, 4)), node(2, settled(2, 4))], 4),
+        ([node(1, settled(1, 4), ipsec_slot=3), node(2, settled(2, 4), ipsec_slot=3)], 4),
+        ([node(1, settled(1, key_age_days=90), max_key_age_days=90), node(2, settled(2))], 1),
+        ([node(1, settled(1, key_age_days=89), max_key_age_days=90), node(2, settled(2))], 0),
+        ([node(1, settled(1, key_age_days=90)), node(2, settled(2), max_key_age_days=90)], 0),
+        ([node(1, settled(1, sequence_percent=50)), node(2, settled(2))], 1),
+        ([node(1, settled(1, sequence_percent=49)), node(2, settled(2))], 0),
+        ([node(1, settled(1, sequence_percent=50)), node(2, settled(2), reached=False)], 0),
+        ([node(1, settled(1, sequence_percent=50)), node(2, settled(2, 1))], 1),
+        ([node(1, settled(1, 2), rotate=True, state="absent"), node(2, settled(2, 2), rotate=True, state="absent")], 2),
+        ([node(1, rotate=True), node(2, rotate=True)], 0),
+        ([node(1, settled(1, 2)), node(2)], 2),
+    ],
+)
+def test_keys_are_changed_when_that_is_asked_for_or_they_are_worn(hosts: list[HostInput], slot: int) -> None:
+    plan = planned(*hosts)
+    assert plan.ipsec is not None and plan.ipsec.settings.slot == slot
+
+
 def problems(outcome: Outcome) -> str:
     assert outcome.plan is None
     return "\n".join(outcome.problems)
@@ -237,6 +261,10 @@ def problems(outcome: Outcome) -> str:
 def test_what_is_wrong_is_told_at_once() -> None:
     silent = plan_node_encryption([node(1, settled(1), ipsec_slot=1), node(2, None, ipsec_slot=1)])
     assert "this run does not speak to 'n2'" in problems(silent)
+    asked = plan_node_encryption([node(1, settled(1), rotate=True), node(2, settled(2), reached=False)])
+    assert "node_encryption_rotate: keys are changed on all nodes at once" in problems(asked)
+    cilium = plan_node_encryption([node(1, rotate=True, ipsec_profile="cilium")])
+    assert "raise node_encryption_ipsec_slot instead" in problems(cilium)
     mixed = plan_node_encryption([node(1), node(2, backend="wireguard")])
     assert "host 'n2': node_encryption_backend: some nodes have the backend ipsec" in problems(mixed)
     differing = plan_node_encryption([node(1), node(2, ipsec_reqid=9), node(3, ipsec_index=9999)])

@@ -36,6 +36,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
     Outcome,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_wire import ipsec_wire
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import wire, within_reach
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import (
     SHARED,
@@ -103,7 +104,7 @@ class ActionModule(ActionBase):
         if outcome.plan.encryption is not None:
             result.update(nodes=within_reach(outcome.plan), wire=wire(outcome.plan))
         elif outcome.plan.ipsec is not None:
-            result["nodes"] = []
+            result.update(nodes=[], wire=ipsec_wire(outcome.plan.ipsec))
         return result
 
 

@@ -48,7 +48,11 @@ _value:
     - C(works), whether every pair is V(ok); C(summary), one line; C(table), lines for people; and C(pairs), with C(nodes),
       C(verdict), C(reasons), C(handshake_age), C(rtt_ms), C(mtu), and the packets C(encrypted), C(plaintext_pod) and
       C(plaintext_host).
-    - A verdict is V(ok), V(plaintext), V(not_asked), or one of M(wirewright.overlay.overlay_probe).
+    - With IPsec also C(states), for each way between two addresses C(source), C(destination), C(src), C(dst), the C(spis) of
+      the states that are sent by, the packets C(sent), C(received) and C(failed) meanwhile, C(key_age_days),
+      C(sequence_percent), and C(fault), what is wrong with them.
+    - A verdict is V(ok), V(plaintext), V(not_asked), or one of M(wirewright.overlay.overlay_probe). With IPsec V(no_state)
+      and V(no_answer) take the place of most of those.
   type: dict
   sample:
     works: true
@@ -64,6 +68,7 @@ _value:
         encrypted: 24
         plaintext_pod: 0
         plaintext_host: 0
+        states: []
 """
 
 

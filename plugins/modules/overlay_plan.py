@@ -224,6 +224,8 @@ wire:
       node is its O(wirewright.overlay.wire_census#module:mark).
     - C(encrypting) are the nodes that should encrypt, C(keyless) those of them whose key nobody knows; C(host_encryption)
       and C(exempt_hosts) are the variables of these names.
+    - Of nodes with IPsec, C(ipsec) is the option O(wirewright.overlay.wire_census#module:ipsec), and C(by_pair) whether each
+      pair has states of its own.
   returned: with O(topology) V(node_encryption)
   type: dict
   sample:

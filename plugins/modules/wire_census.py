@@ -16,8 +16,8 @@ description:
     What is sent is counted as well as what is received, of IPv4 and IPv6, with VLAN tags or without.
   - Of a packet, addresses, protocol, ports and the type of WireGuard's message are looked at. Nothing of a packet is kept
     or returned.
-  - Can ask peers of a WireGuard interface meanwhile, as M(wirewright.overlay.overlay_probe) does, so that there is
-    something to count.
+  - Can ask peers of a WireGuard interface meanwhile, as M(wirewright.overlay.overlay_probe) does, or through IPsec, so
+    that there is something to count.
   - Needs root. No private or preshared key is returned.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -110,6 +110,38 @@ options:
               - The addresses to ask; each has to answer. A prefix length is ignored.
             type: list
             elements: str
+  ipsec:
+    description:
+      - Which states of IPsec between O(nodes) to tell of, and whom to ask through them meanwhile. It has O(seconds) for
+        that.
+    type: dict
+    suboptions:
+      reqids:
+        description:
+          - The reqids of the states, one or a range.
+        type: str
+        default: 7100-7199
+      ask:
+        description:
+          - The addresses to ask. They are reached as this host's routes and policies have it.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description:
+              - The node whose address it is.
+            type: str
+            required: true
+          address:
+            description:
+              - The address. A prefix length is ignored.
+            type: str
+            required: true
+          mtu:
+            description:
+              - Size of the packets that should pass, in bytes. Left out, small ones are asked with.
+            type: int
 attributes:
   check_mode:
     description: Can run in C(check_mode); it changes nothing anyway, and asks peers all the same.
@@ -225,10 +257,39 @@ probe:
   returned: with O(probe)
   type: dict
   sample: {peers: [], summary: 0 peers, refusal: ''}
+ipsec:
+  description:
+    - With O(ipsec), its states and answers. No key is among them.
+  returned: with O(ipsec)
+  type: dict
+  contains:
+    states:
+      description:
+        - The states of each way between two nodes, by their names C(source) and C(destination), and addresses C(src) and
+          C(dst); their C(spis), and of all of them the C(packets) and C(bytes) so far, the packets C(meanwhile), and how many
+          of these C(failed) the checks of replay and integrity.
+        - C(key_age_days) is the age of the oldest, and C(sequence_percent) how much of its sequence numbers the one that
+          has sent most has used.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {source: node1, destination: node2, src: 192.0.2.1, dst: 192.0.2.2, spis: ['0x4b001000'], packets: 24, bytes: 2016,
+           meanwhile: 6, failed: 0, key_age_days: 3, sequence_percent: 0}
+    answers:
+      description:
+        - By C(name) and C(address), whether it C(replied), after how many milliseconds (C(rtt_ms)), and C(mtu), the size of
+          the largest packets that passed, of C(wanted_mtu).
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {name: node2, address: 10.244.2.1, replied: true, rtt_ms: 0.42, mtu: 1446, wanted_mtu: 1446}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.census.module_run import run
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.ownership import OURS
 
 
 def main() -> None:
@@ -242,6 +303,15 @@ def main() -> None:
         "interface": {"type": "str", "required": True},
         "peers": {"type": "list", "elements": "dict", "options": peer},
     }
+    asked = {
+        "name": {"type": "str", "required": True},
+        "address": {"type": "str", "required": True},
+        "mtu": {"type": "int"},
+    }
+    ipsec = {
+        "reqids": {"type": "str", "default": str(OURS)},
+        "ask": {"type": "list", "elements": "dict", "default": [], "options": asked},
+    }
     node = {"name": {"type": "str", "required": True}, "addresses": addresses, "pod_networks": addresses}
     run(
         AnsibleModule(
@@ -254,6 +324,7 @@ def main() -> None:
                 "seconds": {"type": "float", "default": 5},
                 "packets": {"type": "int", "default": 100000},
                 "probe": {"type": "dict", "options": probe},
+                "ipsec": {"type": "dict", "options": ipsec},
             },
             supports_check_mode=True,
         )

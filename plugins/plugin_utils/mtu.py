@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 WIREGUARD = 32
 UDP = 8
+ESP_HEADER, ESP_IV = 8, 8
 IPV4 = 20
 IPV6 = 40
 
@@ -39,6 +40,15 @@ def automatic(underlay: Mapping[str, int], families: Iterable[str]) -> int:
     if "name" in outer:
         fits.append(known - OVERHEAD["ipv6"])
     return min(fits)
+
+
+def through_esp(underlay: int, family: int, icv_bits: int) -> int:
+    """Return the size of the largest packet that fits into one of ESP in tunnel mode, between addresses of a family.
+
+    RFC 4303 section 2: header 8, pad length and next header 2, all padded to 4; RFC 4106 and RFC 7634: IV 8.
+    """
+    room = underlay - (IPV6 if family == 6 else IPV4) - ESP_HEADER - ESP_IV - icv_bits // 8
+    return room - room % 4 - 2
 
 
 def ceiling(underlay: Mapping[str, int], families: Iterable[str]) -> int | None:

@@ -9,16 +9,24 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.node_ipsec_verdicts import (
+    NO_STATE,
+    Way,
+    answer_of,
+    ways_between,
+)
 
 OK, PLAINTEXT, NOT_ASKED = "ok", "plaintext", "not_asked"
 
 _SHOWN = 60  # pairs in a table; those that are not well come first
 _NAMED = 5  # pairs that the summary names for each verdict
 _HEADINGS = ("pair", "verdict", "handshake", "RTT", "MTU", "encrypted", "plain pods", "plain nodes")
+_IPSEC_HEADINGS = ("pair", "verdict", "states", "keys", *_HEADINGS[3:])
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class PairVerdict:
     """Two nodes. reasons: what to look at. handshake_age in seconds, rtt_ms in milliseconds, mtu in bytes.
 
     encrypted, plaintext_pod, plaintext_host: packets between the two, both ways. The worse side tells the other figures.
+    states: of IPsec, by way.
     """
 
     nodes: tuple[str, str]
@@ -37,6 +46,7 @@ class PairVerdict:
     encrypted: int = 0
     plaintext_pod: int = 0
     plaintext_host: int = 0
+    states: tuple[Way, ...] = ()
 
     @property
     def label(self) -> str:
@@ -56,8 +66,15 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
     for pair in combinations(sorted(wire["encrypting"]), 2):
         if asked.keys().isdisjoint(pair):
             continue
-        answers = [(one, other, probes[one].get(other)) for one, other in (pair, (pair[1], pair[0])) if one in probes]
-        found.append(_judge(pair, counts.get(frozenset(pair), {}), answers, asked, wire))
+        both = [(one, other) for one, other in (pair, (pair[1], pair[0])) if one in asked]
+        ways = ways_between(pair, asked, wire) if wire.get("by_pair") else []
+        if wire.get("ipsec"):
+            # Where a node has no address to ask, its states and what is on the wire have to do.
+            told = [(one, other, answer_of(one, other, asked, ways)) for one, other in both]
+            answers: list[Any] = [answer for answer in told if answer[2] is not None]
+        else:
+            answers = [(one, other, probes[one].get(other)) for one, other in both]
+        found.append(_judge(pair, counts.get(frozenset(pair), {}), answers, ways, asked, wire))
     return found
 
 
@@ -80,7 +97,8 @@ def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[s
 def _judge(
     pair: tuple[str, str],
     counts: Mapping[str, int],
-    answers: list[tuple[str, str, Mapping[str, Any] | None]],
+    answers: Sequence[tuple[str, str, Mapping[str, Any] | None]],
+    ways: Sequence[Way],
     asked: Mapping[str, Mapping[str, Any]],
     wire: Mapping[str, Any],
 ) -> PairVerdict:
@@ -92,6 +110,10 @@ def _judge(
     if hosts and wire["host_encryption"] and not set(pair) & set(wire["exempt_hosts"]):
         words.append(PLAINTEXT)
         reasons.append(f"{_packets(hosts)} of the nodes themselves in plain text: look at the rules and the routes")
+    for way in ways:
+        if way.fault:
+            words.append(NO_STATE)
+            reasons.append(f"{way.fault}: run the role on all nodes")
     for one, other, peer in answers:
         if peer is None:
             words.append(NOT_ASKED)
@@ -110,6 +132,7 @@ def _judge(
         counts.get("wireguard", 0) + counts.get("esp", 0),
         pods,
         hosts,
+        tuple(ways),
     )
 
 
@@ -133,8 +156,13 @@ def report(pairs: list[PairVerdict], results: Mapping[str, Mapping[str, Any]]) -
         "works": all(pair.verdict == OK for pair in pairs),
         "summary": summary(pairs),
         "table": [summary(pairs), *_table(pairs), *_reasons(pairs), *_notes(results)],
-        "pairs": [{**asdict(pair), "nodes": list(pair.nodes), "reasons": list(pair.reasons)} for pair in pairs],
+        "pairs": [_as_data(pair) for pair in pairs],
     }
+
+
+def _as_data(pair: PairVerdict) -> dict[str, Any]:
+    states = [{**asdict(way), "spis": list(way.spis)} for way in pair.states]
+    return {**asdict(pair), "nodes": list(pair.nodes), "reasons": list(pair.reasons), "states": states}
 
 
 def summary(pairs: list[PairVerdict]) -> str:
@@ -154,7 +182,7 @@ def _table(pairs: list[PairVerdict]) -> list[str]:
     if not pairs:
         return []
     shown = sorted(pairs, key=lambda pair: pair.verdict == OK)[:_SHOWN]
-    rows = [_HEADINGS, *map(_row, shown)]
+    rows = [_IPSEC_HEADINGS, *map(_ipsec_row, shown)] if pairs[0].states else [_HEADINGS, *map(_row, shown)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows]
     return lines + ([f"and {len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else [])
@@ -165,6 +193,23 @@ def _row(pair: PairVerdict) -> tuple[str, ...]:
         pair.label,
         pair.verdict,
         "-" if pair.handshake_age is None else f"{pair.handshake_age} s",
+        *_figures(pair),
+    )
+
+
+def _ipsec_row(pair: PairVerdict) -> tuple[str, ...]:
+    age = max((way.key_age_days for way in pair.states if way.key_age_days is not None), default=None)
+    return (
+        pair.label,
+        pair.verdict,
+        f"{sum(not way.fault for way in pair.states)} of {len(pair.states)}",
+        "-" if age is None else f"{age} d",
+        *_figures(pair),
+    )
+
+
+def _figures(pair: PairVerdict) -> tuple[str, ...]:
+    return (
         "-" if pair.rtt_ms is None else f"{pair.rtt_ms:g} ms",
         "-" if pair.mtu is None else str(pair.mtu),
         str(pair.encrypted),

@@ -156,7 +156,7 @@ class Lab:
         *args: str,
         env: Mapping[str, str] | None = None,
         under: Iterable[str] = (),
-        timeout: float = 600,
+        timeout: float = 1200,
     ) -> Play:
         """Run a playbook, given as a path in the checkout or as text, with the inventory written last.
 

@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..prefix import Prefix, parse_address, parse_prefix
+from ..probe.echo import FLOOR
+from ..probe.echo import LARGEST as LARGEST_PACKET
 from ..probe.options import Wanted as WantedProbe
 from ..probe.options import parse as parse_probe
 from ..refusal import InvalidOptions
+from ..xfrm.ownership import OURS, parse_reqids
+from .ipsec import Asked, WantedIpsec
 from .tally import Node, Underlay
 
 T = TypeVar("T")
@@ -41,6 +45,7 @@ class Wanted:
     seconds: float
     packets: int
     probe: WantedProbe | None
+    ipsec: WantedIpsec | None = None
 
 
 def parse(options: Mapping[str, Any]) -> Wanted:
@@ -65,10 +70,11 @@ def parse(options: Mapping[str, Any]) -> Wanted:
     nodes = tuple(_node(raw, f"nodes[{place}]", errors) for place, raw in enumerate(options["nodes"]))
     _refuse_repeated(nodes, errors)
     probe = _probe(options["probe"], seconds, errors)
+    ipsec = _ipsec(options["ipsec"], errors)
     if errors:
         raise InvalidOptions(errors)
     underlay = Underlay(nodes, frozenset(options["wireguard_ports"]), frozenset(options["exempt_ports"]))
-    return Wanted(underlay, tuple(dict.fromkeys(options["interfaces"] or ())), mark, seconds, packets, probe)
+    return Wanted(underlay, tuple(dict.fromkeys(options["interfaces"] or ())), mark, seconds, packets, probe, ipsec)
 
 
 def _node(raw: Mapping[str, Any], where: str, errors: list[str]) -> Node:
@@ -113,3 +119,26 @@ def _probe(raw: Mapping[str, Any] | None, seconds: float, errors: list[str]) -> 
     except ValueError as exc:
         errors.append(f"probe: {exc}")
     return None
+
+
+def _ipsec(raw: Mapping[str, Any] | None, errors: list[str]) -> WantedIpsec | None:
+    if raw is None:
+        return None
+    reqids = OURS
+    try:
+        reqids = parse_reqids(raw["reqids"])
+    except ValueError as exc:
+        errors.append(f"ipsec.reqids: {exc}")
+    asked = []
+    for place, one in enumerate(raw.get("ask") or ()):
+        where = f"ipsec.ask[{place}]"
+        try:
+            host = _host(one["address"])
+        except ValueError as exc:
+            errors.append(f"{where}.address: {exc}; write an address of the node that is reached by IPsec")
+            continue
+        mtu = one.get("mtu")
+        if mtu is not None and not FLOOR[host.family] <= mtu <= LARGEST_PACKET:
+            errors.append(f"{where}.mtu: {mtu} is not within {FLOOR[host.family]} and {LARGEST_PACKET}")
+        asked.append(Asked(one["name"], host, mtu))
+    return WantedIpsec(reqids, tuple(asked))

@@ -23,7 +23,7 @@ from ..netlink.route import NETLINK_ROUTE, RTM_GETROUTE, decode_lookup, encode_l
 from ..probe import report as probe_report
 from ..probe.run import Finding, probe
 from ..refusal import Refused
-from . import xfrm_stat
+from . import ipsec, xfrm_stat
 from .ear import listening
 from .options import Wanted
 from .tally import KINDS, Node, Tally
@@ -41,24 +41,32 @@ class Census:
     xfrm: dict[str, int]
     findings: list[Finding] | None
     refusal: str = ""  # why no peer could be asked
+    ipsec: dict[str, Any] | None = None  # of the states between nodes, and of those who were asked
 
 
 def take(wanted: Wanted) -> Census:
-    """Return the census. Raises Refused, UnreadableMemory, and OSError where no socket is to be had."""
+    """Return the census. Raises Refused, UnreadableMemory, and OSError where no socket is to be had.
+
+    Peers of WireGuard, and who is reached by IPsec, are asked while it listens.
+    """
     interfaces = wanted.interfaces or underlay_interfaces(wanted.underlay.nodes, wanted.mark)
     if not interfaces:
         raise Refused("interfaces: no route of this host leads to an address of another node; name the interfaces")
     tally = Tally(wanted.underlay)
+    states = ipsec.read(wanted.ipsec) if wanted.ipsec else []
     before, begun = xfrm_stat.read(), time.monotonic()
-    with ThreadPoolExecutor(1) as pool, listening(interfaces) as ear:
+    with ThreadPoolExecutor(2) as pool, listening(interfaces) as ear:
         asking = pool.submit(probe, wanted.probe) if wanted.probe else None
+        inquiring = pool.submit(ipsec.ask, wanted.ipsec, wanted.seconds) if wanted.ipsec else None
         for heard in ear.packets(wanted.seconds, wanted.packets):
             tally.add(*heard)
         took = time.monotonic() - begun
         findings, refusal = _findings(asking)
+        inquiries = inquiring.result() if inquiring else []
     is_full = sum(tally.counts.values()) >= wanted.packets
     growth = xfrm_stat.growth(before, xfrm_stat.read())
-    return Census(tuple(interfaces), took, tally.counts, is_full, ear.lost, growth, findings, refusal)
+    told = ipsec.result(wanted.ipsec, inquiries, states, wanted.underlay.nodes) if wanted.ipsec else None
+    return Census(tuple(interfaces), took, tally.counts, is_full, ear.lost, growth, findings, refusal, told)
 
 
 def _findings(asking: Future[list[Finding]] | None) -> tuple[list[Finding] | None, str]:
@@ -102,4 +110,6 @@ def result(census: Census) -> dict[str, Any]:
     }
     if census.findings is not None:
         found["probe"] = {**probe_report.result(census.findings), "refusal": census.refusal}
+    if census.ipsec is not None:
+        found["ipsec"] = census.ipsec
     return found

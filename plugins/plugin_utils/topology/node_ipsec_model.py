@@ -45,7 +45,8 @@ class IpsecPlan:
     """nodes and their parts by name; held: the slots of states that nodes hold, while keys are changed.
 
     underlays: interface and MTU of a node's underlay. filters: of those nodes that were heard from. pairs: by node, what
-    becomes of others between the two of them, where that is not their part.
+    becomes of others between the two of them, where that is not their part. gateways: a node's own addresses among its
+    pods.
     """
 
     nodes: Mapping[str, IpsecNode]
@@ -55,6 +56,7 @@ class IpsecPlan:
     underlays: Mapping[str, tuple[str, int]]
     filters: Mapping[str, PacketFilter]
     pairs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gateways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def part_for(self, name: str, other: str) -> str:
         """Return what becomes of another node, as far as one has to do with it."""
@@ -92,6 +94,7 @@ class IpsecPlan:
                 name: [list(one.pod_interfaces), list(one.closed), one.persistent] for name, one in self.filters.items()
             },
             "pairs": {name: dict(others) for name, others in self.pairs.items()},
+            "gateways": {name: list(addresses) for name, addresses in self.gateways.items()},
             "held": {name: [list(slots.receive), list(slots.send)] for name, slots in self.held.items()},
         }
 
@@ -124,4 +127,5 @@ class IpsecPlan:
                 for name, (interfaces, closed, persistent) in data["filters"].items()
             },
             {name: dict(others) for name, others in data["pairs"].items()},
+            {name: tuple(addresses) for name, addresses in data["gateways"].items()},
         )

@@ -137,7 +137,9 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
             name: (own.interface, own.mtu or settings.mtu) for name in nodes for own in _underlay(discoveries[name])
         }
         filters = {name: _packet_filter(inputs[name], extras[name], discoveries[name]) for name in nodes}
-        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays, filters, _pairs(inputs, parts, facts))
+        gateways = {name: tuple(discoveries[name].pod_gateways.values()) for name in nodes}
+        pairs = _pairs(inputs, parts, facts)
+        ipsec = IpsecPlan(nodes, parts, settings, held if due else {}, underlays, filters, pairs, gateways)
         hosts = {name: HostPlan(None) for name in nodes}
         plan = FleetPlan("", hosts, topology="node_encryption", ipsec=ipsec)
     lines = [*one_line_each(warnings), *node_ipsec_memory.warnings(facts)]

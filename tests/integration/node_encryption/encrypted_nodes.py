@@ -51,14 +51,23 @@ class EncryptedNodes(NodeCluster):
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         **variables: Any,
     ) -> Play:
-        """Write the inventory, run the role, and return what it did. Variables go without the role's prefix."""
+        """Write the inventory, run the role, and return what it did."""
+        self.write_inventory(nodes, per_host, **variables)
+        return self.lab.playbook(PLAY, *args)
+
+    def write_inventory(
+        self,
+        nodes: list[Node] | None = None,
+        per_host: Mapping[str, Mapping[str, Any]] | None = None,
+        **variables: Any,
+    ) -> None:
+        """Write what the inventory says of the nodes."""
         hosts = {
             node.name: {**self.variables(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes
         }
         common = {"overlay_userspace": self._userspace, "node_encryption_node_ip_families": [4, 6], **variables}
         document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
         (self.lab.path / "inventory.yml").write_text(json.dumps(document))
-        return self.lab.playbook(PLAY, *args)
 
     def variables(self, node: Node) -> dict[str, Any]:
         """Return what the inventory says of a node."""

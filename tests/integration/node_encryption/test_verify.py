@@ -64,3 +64,20 @@ def test_cluster_is_looked_at_broken_disabled_and_removed(cluster: EncryptedNode
         assert node.host.shell(f"{left} 2>/dev/null || :") == ""
     again = assert_ok(cluster.lab.playbook(REMOVE))
     assert again.changed == 0, again
+
+
+def test_ipsec_that_is_not_there_yet_is_told(cluster: EncryptedNodes) -> None:
+    # This kernel may have no ESP; that of tests/kernel shows what is there.
+    cluster.write_inventory(node_encryption_backend="ipsec", node_encryption_ipsec_master="correct horse battery")
+    play = cluster.lab.playbook(VERIFY)
+    assert play.rc != 0 and play.changed == 0
+    assert verdicts(play) == dict.fromkeys(["n1 n2", "n1 n3", "n2 n3"], "plaintext"), "asked all the same"
+    (said,) = play.results(task="Say how it stands")
+    assert said["msg"][1].split()[:4] == ["pair", "verdict", "states", "keys"]
+    assert any(line.split()[:7] == ["n1", "-", "n2", "plaintext", "0", "of", "4"] for line in said["msg"]), said
+    assert any("n1 has no state to send to n2 by, from 10.0.0.1 to 10.0.0.2" in line for line in said["msg"])
+    (census,) = play.results(host="n1", action="wirewright.overlay.wire_census")
+    answers = {entry["address"]: entry["mtu"] for entry in census["ipsec"]["answers"]}
+    assert answers == {
+        "10.244.2.1": 1446, "fd00:244:0:2::1": 1426, "10.244.3.1": 1446, "fd00:244:0:3::1": 1426,
+    }  # fmt: skip

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.mtu import automatic, ceiling, choose
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.mtu import automatic, ceiling, choose, through_esp
 
 ETHERNET = {"ipv4": 1500, "ipv6": 1500}
 
@@ -57,3 +57,12 @@ def test_an_assumption_is_not_certain() -> None:
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize(
+    ("underlay", "family", "icv_bits", "expected"),
+    [(1500, 4, 128, 1446), (1500, 6, 128, 1426), (1499, 4, 128, 1442), (1500, 4, 64, 1454), (9000, 4, 128, 8946)],
+)
+def test_through_esp(underlay: int, family: int, icv_bits: int, expected: int) -> None:
+    """The first two are what a kernel was seen to let pass."""
+    assert through_esp(underlay, family, icv_bits) == expected

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils.census.ipsec import Asked, WantedIpsec
 from ansible_collections.wirewright.overlay.plugins.module_utils.census.options import Wanted, parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.census.tally import Node, Underlay
 from ansible_collections.wirewright.overlay.plugins.module_utils.census.xfrm_stat import growth, read
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.ownership import Reqids
 
 NODE = {"name": "n1", "addresses": ["10.0.0.1/24"], "pod_networks": ["10.244.1.0/24"]}
 GIVEN: dict[str, Any] = {
@@ -25,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "seconds": 5.0,
     "packets": 1000,
     "probe": None,
+    "ipsec": None,
 }
 
 
@@ -44,6 +47,13 @@ def test_probe_has_as_long_as_the_census() -> None:
     )
 
 
+def test_whom_to_ask_over_ipsec() -> None:
+    ask = [{"name": "n2", "address": "10.244.2.1/24", "mtu": 1446}, {"name": "n2", "address": "fd00::1"}]
+    ipsec = parse({**GIVEN, "ipsec": {"reqids": "7100", "ask": ask}}).ipsec
+    asked = (Asked("n2", parse_prefix("10.244.2.1/32"), 1446), Asked("n2", parse_prefix("fd00::1/128"), None))
+    assert ipsec == WantedIpsec(Reqids(7100, 7100), asked)
+
+
 def test_all_that_is_wrong_is_named_at_once() -> None:
     wrong = {
         "nodes": [
@@ -58,6 +68,10 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
         "seconds": float("nan"),
         "packets": 0,
         "probe": {"interface": "..", "peers": [{"public_key": "short"}]},
+        "ipsec": {
+            "reqids": "0",
+            "ask": [{"name": "n2", "address": "x"}, {"name": "n2", "address": "::1", "mtu": 1279}],
+        },
     }
     with pytest.raises(InvalidOptions) as caught:
         parse(wrong)
@@ -75,6 +89,9 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
         "nodes[2]",
         "probe.interface",
         "probe.peers[0].public_key",
+        "ipsec.reqids",
+        "ipsec.ask[0].address",
+        "ipsec.ask[1].mtu",
     ]
     assert "10.0.0.1/32 is that of n1 already" in caught.value.errors[9]
 

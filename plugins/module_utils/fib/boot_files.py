@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..host.files import HEADER, OWN_DIRECTORY, BootFile
+from ..host.systemd import KUBELETS
 from ..netlink.route import TableRoute
 from ..netlink.rule import Rule
 from .batch import Names, networkd_section, route_line, rule_line
@@ -50,7 +51,7 @@ Description=Rules and routes of wirewright.overlay
 Documentation=man:ip-rule(8) man:ip-route(8)
 DefaultDependencies=no
 Wants=network-pre.target
-Before=network-pre.target kubelet.service shutdown.target
+Before=network-pre.target {KUBELETS} shutdown.target
 Conflicts=shutdown.target
 
 [Service]

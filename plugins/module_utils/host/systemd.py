@@ -12,6 +12,9 @@ from __future__ import annotations
 import os
 import subprocess
 
+# What starts pods: what shall be closed to them is closed before.
+KUBELETS = "kubelet.service k3s.service k3s-agent.service rke2-server.service rke2-agent.service"
+
 # Present while systemd is the init system (sd_booted(3)).
 _MARK = "/run/systemd/system"
 

@@ -4,8 +4,8 @@
 
 """The files from which our table comes back at boot: one of nft(8) for each interface, and one unit for all. Pure.
 
-The unit runs before the network is set up, and again whenever nftables.service starts or is reloaded, because
-distributions let that begin with `flush ruleset`, which takes everybody's tables away.
+The unit runs before the network is set up and before a kubelet starts, and again whenever nftables.service starts or is
+reloaded, because distributions let that begin with `flush ruleset`, which takes everybody's tables away.
 
 This module is private to the collection.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..host.files import HEADER, BootFile
+from ..host.systemd import KUBELETS
 from .table import Section, load_script
 
 DIRECTORY = "/etc/wirewright.overlay/nftables"
@@ -31,7 +32,7 @@ Description=Packet rules of wirewright.overlay
 Documentation=man:nft(8)
 DefaultDependencies=no
 Wants=network-pre.target
-Before=network-pre.target shutdown.target
+Before=network-pre.target {KUBELETS} shutdown.target
 Conflicts=shutdown.target
 After=nftables.service
 PartOf=nftables.service

@@ -13,6 +13,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -56,6 +57,7 @@ class BootInterface:
     route_protocol: int
     route_metric: int = 0
     peers: tuple[BootPeer, ...] = ()
+    sysctls: tuple[Sysctl, ...] = ()
     private_key_text: str = field(default="", repr=False)
 
 
@@ -124,6 +126,10 @@ def wg_quick(interface: BootInterface) -> str:
     for destination in sorted(interface.routes):
         version = 6 if ":" in str(destination) else 4
         lines.append(f"PostUp = ip -{version} route add {destination} dev %i proto {interface.route_protocol}{metric}")
+    # systemd-sysctl comes before the interface, and again only where udev tells it of a new one.
+    own = [sysctl for sysctl in interface.sysctls if interface.name in sysctl.path.split("/")]
+    for sysctl in sorted(own, key=Sysctl.key):
+        lines.append(f"PostUp = echo {shlex.quote(sysctl.value)} >{shlex.quote(f'/proc/sys/{sysctl.path}')} || :")
     # Routes of other tables; one that fails does not take the interface down.
     hook = hook_path("%i")
     lines.append(f"PostUp = test ! -e {hook} || ip -force -batch {hook} || :")

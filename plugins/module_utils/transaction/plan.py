@@ -142,6 +142,7 @@ def plan(
             route_protocol=PROTOCOL,
             route_metric=wanted.route_metric,
             peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), memory),
+            sysctls=wanted.sysctls,
             private_key_text=encode_key(private_key) if private_key else "",
         )
         files = _plan_files(current, wanted, boot, memory, systemd=systemd)

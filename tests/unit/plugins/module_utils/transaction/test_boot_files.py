@@ -54,6 +54,12 @@ INTERFACE = BootInterface(
         BootPeer(BETA, "192.0.2.2:51820", "beta"),
         BootPeer(DELTA, "", "delta"),
     ),
+    sysctls=(
+        Sysctl("net/odd$/wg0", "a $(b)"),
+        Sysctl("net/ipv4/conf/wg0/rp_filter", "2"),
+        Sysctl("net/ipv4/conf/wg01/rp_filter", "2"),
+        Sysctl("net/ipv4/ip_forward", "1"),
+    ),
     private_key_text=PRIVATE_TEXT,
 )
 
@@ -72,6 +78,8 @@ PostUp = wg set %i private-key /etc/wireguard/wg0.key
 PostUp = ip link set dev %i alias wirewright.overlay
 PostUp = ip -4 route add 10.77.0.0/16 dev %i proto 87
 PostUp = ip -6 route add fd77::/48 dev %i proto 87
+PostUp = echo 2 >/proc/sys/net/ipv4/conf/wg0/rp_filter || :
+PostUp = echo 'a $(b)' >'/proc/sys/net/odd$/wg0' || :
 PostUp = test ! -e /etc/wirewright.overlay/fib/%i.up || ip -force -batch /etc/wirewright.overlay/fib/%i.up || :
 PostUp = wg set %i peer {key_text(2)} endpoint vpn.example.org:51820 &
 

@@ -47,10 +47,10 @@ def hold(*, check_mode: bool) -> Iterator[None]:
 def _open(*, create: bool) -> int | None:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        if not create:
-            return os.open(LOCK, flags)
+        return os.open(LOCK, flags)
     except FileNotFoundError:
-        return None
+        if not create:
+            return None
     files.make_directories(os.path.dirname(LOCK))
     return os.open(LOCK, flags | os.O_CREAT, 0o600)  # others could hold it, and keep us out, if they could open it
 

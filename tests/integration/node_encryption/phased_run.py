@@ -51,6 +51,7 @@ class PhasedRun:
 
     def __init__(self, userspace: bool) -> None:
         self._userspace = userspace
+        self._secrets: Mapping[str, Any] = {}
         self.facts: dict[str, dict[str, Any]] = {}
 
     def __call__(
@@ -61,13 +62,15 @@ class PhasedRun:
         between: Callable[[str], None] = lambda phase: None,
         flipped: Callable[[Node], None] | None = None,
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **variables: Any,
     ) -> Run:
         """Make the nodes what the variables say, without the role's prefix. between: what is called before a phase.
 
         limit: the nodes that this run speaks to. flipped: with it, nodes are switched over one by one, and it is called
-        after each.
+        after each. secrets: from which preshared keys are derived, as `host_document` takes them.
         """
+        self._secrets = secrets or {}
         spoken = [node for node in nodes if limit is None or node in list(limit)]
         hosts = {node: {**_variables(node), "userspace": self._userspace, **variables} for node in nodes}
         for node, own in hosts.items():
@@ -104,7 +107,7 @@ class PhasedRun:
         self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False
     ) -> dict[str, Applied]:
         def apply(node: Node) -> Applied | None:
-            document = host_document(plan, node.name, phase=phase)
+            document = host_document(plan, node.name, phase=phase, **self._secrets)
             return node.apply(check_mode=check_mode, **document) if document else None
 
         found = zip(nodes, _each(apply, nodes))

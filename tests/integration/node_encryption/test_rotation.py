@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from encrypted_nodes import STRICT, EncryptedNodes
+from encrypted_nodes import CLOSED, STRICT, EncryptedNodes
 from mesh_lab import assert_ok
+from node_cluster import Node
 from wire_capture import WIREGUARD
-
-pytestmark = [pytest.mark.plays]
 
 EVERYTHING = {**STRICT, "node_encryption_host_encryption": True}
 
@@ -22,6 +21,7 @@ def keys(cluster: EncryptedNodes, device: str) -> set[str]:
     return {node.host.shell(f"wg show {device} public-key").strip() for node in cluster.nodes}
 
 
+@pytest.mark.plays
 def test_keys_are_changed_without_loss_and_without_plain_text(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     assert_ok(cluster.converge(**EVERYTHING))
@@ -40,3 +40,27 @@ def test_keys_are_changed_without_loss_and_without_plain_text(cluster: Encrypted
         assert "kwg0" not in node.run("ip", "link") + node.run("nft", "list", "ruleset")
         assert node.host.shell("ls /etc/wireguard").split() == ["kwg1.key"], "the old private key is gone"
     assert assert_ok(cluster.converge(**EVERYTHING)).changed == 0, "the next run stays with the new device"
+
+
+def test_preshared_keys_come_and_change_without_loss(cluster: EncryptedNodes, tmp_path: Path) -> None:
+    n1, n2, _n3 = cluster.nodes
+    cluster.phased(**CLOSED)
+    seen = set()
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.captured(tmp_path / "wire.pcap") as wire:
+        for epoch in (1, 2):
+            secrets = {"psk_master": "a master secret of this test, long enough", "psk_epoch": epoch}
+            assert all(cluster.phased(secrets=secrets, **CLOSED).changed.values())
+            shared = preshared_keys(n1) & preshared_keys(n2)
+            assert len(shared) == 1 and not shared & {"(none)", *seen}, "one for the pair, and a new one"
+            seen |= shared
+        assert pods.lost() == []
+        assert set(wire.kinds()) == {WIREGUARD}
+    # What was agreed before goes on with the old keys; who begins anew has to know the new one.
+    n1.host.shell("ip link del kwg0")
+    cluster.phased(secrets=secrets, **CLOSED)
+    assert cluster.ping(n1.pod, n2.pod.ipv4, count=1) == 1
+
+
+def preshared_keys(node: Node) -> set[str]:
+    """Return the preshared keys that a node has for the others."""
+    return {line.split()[1] for line in node.host.run("wg", "show", "kwg0", "preshared-keys").splitlines()}

@@ -76,7 +76,9 @@ def noted(host: HostInput) -> tuple[int, int] | None:
     """Return the table and first priority that an earlier run has left on a host, None for none."""
     interfaces = (host.fact or {}).get("interfaces")
     for state in interfaces.values() if isinstance(interfaces, Mapping) else ():
-        table, _space, priority = str((state.get("notes") or {}).get(NOTE, "")).partition(" ")
+        notes_there = state.get("notes") if isinstance(state, Mapping) else None
+        note = notes_there.get(NOTE, "") if isinstance(notes_there, Mapping) else ""
+        table, _space, priority = str(note).partition(" ")
         if table.isdigit() and priority.isdigit():
             return int(table), int(priority)
     return None

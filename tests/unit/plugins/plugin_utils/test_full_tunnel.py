@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import Interfaces, parse_sections
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel import noted
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from planned_hub_spoke import SECOND, applied, hub, interfaces, peers, planned, problems, silent, spoke, warnings
 
@@ -199,3 +200,9 @@ def test_a_hub_that_was_not_heard_from_is_not_left() -> None:
     unheard = silent(hub("h1", HIDDEN))._replace(unresolved={"masquerade": "undefined"})
     document = host_document(planned(unheard, H2), "h2")
     assert document["ip_routes"][0]["routes"] and len(document["ip_rules"]["rules"]) == 5
+
+
+@pytest.mark.parametrize("told", [3, {"notes": "text"}, {"notes": {"full_tunnel": 7170}}, {}])
+def test_a_fact_of_another_shape_is_none_of_a_full_tunnel(told: object) -> None:
+    host = spoke("s3")._replace(fact={"interfaces": {"wg0": told}})
+    assert noted(host) is None

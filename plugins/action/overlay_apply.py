@@ -17,7 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible.plugins.action import ActionBase
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import whole_number
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart, set_apart_ahead
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import (
     NotInPlan,
     host_document,
@@ -34,7 +34,7 @@ MODULE = "wirewright.overlay.overlay_apply"
 # What the plan does not say. Of these only the last is for the module too.
 ALLOW = "allow_management_change"
 PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", "ipsec_master", ALLOW)
-STATES, KEYS = "xfrm_states", "xfrm_keys"
+STATES, KEYS, BOOT = "xfrm_states", "xfrm_keys", "xfrm_boot"
 
 
 class ActionModule(ActionBase):
@@ -51,6 +51,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"psk_master: the master secret is only for {PLAN_FROM}, and goes to no host")
         if args.get(STATES) is not None:
             args[STATES], keys = set_apart(to_plain(args[STATES]))
+            args[KEYS] = {**keys, **(args.get(KEYS) or {})}
+        if args.get(BOOT) is not None:
+            args[BOOT], keys = set_apart_ahead(to_plain(args[BOOT]))
             args[KEYS] = {**keys, **(args.get(KEYS) or {})}
         result.update(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
         return result

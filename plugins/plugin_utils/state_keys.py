@@ -12,9 +12,24 @@ from typing import Any
 _ALGORITHMS = ("aead", "auth", "enc", "comp")
 
 
-def set_apart(options: object) -> tuple[object, dict[str, Any]]:
+def set_apart_ahead(boot: object) -> tuple[object, dict[str, Any]]:
+    """Return the option xfrm_boot of overlay_apply without the keys of the epochs ahead, and these, as `set_apart`."""
+    keys: dict[str, Any] = {}
+    ahead = boot.get("ahead") if isinstance(boot, Mapping) else None
+    if not isinstance(boot, Mapping) or not isinstance(ahead, Mapping):
+        return boot, keys
+    named = {}
+    for epoch, states in ahead.items():
+        options, found = set_apart({"states": states}, f"ahead.{epoch}.")
+        named[epoch] = options["states"] if isinstance(options, Mapping) else states
+        keys.update(found)
+    return {**boot, "ahead": named}, keys
+
+
+def set_apart(options: object, place: str = "") -> tuple[object, dict[str, Any]]:
     """Return the options of xfrm_state with key_name in place of each key, and the keys by these names.
 
+    place: what the names begin with.
     What has not the shape of such options is returned as it is; the module says what is wrong with it.
     """
     keys: dict[str, Any] = {}
@@ -29,7 +44,7 @@ def set_apart(options: object) -> tuple[object, dict[str, Any]]:
         for kind in _ALGORITHMS:
             algorithm = state.get(kind)
             if isinstance(algorithm, Mapping) and algorithm.get("key") is not None:
-                name = f"states[{position}].{kind}"
+                name = f"{place}states[{position}].{kind}"
                 keys[name] = algorithm["key"]
                 named[kind] = {option: value for option, value in algorithm.items() if option != "key"}
                 named[kind]["key_name"] = name

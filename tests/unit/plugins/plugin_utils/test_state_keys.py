@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import with_named_keys
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart, set_apart_ahead
 
 STATES: dict[str, Any] = {
     "purge": True,
@@ -45,3 +45,18 @@ def test_key_that_nobody_gave_and_key_in_the_wrong_place_are_refused_without_bei
         "xfrm_states.states[1].enc.key",
     ]
     assert "secret" not in "".join(errors)
+
+
+def test_keys_of_epochs_ahead_are_set_apart_too() -> None:
+    boot = {"epoch": 5, "ahead": {"6": STATES["states"], "7": [{"aead": {"algorithm": "a", "key_name": "own"}}]}}
+    named, keys = set_apart_ahead(boot)
+    assert isinstance(named, dict)
+    secrets = set(set_apart(STATES)[1].values())
+    assert secrets and set(keys.values()) == secrets and all(name.startswith("ahead.6.states[") for name in keys)
+    assert not any(str(secret) in str(named) for secret in secrets)
+    assert (named["epoch"], named["ahead"]["7"]) == (5, boot["ahead"]["7"])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("odd", ["absent", {"state": "absent"}, {"ahead": 3}, {"ahead": {"6": "no list"}}])
+def test_what_is_no_such_option_is_left_to_the_module(odd: object) -> None:
+    assert set_apart_ahead(odd) == (odd, {})

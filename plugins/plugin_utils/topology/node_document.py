@@ -77,14 +77,14 @@ def node_sections(plan: FleetPlan, name: str, host: HostPlan, device: Device, ph
 
 
 def _behind(plan: FleetPlan, phase: str) -> dict[str, list[HostPlan]]:
-    """Return by leader the nodes that it has the tunnels for, without itself.
+    """Return by leader the nodes that it has the tunnels for, itself as well.
 
     Before the last phase those that shall not encrypt any more are among them: they do so still.
     """
     found: dict[str, list[HostPlan]] = {name: [] for name in plan.hosts}
-    for name, host in plan.hosts.items():
+    for host in plan.hosts.values():
         node = host.node
-        if node is not None and node.leader in found and node.leader != name and (node.enabled or phase == RECEIVE):
+        if node is not None and node.leader in found and (node.enabled or phase == RECEIVE):
             found[node.leader].append(host)
     return found
 

@@ -252,8 +252,6 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
         public_key=member.public_key,
         addresses=tuple(
             device_addresses(addresses, found.pod_cidrs, gives_out_all=_has_calico_ipam(nodes, member.name))
-            if nodes.leaders[member.name] == member.name
-            else ()
         ),
         networks=tuple(str(network) for network in member.settings.networks),
         endpoints=member.endpoints,

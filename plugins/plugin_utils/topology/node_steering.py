@@ -202,10 +202,10 @@ def _destinations(other_name: str, other: HostPlan, sources: Mapping[int, str], 
 
 def _way(other: HostPlan, destination: str, source: str, own: Own) -> dict[str, Any] | None:
     """Return the route to a destination, None where there shall be none, so that what is closed stays closed."""
-    in_location = other.node is not None and other.node.leader == own.node.leader != ""
+    in_location = other.node is not None and own.node.leader and other.node.leader == own.node.leader
     if not in_location and is_ready(other, destination, own):
         return _through(destination, source, own)
-    plain = in_location or (other.node is not None and not other.node.enabled)
+    plain = other.node is not None and not other.node.enabled
     if plain or OUT not in own.encryption.closed:
         return {"destination": destination, "type": "throw"}
     return None

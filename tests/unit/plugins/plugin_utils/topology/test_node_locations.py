@@ -17,6 +17,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_e
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_locations import (
     LocatedNode,
     choose_leaders,
+    on_link,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     CLOSE,
@@ -188,6 +189,33 @@ def test_what_is_behind_an_unknown_node_stays_its_leaders() -> None:
     assert ways(host_document(plan, "n2")) == ways(host_document(planned(fleet), "n2"))
 
 
+def test_a_leader_of_which_nothing_is_known_stays_the_gateway() -> None:
+    fleet = settled(four())
+    hidden = silent(fleet[0])._replace(variables={**LOCATION, "location": "a"})
+    plan = planned([hidden, fleet[1], *map(silent, fleet[2:])])
+    assert leaders(plan)["n2"] == ""
+    assert ways(host_document(plan, "n2"))["10.244.4.0/24"] == ("eth0", "10.1.0.2", "10.1.0.1")
+    assert ways(host_document(plan, "n2"))["fd00:2::3/128"] == ("eth0", "fd00:1::2", "fd00:1::1")
+
+
+def test_gateways_are_on_links_of_others_that_are_up() -> None:
+    fact = located(1, "a").fact
+    assert fact is not None
+    (eth0,) = fact["node"]["interfaces"]
+    fact["node"]["interfaces"] = [
+        {**eth0, "name": "kwg9", "ours": True, "index": 1},
+        {**eth0, "name": "eth9", "up": False, "index": 1},
+        {**eth0, "name": "wide", "addresses": ["10.0.0.1/8"], "index": 1},
+        eth0,
+    ]
+    assert on_link(fact, ["10.1.0.2", "fd00:1::2", "10.2.0.1", "192.0.2.1"]) == {
+        "10.1.0.2": "eth0",
+        "fd00:1::2": "eth0",
+        "10.2.0.1": "wide",
+    }
+    assert on_link(None, ["10.1.0.2"]) == {}
+
+
 @pytest.mark.parametrize("lost", ["n1", "n2", "n3", "n4"])
 def test_what_this_run_cannot_reach_is_not_switched_over(lost: str) -> None:
     plan = planned([host._replace(reached=host.name != lost) for host in four(location_leader=None)])
@@ -237,6 +265,9 @@ def test_keys_are_changed_with_the_same_leaders() -> None:
     assert (plan.interface, set(leaders(plan).values())) == ("kwg1", {"n2", "n4"})
     gone = {one["name"] for one in host_document(plan, "n1")["interfaces"]}
     assert gone == {"kwg0", "kwg1"}
+    for number in (0, 2):
+        fleet[number].fact["tables"] = {}  # type: ignore[index]
+    assert set(leaders(planned(fleet)).values()) == {"n2", "n4"}, "the old device tells"
 
 
 REFUSED = [
@@ -249,7 +280,7 @@ REFUSED = [
     ({}, {1: {"node_ip_families": [4], "node_ip": ["10.1.0.1"]}}, "no address of each family"),
     (CLOSED, {}, "or set node_encryption_granularity to full"),
     ({"profile": "calico"}, {}, "calico has no locations"),
-    ({}, {1: {"granularity": "full"}}, "nodes differ"),
+    ({}, {1: {"granularity": "full"}}, "node_encryption_granularity: nodes differ"),
     ({"granularity": "site"}, {}, "'site'"),
     ({"backend": "ipsec"}, {}, "IPsec has no leaders"),
 ]
@@ -279,6 +310,9 @@ def test_silent_nodes_are_no_problem() -> None:
     outcome = plan_node_encryption(fleet)
     assert outcome.plan is not None, outcome.problems
     assert leaders(outcome.plan) == {"n1": "", "n2": "", "n3": "n3", "n4": "n3"}
+    named = {**LOCATION, "location": "a", "location_leader": True, "pod_cidrs": ["10.244.1.0/24"]}
+    fleet[0] = silent(fleet[0])._replace(variables=named)
+    assert leaders(planned(fleet))["n2"] == "n1", "where it is, it says when it is heard from"
 
 
 def test_without_locations_they_mean_nothing() -> None:

@@ -33,6 +33,12 @@ NOW, LIMIT = 1_800_000_000.0, 135
 program = load(PROGRAM)
 
 
+@pytest.fixture(autouse=True)
+def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests need no root, and leave the lock of this machine alone."""
+    monkeypatch.setattr(program, "LOCK", str(tmp_path / "lock"))
+
+
 def peer(**options: Any) -> Any:
     return program.Peer(
         **{"interface": "wg0", "public_key": KEY, "name": "h2", "host": "h2.test", "port": 1, **options}

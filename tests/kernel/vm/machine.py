@@ -25,7 +25,14 @@ NAME = "wirewright-vm"
 TIMED_OUT = 124
 POLL = 0.1
 # Quiet and deterministic; the guest runs nobody else's code, and cryptography is tested elsewhere.
-KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable cryptomgr.notests=1 audit=0"
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable cryptomgr.notests=1 audit=0 "
+    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off psi=0"
+)
+# Emulated, an instruction that copies in a loop of its own takes longer than a loop of instructions; checks of what the
+# kernel may touch, and a fifth level of page tables, take time with each access.
+EMULATED_CPU = "max,erms=off,fsrm=off,smap=off,smep=off,la57=off"
+EMULATED_ARGUMENTS = "clearcpuid=rep_good"
 
 
 class NotBooted(Failed):
@@ -86,12 +93,15 @@ def boot(
                 "-fsdev", "local,id=machine,path=/,security_model=none,readonly=on,multidevs=remap",
                 "-device", "virtio-9p-pci,fsdev=machine,mount_tag=machine",
             ]  # fmt: skip
+        emulated = options.vm_accel == "tcg"
+        words = [KERNEL_ARGUMENTS, EMULATED_ARGUMENTS] if emulated else [KERNEL_ARGUMENTS]
+        words.append(f"LOWER={'virtiofs' if use_virtiofs else '9p'}")
         qemu = [
             "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-machine", "q35",
-            "-accel", "kvm" if options.vm_accel == "kvm" else "tcg,thread=multi,tb-size=512",
-            "-cpu", "max", "-smp", str(options.vm_cpus), "-m", options.vm_memory,
+            "-accel", "tcg,thread=multi,tb-size=512" if emulated else "kvm",
+            "-cpu", EMULATED_CPU if emulated else "max", "-smp", str(options.vm_cpus), "-m", options.vm_memory,
             "-kernel", str(files.kernel), "-initrd", str(files.initrd),
-            "-append", f"{KERNEL_ARGUMENTS} LOWER={'virtiofs' if use_virtiofs else '9p'}",
+            "-append", " ".join(words),
             "-chardev", f"file,id=console,path={escaped(out / 'console')}", "-serial", "chardev:console",
             "-fsdev", f"local,id=out,path={escaped(out)},security_model=none",
             "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",

@@ -25,6 +25,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
 
 PLUGINS = Path(__file__).parents[4] / "plugins"
+CALLBACKS = Path(__file__).parents[3] / "integration/callback_plugins"
 ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
 FAKE_FACTS = """#!/usr/bin/python
@@ -174,6 +175,9 @@ class Project:
                 "ANSIBLE_HOME": str(self.root / "home"),
                 "ANSIBLE_LOCAL_TEMP": str(self.root / "tmp"),
                 "ANSIBLE_REMOTE_TEMP": str(self.root / "tmp"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+                "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
+                "WIREWRIGHT_ARCHIVES": str(self.root.parent / "archives"),  # the same for all tests of a session
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
                 "DOCUMENTS": str(documents),

@@ -129,3 +129,9 @@ def count(operations: Iterable[Operation[T]]) -> dict[str, int]:
     for operation in operations:
         counts[operation.action] += 1
     return counts
+
+
+def counts(operations: Iterable[Operation[T]]) -> dict[str, int]:
+    """Return how many objects are created, updated and deleted, in the words of a module's result."""
+    found = count(operations)
+    return {"created": found[CREATE], "updated": found[UPDATE], "deleted": found[DELETE]}

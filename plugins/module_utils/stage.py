@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .reconcile import CREATE, DELETE, UPDATE, Keyed, Operation, count
+from .reconcile import DELETE, Keyed, Operation
 from .refusal import NotConverged
 
 T = TypeVar("T", bound=Keyed)
@@ -92,9 +92,3 @@ def halves(operations: Sequence[Operation[T]]) -> tuple[Sequence[Operation[T]], 
     while end and operations[end - 1].action == DELETE:
         end -= 1
     return operations[:end], operations[end:]
-
-
-def counts(operations: Sequence[Operation[Any]]) -> dict[str, int]:
-    """Return how many objects are created, updated and deleted."""
-    found = count(operations)
-    return {"created": found[CREATE], "updated": found[UPDATE], "deleted": found[DELETE]}

@@ -127,12 +127,12 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import converge
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_peers
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import HostOutcome
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
     exit_with,
     interface_result,
     run,
 )
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.outcome import HostOutcome
 
 
 def main() -> None:

@@ -123,7 +123,11 @@ class Node(Place):
 
     def apply(self, *, check_mode: bool = False, **options: Any) -> Applied:
         """Make the node what options of overlay_apply say, without the module around it, which would cost seconds."""
-        from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import host_apply  # noqa: F401
+        from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import (  # noqa: F401
+            carry_out,
+            host_apply,
+            section_stages,
+        )
 
         return self.host.call(_apply, options, check_mode)
 

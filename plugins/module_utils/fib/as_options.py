@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..netlink import route as route_codec
-from ..netlink.route import Hop, TableRoute
 from ..netlink.rule import FR_ACT_GOTO, FR_ACT_TO_TBL, Range, Rule
+from ..netlink.table_route import Hop, TableRoute
 from .rule_text import ACTIONS
 from .tables import SCOPES, TYPES
 

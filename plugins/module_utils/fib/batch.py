@@ -12,8 +12,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from ..netlink.route import RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_UNICAST, Hop, TableRoute
+from ..netlink.route import RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_UNICAST
 from ..netlink.rule import FR_ACT_GOTO, FR_ACT_TO_TBL, Rule
+from ..netlink.table_route import Hop, TableRoute
 from . import tables
 from .rule_text import ACTIONS, selector
 

@@ -18,32 +18,37 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..host.files import HEADER, OWN_DIRECTORY, BootFile
+from ..host.files import HEADER, BootFile
 from ..host.systemd import KUBELETS
-from ..netlink.route import TableRoute
 from ..netlink.rule import Rule
+from ..netlink.table_route import TableRoute
 from .batch import Names, networkd_section, route_line, rule_line
+from .boot_paths import (
+    DIRECTORY,
+    NETWORKD,
+    NETWORKD_CONF,
+    ONLINE,
+    ONLINE_PATH,
+    ONLINE_WANTED_BY,
+    ROUTES,
+    RULES,
+    UNIT,
+    UNIT_PATH,
+    WANTED_BY,
+    WG_QUICK,
+    drop_in_path,
+    hook_path,
+)
 from .tables import order
 
-DIRECTORY = f"/etc/{OWN_DIRECTORY}/fib"
-UNIT, ONLINE_UNIT = "wirewright-overlay-fib.service", "wirewright-overlay-fib-online.service"
-# The methods of an interface that matter here, as the interfaces' own files have them.
-WG_QUICK, NETWORKD = "wg_quick", "networkd"
-
-_UNIT_PATH = f"/etc/systemd/system/{UNIT}"
-_WANTED_BY = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
-_ONLINE_PATH = f"/etc/systemd/system/{ONLINE_UNIT}"
-_ONLINE_WANTED_BY = f"/etc/systemd/system/multi-user.target.wants/{ONLINE_UNIT}"
-_NETWORKD_CONF = "/etc/systemd/networkd.conf.d/50-wirewright.conf"
-_ROUTES, _ONLINE, _RULES = ".routes", ".online", {socket.AF_INET: ".ipv4.rules", socket.AF_INET6: ".ipv6.rules"}
 # Routes come before the rules that lead to them. What is there already is said to exist, and stays: to delete a rule
 # and add it again would leave a gap. That there are no files of a kind is no error.
 LOADS = (
-    f"/bin/sh -c 'cat {DIRECTORY}/*{_ROUTES} 2>/dev/null | ip -force -batch -'",
-    f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET]} 2>/dev/null | ip -4 -force -batch -'",
-    f"/bin/sh -c 'cat {DIRECTORY}/*{_RULES[socket.AF_INET6]} 2>/dev/null | ip -6 -force -batch -'",
+    f"/bin/sh -c 'cat {DIRECTORY}/*{ROUTES} 2>/dev/null | ip -force -batch -'",
+    f"/bin/sh -c 'cat {DIRECTORY}/*{RULES[socket.AF_INET]} 2>/dev/null | ip -4 -force -batch -'",
+    f"/bin/sh -c 'cat {DIRECTORY}/*{RULES[socket.AF_INET6]} 2>/dev/null | ip -6 -force -batch -'",
 )
-ONLINE_LOAD = f"/bin/sh -c 'cat {DIRECTORY}/*{_ONLINE} 2>/dev/null | ip -force -batch -'"
+ONLINE_LOAD = f"/bin/sh -c 'cat {DIRECTORY}/*{ONLINE} 2>/dev/null | ip -force -batch -'"
 _EXEC_START = "\n".join(f"ExecStart=-{load}" for load in LOADS)
 _UNIT_TEXT = f"""{HEADER}
 [Unit]
@@ -118,34 +123,11 @@ def place(
     return found
 
 
-def hook_path(interface: str) -> str:
-    """Return the file of ip(8) that wg-quick loads when the interface is up."""
-    return f"{DIRECTORY}/{interface}.up"
-
-
-def drop_in_path(interface: str) -> str:
-    """Return the drop-in of the interface's systemd.network(5) file."""
-    return f"/etc/systemd/network/50-wirewright-{interface}.network.d/routes.conf"
-
-
-def route_paths(name: str) -> tuple[str, ...]:
-    """Return the paths of all files that can hold routes of a document or interface of this name."""
-    return f"{DIRECTORY}/{name}{_ROUTES}", f"{DIRECTORY}/{name}{_ONLINE}", hook_path(name), drop_in_path(name)
-
-
-def rule_paths(name: str) -> tuple[str, ...]:
-    """Return the paths of all files that can hold rules of a document of this name."""
-    return tuple(f"{DIRECTORY}/{name}{suffix}" for suffix in _RULES.values())
-
-
-SHARED_PATHS = (_UNIT_PATH, _WANTED_BY, _ONLINE_PATH, _ONLINE_WANTED_BY, _NETWORKD_CONF)
-
-
 def rule_files(name: str, rules: Iterable[Rule]) -> list[BootFile]:
     """Return the files of a document's rules, one for each family that has any."""
     rules = list(rules)
     by_family = {
-        suffix: [rule_line(rule) for rule in rules if rule.family == family] for family, suffix in _RULES.items()
+        suffix: [rule_line(rule) for rule in rules if rule.family == family] for family, suffix in RULES.items()
     }
     return [_text(f"{DIRECTORY}/{name}{suffix}", lines) for suffix, lines in by_family.items() if lines]
 
@@ -154,9 +136,9 @@ def route_files(name: str, routes: Routes, names: Names, methods: Mapping[str, s
     """Return the files of a document's routes."""
     found = []
     if routes.closed:
-        found.append(_text(f"{DIRECTORY}/{name}{_ROUTES}", [route_line(route, names) for route in routes.closed]))
+        found.append(_text(f"{DIRECTORY}/{name}{ROUTES}", [route_line(route, names) for route in routes.closed]))
     if routes.online:
-        found.append(_text(f"{DIRECTORY}/{name}{_ONLINE}", [route_line(route, names) for route in routes.online]))
+        found.append(_text(f"{DIRECTORY}/{name}{ONLINE}", [route_line(route, names) for route in routes.online]))
     for interface, held in routes.with_device.items():
         if methods[interface] == WG_QUICK:
             found.append(_text(hook_path(interface), [route_line(route, names) for route in held]))
@@ -169,15 +151,15 @@ def route_files(name: str, routes: Routes, names: Names, methods: Mapping[str, s
 def shared_files(paths: Iterable[str]) -> list[BootFile]:
     """Return the files that stand for all documents, where ``paths`` are those of all their files."""
     paths = list(paths)
-    loaded = [path for path in paths if path.endswith((_ROUTES, *_RULES.values()))]
-    is_online = any(path.endswith(_ONLINE) for path in paths)
+    loaded = [path for path in paths if path.endswith((ROUTES, *RULES.values()))]
+    is_online = any(path.endswith(ONLINE) for path in paths)
     found = []
     if loaded:
-        found += [BootFile(_UNIT_PATH, _UNIT_TEXT), BootFile(_WANTED_BY, mode=0o777, target=_UNIT_PATH)]
+        found += [BootFile(UNIT_PATH, _UNIT_TEXT), BootFile(WANTED_BY, mode=0o777, target=UNIT_PATH)]
     if is_online:
-        found += [BootFile(_ONLINE_PATH, _ONLINE_TEXT), BootFile(_ONLINE_WANTED_BY, mode=0o777, target=_ONLINE_PATH)]
-    if is_online or any(path.endswith(_ROUTES) for path in loaded):
-        found.append(BootFile(_NETWORKD_CONF, _NETWORKD_TEXT))
+        found += [BootFile(ONLINE_PATH, _ONLINE_TEXT), BootFile(ONLINE_WANTED_BY, mode=0o777, target=ONLINE_PATH)]
+    if is_online or any(path.endswith(ROUTES) for path in loaded):
+        found.append(BootFile(NETWORKD_CONF, _NETWORKD_TEXT))
     return found
 
 

@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from ..netlink.connection import Connection
-from ..netlink.route import TableRoute
 from ..netlink.rule import Rule
-from ..reconcile import CREATE, DELETE, UPDATE, Operation
-from ..stage import Outcome, Stage, carry_out, counts, halves
+from ..netlink.table_route import TableRoute
+from ..reconcile import CREATE, DELETE, UPDATE, Operation, counts
+from ..stage import Outcome, Stage, carry_out, halves
 from . import route_notes, rules, tables
 from .guard import Change, refuse_cut
 from .route_notes import note_of

@@ -18,8 +18,8 @@ from functools import cache
 from ..netlink import route as route_codec
 from ..netlink.connection import Connection
 from ..netlink.messages import NetlinkError
-from ..netlink.route import TableRoute
 from ..netlink.rule import FR_ACT_GOTO, Rule
+from ..netlink.table_route import TableRoute
 from ..prefix import Prefix
 from ..reconcile import Operation
 from . import management, rules, tables

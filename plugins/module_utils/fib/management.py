@@ -22,8 +22,8 @@ from ..netlink import messages as nl
 from ..netlink import route as route_codec
 from ..netlink import rule as rule_codec
 from ..netlink.connection import Connection
-from ..netlink.route import TableRoute
 from ..netlink.rule import Range, Rule
+from ..netlink.table_route import TableRoute
 from ..prefix import Prefix
 from ..refusal import Refused
 from ..ssh_connection import SshConnection

@@ -16,8 +16,8 @@ from typing import Any
 from ..netlink import messages as nl
 from ..netlink import route as codec
 from ..netlink.connection import Connection
-from ..netlink.route import TableRoute
 from ..netlink.rule import FR_ACT_TO_TBL, Rule
+from ..netlink.table_route import TableRoute, decode_table_route
 from . import rules, tables
 from .as_options import route_options, rule_options
 
@@ -51,7 +51,7 @@ def read_routes(connection: Connection, index: int) -> list[TableRoute]:
                 continue
             raise
         for payload in payloads:
-            route = codec.decode_table_route(payload)
+            route = decode_table_route(payload)
             # Kernels before 4.20 ignore the filter, those without IPv6 the family.
             if route is None or route.destination.family != family or route.table == _RT_TABLE_LOCAL:
                 continue

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from ..host import files
-from ..netlink.route import TableRoute
+from ..netlink.table_route import TableRoute
 
 PATH = "/var/lib/wirewright.overlay/fib/routes.json"
 _SAYS = "wirewright.overlay: routes of ours that do not carry its protocol"

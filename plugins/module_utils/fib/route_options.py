@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..netlink import route as codec
-from ..netlink.route import Hop, RouteKey, TableRoute
+from ..netlink.table_route import Hop, RouteKey, TableRoute
 from ..prefix import Prefix, parse_prefix
 from ..refusal import InvalidOptions
 from . import names

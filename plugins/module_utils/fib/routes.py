@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from ..netlink import messages as nl
 from ..netlink import route as codec
 from ..netlink.connection import Connection
-from ..netlink.route import Hop, TableRoute
 from ..prefix import Prefix
 from ..reconcile import Operation, reconcile
 
@@ -57,14 +56,6 @@ def route(destination: Prefix, interface: str, metric: int = 0) -> Route:
     """Return the wanted route to a destination, with the metric the kernel will report for it; 0 for its own choice."""
     by_default = _IPV6_METRIC if destination.family == socket.AF_INET6 else 0
     return Route(destination, interface, metric=metric or by_default)
-
-
-def as_table_route(destination: Prefix, metric: int, index: int) -> TableRoute:
-    """Return a route of ours as it stands in the main table (fib_semantics.c gives IPv4 ones the scope of the link)."""
-    scope = codec.RT_SCOPE_LINK if destination.family == socket.AF_INET else codec.RT_SCOPE_UNIVERSE
-    return TableRoute(
-        destination, codec.RT_TABLE_MAIN, metric, codec.RTN_UNICAST, PROTOCOL, scope, (Hop(interface_index=index),)
-    )
 
 
 def open_connection() -> Connection:

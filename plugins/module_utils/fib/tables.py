@@ -18,7 +18,8 @@ from itertools import groupby
 from ..netlink import messages as nl
 from ..netlink import route as codec
 from ..netlink.connection import Connection
-from ..netlink.route import Hop, RouteKey, TableRoute
+from ..netlink.table_route import Hop, RouteKey, TableRoute, decode_table_route, encode_table_dump, encode_table_route
+from ..prefix import Prefix
 from ..reconcile import CREATE, DELETE, Operation, reconcile
 from ..refusal import Refused
 from .route_notes import note_of
@@ -46,13 +47,13 @@ def read(connection: Connection, table: int, families: Iterable[int] = FAMILIES)
     found = []
     for family in families:
         try:
-            payloads = connection.dump(codec.RTM_GETROUTE, codec.encode_table_dump(family, table))
+            payloads = connection.dump(codec.RTM_GETROUTE, encode_table_dump(family, table))
         except nl.NetlinkError as exc:
             if exc.errno in NO_SUCH_TABLE:
                 continue
             raise
         for payload in payloads:
-            route = codec.decode_table_route(payload)
+            route = decode_table_route(payload)
             # Kernels before 4.20 ignore the filter, those without IPv6 the family.
             if route is not None and route.table == table and route.destination.family == family:
                 found.append(route)
@@ -121,6 +122,14 @@ def order(route: TableRoute) -> tuple[bool, int, RouteKey]:
     return (any(hop.via for hop in route.hops), -route.destination.length, route.key())
 
 
+def as_table_route(destination: Prefix, metric: int, index: int) -> TableRoute:
+    """Return a route of ours as it stands in the main table (fib_semantics.c gives IPv4 ones the scope of the link)."""
+    scope = codec.RT_SCOPE_LINK if destination.family == socket.AF_INET else codec.RT_SCOPE_UNIVERSE
+    return TableRoute(
+        destination, codec.RT_TABLE_MAIN, metric, codec.RTN_UNICAST, PROTOCOL, scope, (Hop(interface_index=index),)
+    )
+
+
 def settle(before: TableRoute | None, wanted: TableRoute) -> TableRoute:
     """Return the wanted route with what it leaves to the kernel as the kernel has it.
 
@@ -148,7 +157,7 @@ def apply(connection: Connection, operations: Sequence[Operation[TableRoute]]) -
     for action, run in groupby(operations, key=lambda operation: operation.action):
         part = list(run)
         kind, flags = _FLAGS[action]
-        refusals = connection.batch(kind, flags, [codec.encode_table_route(_subject(op)) for op in part])
+        refusals = connection.batch(kind, flags, [encode_table_route(_subject(op)) for op in part])
         # One that is to go and went away with its interface, or by another hand, is gone.
         refusals = {at: no for at, no in refusals.items() if not (action == DELETE and no.errno == errno.ESRCH)}
         if refusals:

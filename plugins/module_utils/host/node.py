@@ -22,7 +22,7 @@ from ..netlink import route as route_codec
 from ..netlink.connection import Connection
 from ..netlink.link import LinkMessage
 from ..netlink.messages import NetlinkError
-from ..netlink.route import TableRoute
+from ..netlink.table_route import TableRoute
 from ..prefix import Address, parse_prefix
 from . import cni, sysctls
 from .links import OWNER_ALIAS

@@ -4,6 +4,8 @@
 
 """Route messages of rtnetlink between bytes and values (linux/rtnetlink.h: struct rtmsg, enum rtattr_type_t). Pure.
 
+Here are those of one interface, and questions for the way; all that a table can hold stands in table_route.py.
+
 Routes are on our own codec, because only the kernel can filter a dump quickly: with NETLINK_GET_STRICT_CHK it
 returns the routes of one table and one interface, where a router's whole table would take minutes to read.
 
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..prefix import Prefix
@@ -28,19 +29,12 @@ RT_SCOPE_HOST = 254
 RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW = 1, 2, 6, 7, 8, 9
 
 # family, dst_len, src_len, tos, table, protocol, scope, type, flags
-_RTMSG = struct.Struct("=BBBBBBBBI")
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 6, 7, 15
-_RTM_F_CLONED, _RTM_F_FIB_MATCH = 0x200, 0x2000
-_RTA_SRC, _RTA_METRICS, _RTA_MULTIPATH, _RTA_VIA = 2, 8, 9, 18
+RTMSG = struct.Struct("=BBBBBBBBI")
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+RTM_F_CLONED, _RTM_F_FIB_MATCH = 0x200, 0x2000
 _RTA_MARK = 16
-_RTAX_MTU = 2
-_RTNEXTHOP = struct.Struct("=HBBi")  # length, flags, weight less one, interface index (struct rtnexthop)
-_RTVIA_FAMILY = struct.Struct("=H")  # struct rtvia: family, then the address
-RTNH_F_DEAD, RTNH_F_ONLINK = 1, 4
-# What decode_table_route reads, and RTA_CACHEINFO, RTA_PREF and RTA_PAD, which are no configuration of ours.
-_READ_OR_NOTHING = frozenset((1, 2, 4, 5, 6, 7, 8, 9, 12, 15, 18, 20, 24))
-_U32 = struct.Struct("=I")
-_ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
+U32 = struct.Struct("=I")
+ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
 
 class RouteMessage(NamedTuple):
@@ -58,235 +52,69 @@ class RouteMessage(NamedTuple):
 
 def encode_dump(family: int, table: int, interface_index: int) -> bytes:
     """Return the payload of a dump of one family's routes in a table; 0 for any interface."""
-    header = _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
-    attributes = nl.attribute(_RTA_TABLE, _U32.pack(table))
+    header = RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
+    attributes = nl.attribute(RTA_TABLE, U32.pack(table))
     if interface_index:
-        attributes += nl.attribute(_RTA_OIF, _U32.pack(interface_index))
+        attributes += nl.attribute(RTA_OIF, U32.pack(interface_index))
     return header + attributes
 
 
 def encode_lookup(family: int, destination: bytes, mark: int = 0) -> bytes:
     """Return the payload of the question "which way would a packet to this address go", with a mark or without."""
-    header = _RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0)
-    marked = nl.attribute(_RTA_MARK, _U32.pack(mark)) if mark else b""
-    return header + nl.attribute(_RTA_DST, destination) + marked
+    header = RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0)
+    marked = nl.attribute(_RTA_MARK, U32.pack(mark)) if mark else b""
+    return header + nl.attribute(RTA_DST, destination) + marked
 
 
 def encode_match(destination: Prefix) -> bytes:
     """Return the payload of the question "which route would serve this network's first address"."""
-    header = _RTMSG.pack(destination.family, len(destination.packed) * 8, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH)
-    return header + nl.attribute(_RTA_DST, destination.packed)
+    header = RTMSG.pack(destination.family, len(destination.packed) * 8, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH)
+    return header + nl.attribute(RTA_DST, destination.packed)
 
 
 def encode_route(destination: Prefix, table: int, protocol: int, metric: int, interface_index: int) -> bytes:
     """Return the payload that adds, replaces or deletes a unicast route through an interface without a gateway."""
     scope = RT_SCOPE_LINK if destination.family == socket.AF_INET else RT_SCOPE_UNIVERSE
-    header = _RTMSG.pack(destination.family, destination.length, 0, 0, min(table, 252), protocol, scope, RTN_UNICAST, 0)
-    attributes = [nl.attribute(_RTA_DST, destination.packed)] if destination.length else []
-    attributes.append(nl.attribute(_RTA_OIF, _U32.pack(interface_index)))
-    attributes.append(nl.attribute(_RTA_TABLE, _U32.pack(table)))
+    header = RTMSG.pack(destination.family, destination.length, 0, 0, min(table, 252), protocol, scope, RTN_UNICAST, 0)
+    attributes = [nl.attribute(RTA_DST, destination.packed)] if destination.length else []
+    attributes.append(nl.attribute(RTA_OIF, U32.pack(interface_index)))
+    attributes.append(nl.attribute(RTA_TABLE, U32.pack(table)))
     if metric:
-        attributes.append(nl.attribute(_RTA_PRIORITY, _U32.pack(metric)))
+        attributes.append(nl.attribute(RTA_PRIORITY, U32.pack(metric)))
     return header + b"".join(attributes)
 
 
 def decode_route(payload: bytes) -> RouteMessage | None:
     """Return the route in a message; None for a cached one, which is no configuration. Raises MalformedMessage."""
-    family, length, _src_length, _tos, table, protocol, _scope, kind, flags = nl.header(_RTMSG, payload)
-    if flags & _RTM_F_CLONED or family not in _ADDRESS_BYTES:
+    family, length, _src_length, _tos, table, protocol, _scope, kind, flags = nl.header(RTMSG, payload)
+    if flags & RTM_F_CLONED or family not in ADDRESS_BYTES:
         return None
     return _decode(payload, family, length, table, protocol, kind)
 
 
 def decode_lookup(payload: bytes) -> RouteMessage:
     """Return the route that a lookup found: its interface and source address are what one asks it for."""
-    family, length, _src_length, _tos, table, protocol, _scope, kind, _flags = nl.header(_RTMSG, payload)
+    family, length, _src_length, _tos, table, protocol, _scope, kind, _flags = nl.header(RTMSG, payload)
     return _decode(payload, family, length, table, protocol, kind)
 
 
 def _decode(payload: bytes, family: int, length: int, table: int, protocol: int, kind: int) -> RouteMessage:
-    found = dict(nl.attributes(payload, _RTMSG.size))
+    found = dict(nl.attributes(payload, RTMSG.size))
 
     def number(attribute: int) -> int:
         value = found.get(attribute, bytes(4))
         if len(value) != 4:
             raise nl.MalformedMessage(f"attribute {attribute} of a route is no number")
-        return int(_U32.unpack(value)[0])
+        return int(U32.unpack(value)[0])
 
-    packed = found.get(_RTA_DST, bytes(_ADDRESS_BYTES[family]))
+    packed = found.get(RTA_DST, bytes(ADDRESS_BYTES[family]))
     return RouteMessage(
         Prefix(family, packed, length),
-        number(_RTA_TABLE) or table,
+        number(RTA_TABLE) or table,
         protocol,
         kind,
-        number(_RTA_PRIORITY),
-        number(_RTA_OIF),
-        _RTA_GATEWAY in found,
-        found.get(_RTA_PREFSRC),
+        number(RTA_PRIORITY),
+        number(RTA_OIF),
+        RTA_GATEWAY in found,
+        found.get(RTA_PREFSRC),
     )
-
-
-RouteKey = tuple[Prefix, int, int, int, tuple[object, ...]]
-
-
-class Hop(NamedTuple):
-    """One next hop: a gateway of either family or none, an interface or 0 for whichever leads to the gateway."""
-
-    via: bytes = b""
-    interface_index: int = 0
-    weight: int = 1
-    onlink: bool = False
-
-
-@dataclass(frozen=True)
-class TableRoute:
-    """One route of a table. ``rest`` is what else the kernel says of it, which we never set."""
-
-    destination: Prefix
-    table: int
-    metric: int = 0
-    type: int = RTN_UNICAST
-    protocol: int = 0
-    scope: int = RT_SCOPE_UNIVERSE
-    hops: tuple[Hop, ...] = ()
-    source: bytes = b""
-    mtu: int = 0
-    tos: int = 0
-    from_network: Prefix | None = None
-    rest: tuple[tuple[int, bytes], ...] = ()
-    dead: bool = field(default=False, compare=False)
-
-    def key(self) -> RouteKey:
-        """What the kernel tells routes apart by (fib_insert_alias, ip6_route_add)."""
-        return (self.destination, self.table, self.metric, self.tos, self.from_network or ())
-
-
-def encode_table_dump(family: int, table: int) -> bytes:
-    """Return the payload of a dump of one family's routes in a table."""
-    return encode_dump(family, table, 0)
-
-
-def encode_table_route(route: TableRoute) -> bytes:
-    """Return the payload that adds or replaces a route, or deletes the one that has all of this."""
-    destination, table = route.destination, route.table
-    flags, parts = 0, []
-    if destination.length:
-        parts.append(nl.attribute(_RTA_DST, destination.packed))
-    if route.from_network:
-        parts.append(nl.attribute(_RTA_SRC, route.from_network.packed))
-    if len(route.hops) == 1:
-        (hop,) = route.hops
-        flags = RTNH_F_ONLINK if hop.onlink else 0
-        if hop.via:
-            parts.append(_encode_via(destination.family, hop.via))
-        if hop.interface_index:
-            parts.append(nl.attribute(_RTA_OIF, _U32.pack(hop.interface_index)))
-    elif route.hops:
-        parts.append(nl.attribute(_RTA_MULTIPATH, b"".join(_encode_hop(destination.family, hop) for hop in route.hops)))
-    parts.append(nl.attribute(_RTA_TABLE, _U32.pack(table)))
-    if route.metric:
-        parts.append(nl.attribute(_RTA_PRIORITY, _U32.pack(route.metric)))
-    if route.source:
-        parts.append(nl.attribute(_RTA_PREFSRC, route.source))
-    if route.mtu:
-        parts.append(nl.nested(_RTA_METRICS, nl.attribute(_RTAX_MTU, _U32.pack(route.mtu))))
-    header = _RTMSG.pack(
-        destination.family,
-        destination.length,
-        route.from_network.length if route.from_network else 0,
-        route.tos,
-        table if table < 256 else 252,
-        route.protocol,
-        route.scope,
-        route.type,
-        flags,
-    )
-    return header + b"".join(parts)
-
-
-def _encode_via(family: int, via: bytes) -> bytes:
-    if len(via) == _ADDRESS_BYTES[family]:
-        return nl.attribute(_RTA_GATEWAY, via)
-    return nl.attribute(_RTA_VIA, _RTVIA_FAMILY.pack(socket.AF_INET6 if len(via) == 16 else socket.AF_INET) + via)
-
-
-def _encode_hop(family: int, hop: Hop) -> bytes:
-    gateway = _encode_via(family, hop.via) if hop.via else b""
-    flags = RTNH_F_ONLINK if hop.onlink else 0
-    return _RTNEXTHOP.pack(_RTNEXTHOP.size + len(gateway), flags, hop.weight - 1, hop.interface_index) + gateway
-
-
-def decode_table_route(payload: bytes) -> TableRoute | None:
-    """Return the route in a message; None for a cached one and for other families. Raises MalformedMessage."""
-    family, length, source_length, tos, table, protocol, scope, kind, flags = nl.header(_RTMSG, payload)
-    if flags & _RTM_F_CLONED or family not in _ADDRESS_BYTES:
-        return None
-    found = dict(nl.attributes(payload, _RTMSG.size))
-    packed = found.get(_RTA_DST)
-    if packed is None:
-        packed = bytes(_ADDRESS_BYTES[family])
-    if len(packed) != _ADDRESS_BYTES[family] or length > len(packed) * 8:
-        raise nl.MalformedMessage(f"a route to {len(packed)} bytes with a prefix length of {length}")
-    table = _number(found, _RTA_TABLE) or table
-    if _RTA_MULTIPATH in found:
-        hops = tuple(_decode_hops(found[_RTA_MULTIPATH]))
-    else:
-        via, index = _decode_via(found), _number(found, _RTA_OIF)
-        hops = (Hop(via, index, 1, bool(flags & RTNH_F_ONLINK)),) if via or index else ()
-    if kind in (RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW):
-        hops = ()  # IPv6 says "through lo" of them
-    mtu = 0
-    rest: list[tuple[int, bytes]] = []
-    for number, content in nl.attributes(found[_RTA_METRICS]) if _RTA_METRICS in found else ():
-        if number == _RTAX_MTU:
-            mtu = _number({number: content}, number)
-        else:
-            rest.append((_RTA_METRICS << 8 | number, content))
-    for number, content in found.items():
-        if number not in _READ_OR_NOTHING:
-            rest.append((number, content))
-    return TableRoute(
-        Prefix(int(family), packed, length),
-        table,
-        _number(found, _RTA_PRIORITY),
-        kind,
-        protocol,
-        scope,
-        hops,
-        found.get(_RTA_PREFSRC, b""),
-        mtu,
-        tos,
-        Prefix(int(family), found.get(_RTA_SRC, b""), source_length) if source_length else None,
-        tuple(sorted(rest)) if rest else (),
-        bool(flags & RTNH_F_DEAD),
-    )
-
-
-def _decode_hops(content: bytes) -> list[Hop]:
-    hops = []
-    start = 0
-    while start < len(content):
-        if start + _RTNEXTHOP.size > len(content):
-            raise nl.MalformedMessage(f"{len(content) - start} stray bytes behind the last next hop")
-        length, flags, weight, index = _RTNEXTHOP.unpack_from(content, start)
-        if length < _RTNEXTHOP.size or start + length > len(content):
-            raise nl.MalformedMessage(f"a next hop claims {length} bytes")
-        via = _decode_via(dict(nl.attributes(content[start + _RTNEXTHOP.size : start + length])))
-        hops.append(Hop(via, index, weight + 1, bool(flags & RTNH_F_ONLINK)))
-        start += (length + 3) & ~3
-    return hops
-
-
-def _decode_via(found: dict[int, bytes]) -> bytes:
-    if _RTA_VIA in found:
-        return found[_RTA_VIA][_RTVIA_FAMILY.size :]
-    return found.get(_RTA_GATEWAY, b"")
-
-
-def _number(found: dict[int, bytes], attribute: int) -> int:
-    value = found.get(attribute)
-    if value is None:
-        return 0
-    if len(value) != 4:
-        raise nl.MalformedMessage(f"attribute {attribute} of a route is no number")
-    return int(_U32.unpack(value)[0])

@@ -15,9 +15,9 @@ import shutil
 import subprocess
 from collections.abc import Collection, Sequence
 
-from ..reconcile import CREATE, DELETE, UPDATE, Operation
+from ..reconcile import CREATE, DELETE, UPDATE, Operation, counts
 from ..refusal import Refused
-from ..stage import Outcome, Stage, carry_out, counts
+from ..stage import Outcome, Stage, carry_out
 from . import listing, table
 from .table import Part, WantedSections, describe, label, plan
 

@@ -17,7 +17,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..fib.boot_files import NETWORKD, WG_QUICK, hook_path
+from ..fib.boot_paths import NETWORKD, WG_QUICK, hook_path
 from ..host.files import HEADER, BootFile
 from ..host.links import OWNER_ALIAS
 from ..host.sysctls import Sysctl

@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A plan as people read it: the diff of what changes, without secrets, and its counts. Pure.
+"""A plan as people read it: the diff of what changes, without secrets. Pure.
 
 This module is private to the collection.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..host.sysctls import Sysctl
 from ..prefix import Prefix
-from ..reconcile import CREATE, DELETE, UPDATE, Operation, count
+from ..reconcile import DELETE, UPDATE, Operation
 from ..wireguard.keys import ZERO, encode_key
 from .plan import Plan
 
@@ -86,12 +86,3 @@ def _describe_object(item: Any) -> object:
 def _label(operation: Operation[Any]) -> str:
     subject = operation.key()
     return str(subject[0] if isinstance(subject[0], Prefix) else subject)
-
-
-def counts(result: Plan) -> dict[str, dict[str, int]]:
-    """Return how many objects of each kind are created, updated and deleted."""
-    named = {"created": CREATE, "updated": UPDATE, "deleted": DELETE}
-    return {
-        kind: {name: count(getattr(result, kind))[action] for name, action in named.items()}
-        for kind in ("peers", "addresses", "routes", "files")
-    }

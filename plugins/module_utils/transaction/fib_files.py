@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..fib import boot_files, tables
+from ..fib import boot_files, boot_paths, tables
 from ..host import systemd
 from ..host.files import BootFile
 from ..reconcile import Operation
@@ -21,7 +21,7 @@ from ..stage import Stage
 from . import file_stage
 from .boot_files import NONE
 from .desired import WantedInterface
-from .sections import WantedSections
+from .wanted_sections import WantedSections
 
 Names = Callable[[int], str]
 
@@ -47,12 +47,12 @@ def fib_files(
     own = _own_paths(boot_name, interfaces, sections)
 
     def plan() -> list[Operation[BootFile]]:
-        others = [path for path in file_stage.listed(boot_files.DIRECTORY) if path not in own]
+        others = [path for path in file_stage.listed(boot_paths.DIRECTORY) if path not in own]
         shared = boot_files.shared_files([*others, *(file.path for file in wanted)]) if systemd.is_running() else []
-        return file_stage.plan_files([*own, *boot_files.SHARED_PATHS], [*wanted, *shared])
+        return file_stage.plan_files([*own, *boot_paths.SHARED_PATHS], [*wanted, *shared])
 
     warnings = [_warn(routes.lost, names)] if routes.lost else []
-    found = file_stage.stage(plan, boot_files.UNIT, start=False, warnings=warnings)
+    found = file_stage.stage(plan, boot_paths.UNIT, start=False, warnings=warnings)
     said = sections.rules is not None or sections.routes
     return found if found.operations or (owner and said) else None
 
@@ -63,9 +63,9 @@ def _own_paths(boot_name: str, interfaces: Iterable[WantedInterface], sections: 
     found: list[str] = []
     for name, kept in [(one.name, one.present and one.persistence != NONE) for one in interfaces] + [(boot_name, True)]:
         if name and (sections.rules is not None or not kept):
-            found += boot_files.rule_paths(name)
+            found += boot_paths.rule_paths(name)
         if name and (sections.routes or not kept):
-            found += boot_files.route_paths(name)
+            found += boot_paths.route_paths(name)
     return found
 
 

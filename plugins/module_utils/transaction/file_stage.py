@@ -15,8 +15,8 @@ from typing import Any
 
 from ..host import files, systemd
 from ..host.files import BootFile
-from ..reconcile import Operation, reconcile
-from ..stage import Stage, counts
+from ..reconcile import Operation, counts, reconcile
+from ..stage import Stage
 
 _UNITS = "/etc/systemd/system/"
 

@@ -18,7 +18,7 @@ from typing import Any
 from .. import ssh_connection
 from ..host import facts as host
 from ..host import node as kubernetes_node
-from ..netlink.route import TableRoute
+from ..netlink.table_route import TableRoute
 from ..wireguard import kernel, memory
 from ..wireguard.facts import interface_facts, mark_of, session_lines
 

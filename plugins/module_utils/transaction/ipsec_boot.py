@@ -23,7 +23,8 @@ from ..xfrm import boot_files
 from ..xfrm.boot_files import Ahead, Record
 from ..xfrm.values import State
 from . import file_stage
-from .sections import KEYS, XFRM_BOOT, WantedSections, parse_states
+from .sections import parse_states
+from .wanted_sections import KEYS, XFRM_BOOT, WantedSections
 
 _OPTIONS = frozenset(("state", "epoch", "index", "ahead", "roster", "slots"))
 

@@ -24,9 +24,7 @@ from ..refusal import InvalidOptions, NotConverged, Refused, of_the_system
 from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
 from ..wireguard.memory import UnreadableMemory
-from . import difference
-from .apply import Outcome
-from .host_apply import HostOutcome
+from .outcome import HostOutcome, Outcome
 
 T = TypeVar("T")
 
@@ -68,6 +66,8 @@ def exit_with(module: AnsibleModule, done: HostOutcome, **extra: Any) -> None:
         **extra,
     }
     if module._diff:
+        from . import difference
+
         sides: dict[str, dict[str, Any]] = {
             outcome.plan.name: difference.describe(outcome.plan) for outcome in done.interfaces if outcome.plan
         }
@@ -95,5 +95,5 @@ def interface_result(outcome: Outcome) -> dict[str, Any]:
     return {
         "public_key": encode_key(outcome.plan.own_key) if any(outcome.plan.own_key) else None,
         "requests": outcome.requests,
-        **difference.counts(outcome.plan),
+        **outcome.plan.counts(),
     }

@@ -20,14 +20,12 @@ from ..nftables import boot_files
 from ..nftables.converge import read, sections_stage
 from ..nftables.options import forwarded, parse
 from ..nftables.table import Section, WantedSections, after
-from ..reconcile import Operation
-from ..stage import Stage, counts
+from ..reconcile import Operation, counts
+from ..stage import Stage
 from . import file_stage
 from .boot_files import NONE
 from .desired import WantedInterface
-from .sections import BOOT_NAME
-
-NFTABLES, OPEN = "nftables", "open_firewall"
+from .wanted_sections import BOOT_NAME, NFTABLES, OPEN
 
 
 def parse_filter(options: Mapping[str, Any]) -> WantedSections:

@@ -22,7 +22,7 @@ from ..host.files import settle as settle_file
 from ..host.links import OWNER_ALIAS, TUN, WIREGUARD, Link
 from ..host.sysctls import Sysctl
 from ..prefix import Prefix
-from ..reconcile import DELETE, Operation, reconcile, replay, summary
+from ..reconcile import DELETE, Operation, counts, reconcile, replay, summary
 from ..refusal import Refused
 from ..wireguard import memory as memories
 from ..wireguard.endpoint import Endpoint
@@ -84,6 +84,10 @@ class Plan:
             if operations:
                 parts.append(f"{kind} {summary(operations)}")
         return parts
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many objects of each kind are created, updated and deleted."""
+        return {kind: counts(getattr(self, kind)) for kind in ("peers", "addresses", "routes", "files")}
 
 
 def plan(

@@ -18,9 +18,9 @@ from typing import NamedTuple
 from ..host import files, sysctls
 from ..host.files import BootFile
 from ..host.sysctls import Sysctl, parse_name
-from ..reconcile import Operation
+from ..reconcile import Operation, counts
 from ..refusal import InvalidOptions
-from ..stage import Stage, counts
+from ..stage import Stage
 
 OPTION = "temporary_sysctls"
 MEMORY = "/run/wirewright.overlay/temporary_sysctls.json"

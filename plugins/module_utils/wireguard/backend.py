@@ -16,7 +16,7 @@ from typing import Protocol
 
 from .kernel import Kernel
 from .model import Device, PeerChange, Settings
-from .userspace import Userspace, is_running
+from .uapi_socket import is_running
 
 
 class Backend(Protocol):
@@ -31,4 +31,8 @@ class Backend(Protocol):
 
 def backend_for(name: str) -> Backend:
     """Return the backend that serves an interface: its userspace process if one listens, else the kernel."""
-    return Userspace() if is_running(name) else Kernel()
+    if not is_running(name):
+        return Kernel()
+    from .userspace import Userspace
+
+    return Userspace()

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..netlink.generic import FamilyMissing
-from . import kernel, key_file, memory, userspace
+from . import kernel, key_file, memory
 from .backend import backend_for
 from .keys import encode_key, public_key
 from .model import Device
+from .uapi_socket import is_running
 
 _DAY = 86400  # seconds
 
@@ -91,7 +92,7 @@ def public_key_of(path: str) -> str | None:
 def wireguard_interfaces() -> list[str]:
     """Return the names of all WireGuard interfaces of this host, those of userspace processes included."""
     names = [name for _index, name in socket.if_nameindex()]
-    return sorted({*kernel.among(names), *(name for name in names if userspace.is_running(name))})
+    return sorted({*kernel.among(names), *(name for name in names if is_running(name))})
 
 
 def device_info(device: Device) -> dict[str, Any]:

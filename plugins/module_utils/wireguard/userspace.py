@@ -25,34 +25,19 @@ from ..prefix import Prefix
 from .endpoint import Endpoint
 from .keys import ZERO, public_key
 from .model import Device, Peer, PeerChange, Settings
+from .uapi_socket import connect, is_running
 
-SOCKET_DIRECTORY = "/var/run/wireguard"
 PROGRAM = "wireguard-go"
 
 # What ends a whole answer; one without it was broken off.
 _ANSWER_END = re.compile(r"(?:\A|\n)errno=(-?[0-9]{1,9})\n\n\Z")
 
-_TIMEOUT_SECONDS = 60.0  # ten thousand new peers take an idle machine two
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
 class UserspaceError(OSError):
     """The userspace implementation refused a request, could not be started, or broke off its answer."""
-
-
-def socket_path(name: str) -> str:
-    """Return where the process of an interface listens."""
-    return f"{SOCKET_DIRECTORY}/{name}.sock"
-
-
-def is_running(name: str) -> bool:
-    """Return whether a process serves the interface: a killed one leaves its socket behind, so connect to it."""
-    try:
-        with _connect(name):
-            return True
-    except (FileNotFoundError, ConnectionRefusedError):
-        return False
 
 
 def installed() -> str | None:
@@ -129,20 +114,9 @@ class Userspace:
         return 1
 
 
-def _connect(name: str) -> socket.socket:
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    link.settimeout(_TIMEOUT_SECONDS)
-    try:
-        link.connect(socket_path(name))
-    except OSError:
-        link.close()
-        raise
-    return link
-
-
 def _exchange(name: str, request: str) -> list[tuple[str, str]]:
     """Send a request, return the answer's (key, value) lines. Raises UserspaceError."""
-    with _connect(name) as link:
+    with connect(name) as link:
         link.sendall(request.encode() + b"\n")
         parts: list[bytes] = []
         # The answer ends with an empty line; the connection stays open for another request.

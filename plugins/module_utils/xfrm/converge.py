@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..netlink.connection import Connection
-from ..reconcile import Operation
+from ..reconcile import Operation, counts
 from ..refusal import Refused
-from ..stage import Outcome, Stage, carry_out, counts, halves
+from ..stage import Outcome, Stage, carry_out, halves
 from . import kernel, key_uses, policies, states
 from .algorithms import nonce_rfc
 from .description import describe_policy, describe_state, diff, differing_fields

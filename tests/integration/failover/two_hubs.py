@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import userspace
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import uapi_socket
 from managed_host import key, wait_until
 from nat import PUBLIC, Internet, Node
 
@@ -129,7 +129,7 @@ def _serve(stack: ExitStack, node: Node, name: str) -> None:
         node.start("wireguard-go", "-f", name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     )
     stack.callback(process.terminate)
-    wait_until(lambda: userspace.is_running(name), f"{name} is served")
+    wait_until(lambda: uapi_socket.is_running(name), f"{name} is served")
     node.run("wg", "set", name, "private-key", "/dev/stdin", input=key(f"private {name}"))
 
 

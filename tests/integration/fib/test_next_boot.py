@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files, boot_paths
 from boot_states import take_away
 from fib_host import CLEAR, TABLE, routes, rules
 from managed_host import ManagedHost, key
@@ -117,7 +117,7 @@ def test_a_route_that_cannot_be_made_does_not_keep_the_interface_down(router: Ma
 
 def test_files_come_and_go_with_what_is_listed(router: ManagedHost) -> None:
     router.make_key()
-    fib, of_wg0 = boot_files.DIRECTORY, [f"{boot_files.DIRECTORY}/wg0.{end}" for end in ("ipv4.rules", "ipv6.rules")]
+    fib, of_wg0 = boot_paths.DIRECTORY, [f"{boot_paths.DIRECTORY}/wg0.{end}" for end in ("ipv4.rules", "ipv6.rules")]
     of_routes = [f"{fib}/wg0.routes", f"{fib}/wg0.up"]
     assert router.module("overlay_apply", **document()).changed
     assert files(router) == sorted([os.path.dirname(fib), fib, *of_wg0, *of_routes])
@@ -163,7 +163,7 @@ def asked(host: ManagedHost) -> list[str]:
 
 
 def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted: ManagedHost) -> None:
-    unit, link, _online, _online_link, conf = boot_files.SHARED_PATHS
+    unit, link, _online, _online_link, conf = boot_paths.SHARED_PATHS
     tunnel = {**NOTHING, "boot_name": "ipsec"}
     tunnel["ip_rules"] = {"rules": [{"priority": 90, "fwmark": "0xd00/0xf00", "table": "200"}]}
     assert booted.module("overlay_apply", **tunnel).changed
@@ -175,7 +175,7 @@ def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted:
     verified = booted.shell(
         f"command -v systemd-analyze >/dev/null && systemd-analyze verify --man=no {unit} 2>&1 || :"
     )
-    assert boot_files.UNIT not in verified, verified
+    assert boot_paths.UNIT not in verified, verified
     asked(booted)
     assert booted.module("overlay_apply", interfaces=[{"name": "wg0", "state": "absent"}], **NOTHING).changed
     assert {unit, link} <= set(files(booted)) and conf not in files(booted)
@@ -187,9 +187,9 @@ def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted:
     gone = {"rules": [{**tunnel["ip_rules"]["rules"][0], "state": "absent"}]}
     assert booted.module("overlay_apply", **{**tunnel, "ip_rules": gone}).changed
     assert asked(booted) == [
-        f"stop {boot_files.UNIT}",
+        f"stop {boot_paths.UNIT}",
         "present",
-        f"reset-failed {boot_files.UNIT}",
+        f"reset-failed {boot_paths.UNIT}",
         "present",
         "daemon-reload",
     ]

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import userspace
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import uapi_socket
 from managed_host import key, wait_until
 from nat import Node
 
@@ -20,7 +20,7 @@ def wireguard(node: Node, name: str, *settings: str, address: str) -> Iterator[N
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with node.start("wireguard-go", "-f", name, **quiet) as process:
         try:
-            wait_until(lambda: userspace.is_running(name), f"{name} is served")
+            wait_until(lambda: uapi_socket.is_running(name), f"{name} is served")
             private = key(f"private {name}")
             node.run("wg", "set", name, "private-key", "/dev/stdin", *settings, input=private)
             node.ip(f"addr add {address} dev {name}")

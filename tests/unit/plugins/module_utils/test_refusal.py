@@ -11,8 +11,10 @@ from unittest.mock import sentinel
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions, NotConverged, Refused
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import apply
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import execute
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import Prepared
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_document
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.outcome import Outcome
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.plan import Current, Plan
 
 
@@ -27,6 +29,6 @@ def test_all_reasons_reach_another_process(error: Exception) -> None:
 
 def test_an_interface_that_did_not_become_what_was_asked_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     (wanted,) = parse_document([{"name": "wg0", "mtu": 1420}], {})
-    monkeypatch.setattr(apply, "read", lambda _fib, _wanted: Current())
+    monkeypatch.setattr(execute, "read", lambda _fib, _wanted: Current())
     with pytest.raises(NotConverged, match="still needed: wg0: interface create"):
-        apply.execute(sentinel.fib, apply.Prepared(apply.Outcome(Plan("wg0"), wanted), 0))
+        execute.execute(sentinel.fib, Prepared(Outcome(Plan("wg0"), wanted), 0))

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import Interfaces, parse_sections
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.wanted_sections import Interfaces
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel import noted
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput

@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib import arguments, boot_files, rule_options
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib import (
+    arguments,
+    boot_files,
+    boot_paths,
+    rule_options,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_options import parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.files import HEADER
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import TableRoute
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.table_route import TableRoute
 
 INDEXES = {"lo": 1, "eth0": 2, "wg0": 3, "wg1": 4}
-UNIT, LINK, ONLINE, ONLINE_LINK, NETWORKD_CONF = boot_files.SHARED_PATHS
+UNIT, LINK, ONLINE, ONLINE_LINK, NETWORKD_CONF = boot_paths.SHARED_PATHS
 
 
 def names(index: int) -> str:
@@ -42,7 +47,7 @@ WIDE = {"destination": "10.6.0.0/16", "dev": "wg0", "scope": "global"}
 SPREAD = {"destination": "10.7.0.0/16", "nexthops": [{"via": "10.42.0.9", "dev": "wg0", "weight": 3}, {"dev": "wg1"}]}
 ELSEWHERE = {"destination": "10.4.0.0/16", "via": "192.0.2.1", "dev": "eth0"}
 
-ROUTES_FILE = f"{boot_files.DIRECTORY}/doc.routes"
+ROUTES_FILE = f"{boot_paths.DIRECTORY}/doc.routes"
 
 
 def test_what_needs_no_device_is_loaded_before_the_network() -> None:
@@ -59,7 +64,7 @@ def test_routes_through_a_device_of_wg_quick_come_with_it() -> None:
     found = contents({"wg0": "wg_quick", "wg1": "networkd"}, DEFAULT, BEHIND, WIDE, SPREAD, THROWN)
     assert found == {
         ROUTES_FILE: ["route replace throw 10.9.0.0/16 table 71 scope 0 proto 87"],
-        f"{boot_files.DIRECTORY}/wg0.up": [
+        f"{boot_paths.DIRECTORY}/wg0.up": [
             "route replace 10.6.0.0/16 dev wg0 table 71 scope 0 proto 87",
             "route replace 0.0.0.0/0 dev wg0 table 71 scope link proto 87 src 10.42.0.1 metric 7 mtu 1300",
             "route replace 10.5.0.0/16 via 10.42.0.9 dev wg0 onlink table 71 scope 0 proto 87",
@@ -71,7 +76,7 @@ def test_routes_through_a_device_of_wg_quick_come_with_it() -> None:
 
 def test_a_route_of_two_devices_of_wg_quick_is_made_by_whichever_comes_last() -> None:
     found = contents({"wg0": "wg_quick", "wg1": "wg_quick"}, SPREAD)
-    assert sorted(found) == [f"{boot_files.DIRECTORY}/wg0.up", f"{boot_files.DIRECTORY}/wg1.up"]
+    assert sorted(found) == [f"{boot_paths.DIRECTORY}/wg0.up", f"{boot_paths.DIRECTORY}/wg1.up"]
     assert len({tuple(lines) for lines in found.values()}) == 1
 
 
@@ -108,11 +113,11 @@ def test_what_a_named_document_sends_through_others_comes_when_the_network_is_th
     kept = {file.path: file.content.splitlines()[1:] for file in boot_files.route_files("doc", placed, names, {})}
     assert kept == {
         ROUTES_FILE: ["route replace throw 10.9.0.0/16 table 71 scope 0 proto 87"],
-        f"{boot_files.DIRECTORY}/doc.online": [
+        f"{boot_paths.DIRECTORY}/doc.online": [
             "route replace 10.4.0.0/16 via 192.0.2.1 dev eth0 table 71 scope 0 proto 87"
         ],
     }
-    assert (placed.lost, set(kept) - set(boot_files.route_paths("doc"))) == ([], set())
+    assert (placed.lost, set(kept) - set(boot_paths.route_paths("doc"))) == ([], set())
     with_device = boot_files.place(routes(ELSEWHERE), names, {"wg0": "networkd"}, "wg0", "doc")
     assert (tuple(with_device.lost), with_device.online) == (routes(ELSEWHERE), [])
 
@@ -127,7 +132,7 @@ def test_rules_are_kept_by_family() -> None:
     ]
     wanted = rule_options.parse({"rules": [{**options, **one} for one in listed], "protocol": "kernel"}).present
     ipv4, ipv6 = boot_files.rule_files("doc", wanted)
-    assert (ipv4.path, ipv6.path) == boot_files.rule_paths("doc")
+    assert (ipv4.path, ipv6.path) == boot_paths.rule_paths("doc")
     assert ipv4.content.splitlines() == [
         HEADER,
         "rule add priority 90 not from all fwmark 0x100/0xf00 lookup 71 protocol 2",
@@ -143,7 +148,7 @@ def test_rules_are_kept_by_family() -> None:
 
 def test_the_unit_stays_as_long_as_it_has_something_to_load() -> None:
     def paths(*names: str) -> list[str]:
-        return [file.path for file in boot_files.shared_files(f"{boot_files.DIRECTORY}/{name}" for name in names)]
+        return [file.path for file in boot_files.shared_files(f"{boot_paths.DIRECTORY}/{name}" for name in names)]
 
     assert paths() == paths("wg0.up", "wg0.ipv4.rules.1234.new") == []
     assert paths("wg0.ipv6.rules") == [UNIT, LINK]

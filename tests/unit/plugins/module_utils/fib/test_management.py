@@ -17,8 +17,12 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.fib.management 
     way,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.rule import Rule
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.table_route import (
+    Hop,
+    TableRoute,
+    encode_table_route,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.ssh_connection import SshConnection
@@ -128,7 +132,7 @@ class _Connection:
         self.kind = kind
 
     def request(self, _kind: int, _payload: bytes) -> list[bytes]:
-        return [codec.encode_table_route(TableRoute(parse_prefix("192.0.2.11"), 255, type=self.kind))]
+        return [encode_table_route(TableRoute(parse_prefix("192.0.2.11"), 255, type=self.kind))]
 
 
 @pytest.mark.parametrize(("kind", "found"), [(codec.RTN_LOCAL, FLOW), (codec.RTN_UNICAST, None)])

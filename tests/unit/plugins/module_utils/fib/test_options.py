@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib import names, route_options, rule_options
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.rule_text import describe
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.table_route import Hop, TableRoute
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
 from hypothesis import given

@@ -16,7 +16,11 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes impo
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.tables import apply, describe, plan, read, settle
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.messages import NetlinkError
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.table_route import (
+    Hop,
+    TableRoute,
+    encode_table_route,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import NotConverged, Refused
@@ -135,7 +139,7 @@ def test_a_table_without_routes_is_empty_and_another_failure_is_none() -> None:
 
 
 def test_other_tables_and_families_are_passed_over() -> None:
-    dumps = [codec.encode_table_route(route()), codec.encode_table_route(TableRoute(parse_prefix("10.5.0.0/16"), 72))]
+    dumps = [encode_table_route(route()), encode_table_route(TableRoute(parse_prefix("10.5.0.0/16"), 72))]
     assert read(_Connection(dumps), 71) == [route()]  # type: ignore[arg-type]
 
 

@@ -12,7 +12,12 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import messages as nl
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import route as codec
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.messages import MalformedMessage
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.route import Hop, TableRoute
+from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.table_route import (
+    Hop,
+    TableRoute,
+    decode_table_route,
+    encode_table_route,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, masked, parse_prefix
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,8 +81,8 @@ def parts(payload: bytes) -> tuple[bytes, set[tuple[int, bytes]]]:
 def test_golden_bytes_of_iproute2(words: str) -> None:
     route, golden = GOLDEN[words]
     payload = bytes.fromhex(golden)
-    assert codec.decode_table_route(payload) == route
-    assert parts(codec.encode_table_route(route)) == parts(payload)
+    assert decode_table_route(payload) == route
+    assert parts(encode_table_route(route)) == parts(payload)
 
 
 @st.composite
@@ -106,30 +111,30 @@ def any_routes(draw: st.DrawFn) -> TableRoute:
 
 @given(any_routes())
 def test_every_route_reads_back(route: TableRoute) -> None:
-    assert codec.decode_table_route(codec.encode_table_route(route)) == route
+    assert decode_table_route(encode_table_route(route)) == route
 
 
 def test_what_we_never_set_is_kept() -> None:
     plain = TableRoute(parse_prefix("10.8.0.0/16"), 200, protocol=87, type=codec.RTN_THROW)
-    changed = codec.decode_table_route(codec.encode_table_route(plain) + nl.attribute(22, bytes(8)))
+    changed = decode_table_route(encode_table_route(plain) + nl.attribute(22, bytes(8)))
     assert changed is not None and changed.rest == ((22, bytes(8)),) and changed != plain
     advmss = nl.nested(8, nl.attribute(8, (1400).to_bytes(4, sys.byteorder)))
-    changed = codec.decode_table_route(codec.encode_table_route(plain) + advmss)
+    changed = decode_table_route(encode_table_route(plain) + advmss)
     assert changed is not None and changed.rest and changed != plain
 
 
 @given(st.binary(max_size=90))
 def test_any_bytes_are_a_route_or_none_or_malformed(payload: bytes) -> None:
     try:
-        codec.decode_table_route(payload)
+        decode_table_route(payload)
     except MalformedMessage:
         return
 
 
 def test_next_hops_cut_short_are_refused() -> None:
     route = TableRoute(parse_prefix("10.8.0.0/16"), 200, protocol=87, hops=(Hop(A, 3, 2), Hop(B, 3)))
-    payload = codec.encode_table_route(route)
+    payload = encode_table_route(route)
     hops = next(content for kind, content in nl.attributes(payload, 12) if kind == 9)
     for cut in set(range(1, len(hops))) - {16}:
         with pytest.raises(MalformedMessage):
-            codec.decode_table_route(payload[:12] + nl.attribute(9, hops[:cut]))
+            decode_table_route(payload[:12] + nl.attribute(9, hops[:cut]))

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.files import HEADER, BootFile
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import WantedInterface
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.difference import counts, describe
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.difference import describe
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.plan import Current, plan
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import memory as memories
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import clamp, encode_key, public_key
@@ -121,7 +121,7 @@ def test_a_diff_predicts_what_a_second_plan_finds_done() -> None:
 
 def test_counts_are_by_kind_and_action() -> None:
     made = again(converged(mesh(BETA, asked(2))), mesh(asked(1), asked(3)))
-    assert counts(made) == {
+    assert made.counts() == {
         "peers": {"created": 1, "updated": 1, "deleted": 1},
         "addresses": {"created": 0, "updated": 0, "deleted": 0},
         "routes": {"created": 0, "updated": 0, "deleted": 1},
@@ -160,7 +160,7 @@ def test_no_diff_shows_a_secret(
     else:
         wanted = mesh(asked(1, preshared_key=preshared), asked(2), persistence=persistence)
         made = plan(host, wanted, private, systemd=True)
-    for described in (describe(first), describe(made), counts(made), made.differences(), repr(made), repr(first)):
+    for described in (describe(first), describe(made), made.counts(), made.differences(), repr(made), repr(first)):
         assert_hidden(described, *planted)
 
 

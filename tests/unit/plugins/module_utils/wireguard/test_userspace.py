@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import userspace
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import uapi_socket, userspace
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import ZERO, public_key
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model import (
@@ -29,7 +29,6 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.users
     UserspaceError,
     decode_device,
     encode_set,
-    is_running,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,7 +134,7 @@ def process(name: str, *parts: bytes, close: bool = False) -> Iterator[list[byte
     requests: list[bytes] = []
     done = threading.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(userspace.socket_path(name))
+        listener.bind(uapi_socket.socket_path(name))
         listener.listen()
         listener.settimeout(10)
 
@@ -163,8 +162,8 @@ def process(name: str, *parts: bytes, close: bool = False) -> Iterator[list[byte
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(userspace, "SOCKET_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(userspace, "_TIMEOUT_SECONDS", 5.0)
+    monkeypatch.setattr(uapi_socket, "SOCKET_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(uapi_socket, "_TIMEOUT_SECONDS", 5.0)
     return tmp_path
 
 
@@ -262,23 +261,23 @@ def test_only_an_answer_that_ends_as_agreed_is_taken(text: str) -> None:
 
 
 def test_a_process_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(userspace, "_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(uapi_socket, "_TIMEOUT_SECONDS", 0.05)
     with process("wg0", b"listen_port=1\n"), pytest.raises(OSError):
         Userspace().read("wg0")
 
 
 def test_no_socket_is_no_device() -> None:
-    assert not is_running("wg0")
+    assert not uapi_socket.is_running("wg0")
     assert Userspace().read("wg0") is None
 
 
 def test_the_socket_of_a_killed_process_is_no_device() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as abandoned:
-        abandoned.bind(userspace.socket_path("wg0"))
+        abandoned.bind(uapi_socket.socket_path("wg0"))
         abandoned.listen()
-        assert is_running("wg0")
-    assert Path(userspace.socket_path("wg0")).exists()
-    assert not is_running("wg0")
+        assert uapi_socket.is_running("wg0")
+    assert Path(uapi_socket.socket_path("wg0")).exists()
+    assert not uapi_socket.is_running("wg0")
     assert Userspace().read("wg0") is None
 
 

@@ -14,10 +14,8 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import (
-    WantedSections,
-    parse_sections,
-)
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.wanted_sections import WantedSections
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.values import (
     BLOCK,
     DIR_FWD,

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a run may not take away: the way back to where it comes from.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..fib import guard
+from ..fib.tables import as_table_route
+from ..netlink.connection import Connection
+from ..netlink.table_route import TableRoute
+from ..reconcile import Operation
+from ..stage import Stage
+from .apply import Prepared
+from .outcome import Section
+from .wanted_sections import ROUTES, RULES, Interfaces
+
+
+def refuse_cut(
+    fib: Connection, prepared: Sequence[Prepared], stages: Mapping[Section, Stage], interfaces: Interfaces
+) -> None:
+    """Raise Refused where interfaces, rules and routes together would send the connection this comes by elsewhere."""
+
+    def planned(kind: str) -> list[Operation[Any]]:
+        return [
+            operation for section, stage in stages.items() if section.kind == kind for operation in stage.operations
+        ]
+
+    change = guard.Change(
+        planned(RULES),
+        planned(ROUTES) + list(_routes_of(prepared, interfaces)),
+        frozenset(one.index for one in prepared if one.index and not one.wanted.present),
+    )
+    guard.refuse_cut(fib, change, interfaces.name_of)
+
+
+def _routes_of(prepared: Iterable[Prepared], interfaces: Interfaces) -> Iterable[Operation[TableRoute]]:
+    """Yield the routes that come and go with what is planned for interfaces, those of their new addresses too."""
+    for one in prepared:
+        if not one.wanted.present:
+            continue
+        index = one.index or interfaces.index_of(one.name)
+        for operation in one.outcome.plan.routes:
+            before, after = operation.before, operation.after
+            yield Operation(
+                None if before is None else as_table_route(before.destination, before.metric, index),
+                None if after is None else as_table_route(after.destination, after.metric, index),
+            )
+        for address in one.outcome.plan.addresses:
+            if address.before is None and address.after is not None:
+                yield Operation(None, as_table_route(address.after.address.network, 0, index))

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, wirewright contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Where a userspace implementation of WireGuard listens, and whether one does.
+
+Every run asks that of every interface; what is said there stands in userspace.py, which few hosts need.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+
+SOCKET_DIRECTORY = "/var/run/wireguard"
+
+_TIMEOUT_SECONDS = 60.0  # ten thousand new peers take an idle machine two
+
+
+def socket_path(name: str) -> str:
+    """Return where the process of an interface listens."""
+    return f"{SOCKET_DIRECTORY}/{name}.sock"
+
+
+def is_running(name: str) -> bool:
+    """Return whether a process serves the interface: a killed one leaves its socket behind, so connect to it."""
+    try:
+        with connect(name):
+            return True
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
+def connect(name: str) -> socket.socket:
+    """Return a connection to the process of an interface. Raises OSError."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    link.settimeout(_TIMEOUT_SECONDS)
+    try:
+        link.connect(socket_path(name))
+    except OSError:
+        link.close()
+        raise
+    return link

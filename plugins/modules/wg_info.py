@@ -146,10 +146,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.of_interface import describe
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes import open_connection
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib.ways import open_connection
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import (
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.devices import (
     device_info,
     wireguard_interfaces,
 )

@@ -22,9 +22,10 @@ from . import route_notes, rules, tables
 from .guard import Change, refuse_cut
 from .route_notes import note_of
 from .route_options import WantedRoutes
-from .routes import PROTOCOL, open_connection
+from .routes import PROTOCOL
 from .rule_options import WantedRules
 from .rule_text import describe as describe_rule
+from .ways import open_connection
 
 
 def converge_rules(wanted: WantedRules, *, check_mode: bool, allow_management_change: bool = False) -> Outcome:

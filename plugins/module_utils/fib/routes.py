@@ -58,11 +58,6 @@ def route(destination: Prefix, interface: str, metric: int = 0) -> Route:
     return Route(destination, interface, metric=metric or by_default)
 
 
-def open_connection() -> Connection:
-    """Return a strict rtnetlink connection: the kernel then honours filters and refuses what it does not know."""
-    return Connection(codec.NETLINK_ROUTE, strict=True)
-
-
 def read(connection: Connection, interface: str, index: int) -> list[Route]:
     """Return our routes through an interface: those of the main table that carry our protocol."""
     return [found for found in read_all(connection, interface, index) if found.protocol == PROTOCOL]
@@ -135,20 +130,3 @@ def _delete(connection: Connection, payload: bytes) -> None:
         # It went away with an address or by another hand.
         if exc.errno != errno.ESRCH:
             raise
-
-
-def lookup(destination: str, mark: int = 0) -> tuple[str, str] | None:
-    """Return (interface name, source address) a packet to an IP address would leave by; None without a route."""
-    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    request = codec.encode_lookup(family, socket.inet_pton(family, destination), mark)
-    with open_connection() as connection:
-        try:
-            (reply,) = connection.request(codec.RTM_GETROUTE, request)
-        except nl.NetlinkError as exc:
-            if exc.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL):
-                return None
-            raise
-    found = codec.decode_lookup(reply)
-    if not found.source or not found.interface_index:
-        return None
-    return socket.if_indextoname(found.interface_index), socket.inet_ntop(family, found.source)

@@ -21,7 +21,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ..fib import routes
+from ..fib import ways
 from ..netlink.messages import NetlinkError
 
 # Any address behind the default route would do; nothing is sent to it (RFC 5737, RFC 3849).
@@ -59,7 +59,7 @@ def underlay(towards: str = "", mark_of: Callable[[str], int] = lambda _name: 0)
 
 def _lookup(destination: str, mark: int = 0) -> tuple[str, str] | None:
     try:
-        return routes.lookup(destination, mark)
+        return ways.lookup(destination, mark)
     except NetlinkError as exc:
         if exc.errno in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):  # booted without IPv6
             return None

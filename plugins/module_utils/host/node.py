@@ -15,8 +15,8 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..fib import routes as fib
-from ..fib import tables
+from ..fib import tables, ways
+from ..fib.routes import PROTOCOL
 from ..netlink import link as link_codec
 from ..netlink import route as route_codec
 from ..netlink.connection import Connection
@@ -52,7 +52,7 @@ def gather(can_reach: Sequence[str] = (), cni_directories: Sequence[str] = ()) -
     can_reach: addresses or names whose way is looked up. Raises OSError where the kernel does not answer; a file that
     cannot be read, or is damaged, is a note.
     """
-    with fib.open_connection() as connection:
+    with ways.open_connection() as connection:
         links = read_links(connection)
         local_routes = _own_routes(tables.read(connection, route_codec.RT_TABLE_MAIN), links)
     configuration, notes = cni.read_configuration(cni_directories or cni.DIRECTORIES)
@@ -118,7 +118,7 @@ def _own_routes(routes: Iterable[TableRoute], links: Iterable[AddressedLink]) ->
 
 def _tells_of_own_pods(route: TableRoute, own: set[bytes]) -> bool:
     destination = route.destination
-    if not destination.length or route.protocol in (fib.PROTOCOL, _ROUTER_SOLICITED):
+    if not destination.length or route.protocol in (PROTOCOL, _ROUTER_SOLICITED):
         return False
     if any(network.contains(destination) for network in _UNREACHABLE) or destination.packed[0] == _MULTICAST:
         return False
@@ -169,7 +169,7 @@ def _resolve(destination: str) -> dict[str, str]:
 
 def _source(destination: str) -> str | None:
     try:
-        way = fib.lookup(destination.partition("%")[0])
+        way = ways.lookup(destination.partition("%")[0])
     except NetlinkError as error:
         if error.errno in _NO_FAMILY:  # booted without IPv6
             return None

@@ -20,7 +20,6 @@ from ..wireguard.model import Device, Peer, PeerChange, Settings
 from . import generic
 from . import messages as nl
 
-FAMILY = "wireguard"
 WG_CMD_GET_DEVICE, WG_CMD_SET_DEVICE = 0, 1
 _VERSION = 1
 

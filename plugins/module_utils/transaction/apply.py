@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..fib import routes
+from ..fib import routes, ways
 from ..host import addresses, files, links, ports, sysctls, systemd
 from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
@@ -54,7 +54,7 @@ def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Out
 
     Every interface is read, planned and checked before the first is touched. Raises what prepare() and execute() do.
     """
-    with routes.open_connection() as fib:
+    with ways.open_connection() as fib:
         prepared = prepare(fib, wanted, check_mode=check_mode)
         if check_mode or not any(one.outcome.plan for one in prepared):
             return [one.outcome for one in prepared]

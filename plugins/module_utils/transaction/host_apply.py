@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from ..fib import boot_paths, routes
+from ..fib import boot_paths, ways
 from ..refusal import InvalidOptions
 from . import apply, run_lock
 from .boot_files import NONE
@@ -37,7 +37,7 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
     wanted, interfaces, sections = _parse(options)
     with ExitStack() as stack:
         stack.enter_context(run_lock.hold(check_mode=check_mode))
-        fib = stack.enter_context(routes.open_connection())
+        fib = stack.enter_context(ways.open_connection())
         prepared = apply.prepare(fib, wanted, check_mode=check_mode)
         planned = HostOutcome([one.outcome for one in prepared])
         stages = None

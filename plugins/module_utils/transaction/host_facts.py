@@ -13,14 +13,15 @@ import shutil
 import socket
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import ssh_connection
 from ..host import facts as host
-from ..host import node as kubernetes_node
-from ..netlink.table_route import TableRoute
-from ..wireguard import kernel, memory
-from ..wireguard.facts import interface_facts, mark_of, session_lines
+from ..wireguard import kernel_module, memory
+from ..wireguard.facts import interface_facts
+
+if TYPE_CHECKING:
+    from ..netlink.table_route import TableRoute
 
 
 def gather(
@@ -40,23 +41,25 @@ def gather(
     handshakes are told too. node: what is looked up as a Kubernetes node, None where it is none.
     Raises OSError, and ValueError for a damaged memory.
     """
-    kernel_wireguard = kernel.available()
+    kernel_wireguard = kernel_module.available()
     told = ssh_connection.find(environment)
     # A link-local address says nothing of the way to anybody else.
     towards = told.client_text if told is not None and not told.scope else ""
     names = sorted({*memory.interfaces(), *own_keys})
     interfaces = {name: interface_facts(name, own_keys.get(name)) for name in names}
     for name in sessions:
-        interfaces.setdefault(name, {})["sessions"] = session_lines(name, time.time())
+        interfaces.setdefault(name, {})["sessions"] = _sessions(name)
     facts = {
         "boot_id": host.boot_id(),
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
         "persistence": host.persistence(kernel_wireguard),
-        "underlay": host.underlay(towards, lambda name: mark_of(name) if name in names else 0),
+        "underlay": host.underlay(towards, lambda name: _mark_of(name) if name in names else 0),
         "interfaces": interfaces,
     }
     if node is not None:
+        from ..host import node as kubernetes_node
+
         facts["node"] = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
         facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
         facts["nftables"] = {} if _missing_nft(environment) else _chains()
@@ -67,14 +70,26 @@ def gather(
     return facts
 
 
+def _sessions(interface: str) -> str:
+    from ..wireguard.devices import session_lines
+
+    return session_lines(interface, time.time())
+
+
+def _mark_of(interface: str) -> int:
+    from ..wireguard.devices import mark_of
+
+    return mark_of(interface)
+
+
 def _destinations(table: int) -> str:
     """Return what a table holds, a line for each route, parted by tabs: destination, interface or type, and gateway.
 
     The gateway of the first next hop, and no such field where there is none.
     """
-    from ..fib import routes, tables
+    from ..fib import tables, ways
 
-    with routes.open_connection() as connection:
+    with ways.open_connection() as connection:
         found = tables.read(connection, table)
     return "\n".join(sorted("\t".join(_way(route)) for route in found))
 

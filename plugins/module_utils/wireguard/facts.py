@@ -10,16 +10,10 @@ This module is private to the collection.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ..netlink.generic import FamilyMissing
-from . import kernel, key_file, memory
-from .backend import backend_for
-from .keys import encode_key, public_key
-from .model import Device
-from .uapi_socket import is_running
+from . import memory
 
 _DAY = 86400  # seconds
 
@@ -48,76 +42,8 @@ def key_age_days(path: str, now: float) -> int | None:
         return None
 
 
-def session_lines(name: str, now: float) -> str:
-    """Return the peers of a device that have shaken hands, as lines of three fields, parted by tabs.
-
-    These are public key, endpoint, and the age of the handshake in seconds. now: seconds since the epoch. No device,
-    no lines.
-    """
-    device = _device(name)
-    peers = sorted(device.peers, key=lambda peer: peer.public_key) if device else ()
-    return "\n".join(
-        f"{encode_key(peer.public_key)}\t{peer.endpoint or ''}\t{max(int(now - peer.latest_handshake), 0)}"
-        for peer in peers
-        if peer.latest_handshake
-    )
-
-
-def mark_of(name: str) -> int:
-    """Return the mark of the packets that a WireGuard device sends, 0 for none and for another device."""
-    device = _device(name)
-    return (device.settings.fwmark or 0) if device else 0
-
-
-def _device(name: str) -> Device | None:
-    try:
-        return backend_for(name).read(name)
-    except (FamilyMissing, kernel.NotWireGuard):
-        return None
-
-
 def peer_lines(peers: Mapping[str, memory.RememberedPeer]) -> str:
     """Return remembered peers as lines of four fields, parted by tabs: public key, name, addresses, endpoint."""
     return "\n".join(
         f"{key}\t{peer.name}\t{','.join(peer.addresses)}\t{peer.endpoint}" for key, peer in sorted(peers.items())
     )
-
-
-def public_key_of(path: str) -> str | None:
-    """Return the public key of a private key file, None where there is none. Raises BadKeyFile."""
-    private_key = key_file.read(path)
-    return None if private_key is None else encode_key(public_key(private_key))
-
-
-def wireguard_interfaces() -> list[str]:
-    """Return the names of all WireGuard interfaces of this host, those of userspace processes included."""
-    names = [name for _index, name in socket.if_nameindex()]
-    return sorted({*kernel.among(names), *(name for name in names if is_running(name))})
-
-
-def device_info(device: Device) -> dict[str, Any]:
-    """Return a device as wg_info shows it: all that `wg show` says, without secrets, peers with remembered names."""
-    remembered = memory.load(device.name)
-    peers = []
-    for peer in device.peers:
-        text = encode_key(peer.public_key)
-        known = remembered.peers.get(text, memory.RememberedPeer())
-        peers.append(
-            {
-                "public_key": text,
-                "name": known.name,
-                **peer.describe(),
-                "latest_handshake": peer.latest_handshake,
-                "rx_bytes": peer.rx_bytes,
-                "tx_bytes": peer.tx_bytes,
-            }
-        )
-        peers[-1]["preshared_key"] = bool(peers[-1]["preshared_key"])
-    peers.sort(key=lambda entry: (entry["name"], entry["public_key"]))
-    return {
-        "name": device.name,
-        "public_key": encode_key(device.public_key) if any(device.public_key) else None,
-        "listen_port": device.settings.listen_port,
-        "fwmark": device.settings.fwmark,
-        "peers": peers,
-    }

@@ -16,6 +16,7 @@ from ..netlink import generic
 from ..netlink import wireguard as codec
 from ..netlink.connection import Connection
 from ..netlink.messages import NetlinkError
+from .kernel_module import FAMILY
 from .model import Device, PeerChange, Settings
 
 
@@ -32,7 +33,7 @@ class Kernel:
     def read(self, name: str) -> Device | None:
         """Return the device, None where there is no interface of this name. Raises NotWireGuard."""
         with Connection(generic.NETLINK_GENERIC) as connection:
-            family = generic.family_id(connection, codec.FAMILY)
+            family = generic.family_id(connection, FAMILY)
             try:
                 return codec.decode_device(name, connection.dump(family, codec.encode_get(name)))
             except NetlinkError as exc:
@@ -46,7 +47,7 @@ class Kernel:
         """Send the changes in as few messages as fit; returns their number."""
         sent = 0
         with Connection(generic.NETLINK_GENERIC) as connection:
-            family = generic.family_id(connection, codec.FAMILY)
+            family = generic.family_id(connection, FAMILY)
             for payload in codec.encode_set(name, settings, changes):
                 connection.request(family, payload)
                 sent += 1
@@ -58,7 +59,7 @@ def among(names: Iterable[str]) -> list[str]:
     found = []
     with Connection(generic.NETLINK_GENERIC) as connection:
         try:
-            family = generic.family_id(connection, codec.FAMILY)
+            family = generic.family_id(connection, FAMILY)
         except generic.FamilyMissing:
             return []
         for name in names:
@@ -70,13 +71,3 @@ def among(names: Iterable[str]) -> list[str]:
             else:
                 found.append(name)
     return found
-
-
-def available() -> bool:
-    """Return whether this kernel has WireGuard; asking loads the module where there is one."""
-    with Connection(generic.NETLINK_GENERIC) as connection:
-        try:
-            generic.family_id(connection, codec.FAMILY)
-        except generic.FamilyMissing:
-            return False
-    return True

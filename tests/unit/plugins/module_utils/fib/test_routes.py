@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib import routes as room
+from ansible_collections.wirewright.overlay.plugins.module_utils.fib import ways
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.routes import (
     PROTOCOL,
     Route,
@@ -173,9 +173,9 @@ class _Open(_Connection):
 
 
 def look_up(monkeypatch: pytest.MonkeyPatch, answer: object) -> tuple[str, str] | None:
-    monkeypatch.setattr(room, "open_connection", lambda: _Open(answers=[answer]))
-    monkeypatch.setattr(room.socket, "if_indextoname", {7: "eth0"}.__getitem__)
-    return room.lookup("192.0.2.1")
+    monkeypatch.setattr(ways, "open_connection", lambda: _Open(answers=[answer]))
+    monkeypatch.setattr(ways.socket, "if_indextoname", {7: "eth0"}.__getitem__)
+    return ways.lookup("192.0.2.1")
 
 
 def test_a_lookup_names_interface_and_source(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.connect
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.messages import MalformedMessage, NetlinkError
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import kernel as room
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import kernel_module
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.kernel import Kernel, NotWireGuard
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model import PeerChange, Settings
 
@@ -55,6 +56,7 @@ class _Connection:
 def connection(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     made = _Connection({})
     monkeypatch.setattr(room, "Connection", lambda _family: made)
+    monkeypatch.setattr(kernel_module, "Connection", lambda _family: made)
     monkeypatch.setattr(room.generic, "family_id", lambda _connection, _name: 31)
     yield made
     assert made.open == 0
@@ -115,7 +117,7 @@ def test_writing_nothing_sends_nothing(connection: _Connection) -> None:
 def test_wireguard_among_interfaces(connection: _Connection) -> None:
     connection.devices.update({"wg0": [DUMP], "eth0": NetlinkError(errno.EOPNOTSUPP), "wg1": [DUMP]})
     assert room.among(["eth0", "gone", "wg0", "wg1"]) == ["wg0", "wg1"]
-    assert room.available()
+    assert kernel_module.available()
 
 
 def test_a_failure_is_not_taken_for_another_kind(connection: _Connection) -> None:
@@ -130,6 +132,6 @@ def test_a_kernel_without_wireguard(connection: _Connection, monkeypatch: pytest
 
     monkeypatch.setattr(room.generic, "family_id", missing)
     assert room.among(["wg0"]) == []
-    assert not room.available()
+    assert not kernel_module.available()
     with pytest.raises(FamilyMissing):
         Kernel().read("wg0")

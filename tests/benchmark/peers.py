@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import resource
 import subprocess
@@ -22,6 +23,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from module_runs import payload
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "ansible_collections.wirewright.overlay.plugins.module_utils"
@@ -35,17 +38,20 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("WIREWRIGHT_BENCHMARK") != "inside":
         inside = {**os.environ, "WIREWRIGHT_BENCHMARK": "inside"}
-        shell = 'mount -t tmpfs tmpfs /var/lib && mkdir -p /run/wireguard && ip link set lo up && exec "$@"'
+        mounts = "mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && mount -t tmpfs tmpfs /var/lib"
+        shell = mounts + ' && ip link set lo up && exec "$@"'
         command = ["unshare", "--net", "--mount", "sh", "-c", shell, "sh", sys.executable, *sys.argv]
         sys.exit(subprocess.run(command, env=inside, check=False).returncode)
-    measure(options.peers, options.rounds)
+    try:
+        measure(options.peers, options.rounds)
+    finally:
+        subprocess.run(["ip", "link", "del", INTERFACE], check=False)
 
 
 def measure(count: int, rounds: int) -> None:
     """Print the table."""
     start_up = best([child(sys.executable, "-c", "pass") for _round in range(rounds)])
     imports = import_times(rounds, start_up)
-    sys.path.insert(0, str(ROOT / ".cache/collections"))
     from importlib import import_module
 
     converge = import_module(f"{PACKAGE}.transaction.apply").converge
@@ -74,6 +80,11 @@ def measure(count: int, rounds: int) -> None:
             theirs["syncconf"].append(wg("syncconf", INTERFACE, configuration))
         run(empty)
         requests = run(document).requests
+        whole = {f"{count:,} peers": whole_runs("overlay_apply", document, rounds)}
+        few = [{**document[0], "peers": document[0]["peers"][:3], "allow_mass_removal": True}]
+        run(few)
+        whole["3 peers"] = whole_runs("overlay_apply", few, rounds)
+        whole["ping"] = whole_runs("ping", None, rounds)
     print(f"{count} peers, {kind}, Python {sys.version.split()[0]}; {requests} request(s) to apply them all")
     print(f"{'before any of it: interpreter':50} {start_up[0]:8.1f} wall {start_up[1]:8.1f} CPU")
     for name, (wall, cpu) in imports.items():
@@ -84,7 +95,8 @@ def measure(count: int, rounds: int) -> None:
         print(
             f"{'  wg ' + theirs_name:50} {other[0]:8.1f} wall {other[1]:8.1f} CPU    ratio {mine[0] / other[0]:.2f} wall"
         )
-    subprocess.run(["ip", "link", "del", INTERFACE], check=True)
+    for name, (wall, cpu) in whole.items():
+        print(f"{'a whole run that changes nothing, ' + name:50} {wall:8.1f} wall {cpu:8.1f} CPU")
 
 
 def documents(count: int, directory: Path) -> tuple[list[dict[str, Any]], str]:
@@ -145,6 +157,18 @@ def import_times(rounds: int, start_up: tuple[float, float]) -> dict[str, tuple[
         found[name] = (after[0] - before[0], after[1] - before[1])
         before = after
     return found
+
+
+def whole_runs(module: str, document: list[dict[str, Any]] | None, rounds: int) -> tuple[float, float]:
+    """Return the best of some runs of a module as Ansible runs it on a host, of which none may change anything."""
+    program = payload(module, {} if document is None else {"interfaces": document})
+
+    def once() -> None:
+        done = subprocess.run([sys.executable], input=program, capture_output=True, check=True)
+        if json.loads(done.stdout).get("changed"):
+            raise SystemExit(f"{module} changed something")
+
+    return best([timed(once, resource.RUSAGE_CHILDREN) for _round in range(rounds)])
 
 
 def wg(*arguments: str) -> tuple[float, float]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,9 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     spi_of,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_rotation import Step, slots_of
+from counted_states import advance, states
 from managed_host import wait_until
-from node_cluster import Node, NodeCluster
+from node_cluster import NodeCluster
 from planned_ipsec import PlannedIpsec
 from wire_capture import ESP
 
@@ -127,25 +127,9 @@ def test_sequence_numbers_go_beyond_32_bits(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
     ipsec.establish()
-    before_the_end = f"{2**32 - 4:#x}"
+    before_the_end = 2**32 - 4
     for node, counted in ((n1, "replay-oseq"), (n2, "replay-seq")):
         advance(node, spi_of(1, 0, 0), n2.ipv4, counted, before_the_end)
     assert cluster.ping(n1.pod, n2.pod.ipv4, count=8) == 8
     (shown,) = [one for one in states(n1) if f"dst {n2.ipv4}" in one and f"{spi_of(1, 0, 0):#010x}" in one]
     assert "flag esn" in shown and "oseq-hi 0x1, oseq 0x4" in shown and "replay_window 1024" in shown, shown
-
-
-def states(node: Node) -> list[str]:
-    """Return what `ip xfrm state` says, state by state."""
-    return [f"src {one}" for one in re.split(r"^src ", node.run("ip", "xfrm", "state"), flags=re.MULTILINE)[1:]]
-
-
-def advance(node: Node, spi: int, destination: str, counted: str, number: str) -> None:
-    """Make a state anew that has counted that far; our modules have no option for that."""
-    (shown,) = [one for one in states(node) if f"dst {destination}" in one and f"{spi:#010x}" in one]
-    source = shown.split()[1]
-    (aead,) = re.findall(r"aead (\S+) (\S+) (\d+)", shown)
-    where = ["dst", destination, "proto", "esp", "spi", f"{spi:#x}"]
-    node.run("ip", "xfrm", "state", "delete", *where)
-    options = ["reqid", "7100", "mode", "tunnel", "replay-window", "1024", counted, number, "flag", "esn"]
-    node.run("ip", "xfrm", "state", "add", "src", source, *where, *options, "aead", *aead)

@@ -9,11 +9,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
+from counted_states import advance
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
 from planned_ipsec import MASTER
 from wire_capture import ESP, PLAIN_HOST, PLAIN_POD
@@ -87,3 +89,24 @@ def test_cluster_is_encrypted_rekeyed_and_plain_again_and_loses_nothing(cluster:
         with cluster.captured(tmp_path / "plain.pcap") as wire:
             pods.answers_again(5)
             assert PLAIN_POD in wire.kinds()
+
+
+@pytest.mark.long
+def test_states_that_have_used_half_of_their_numbers_are_changed(cluster: NodeCluster) -> None:
+    n1, n2, _n3 = cluster.nodes
+    pair, variables = [n1, n2], {"ipsec_esn": False, "ipsec_replay_window": 32}
+    assert run(pair, **variables)
+    (spi,) = {int(line.split()[3].partition("(")[0], 16) for line in spi_lines(n1, n2.ipv4)}
+    advance(n1, spi, n2.ipv4, "replay-oseq", 2**31 - 2, esn=False)
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods:
+        assert facts(n1)["ipsec"]["sequence_percent"] == 50 and facts(n2)["ipsec"]["sequence_percent"] == 0
+        before = spis(n1)
+        assert run(pair, **variables)
+        assert not before & spis(n1)
+        assert not run(pair, **variables), "once"
+        assert pods.lost() == []
+
+
+def spi_lines(node: Node, destination: str) -> list[str]:
+    shown = node.run("ip", "xfrm", "state", "list", "dst", destination).splitlines()
+    return [line for line in shown if line.strip().startswith("proto esp")]

@@ -10,26 +10,33 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.node_verdicts import PairVerdict, judge
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import BOTH, spi_of
-from node_cluster import NodeCluster, Place
+from node_cluster import Node, NodeCluster, Place
 from planned_ipsec import PlannedIpsec
-from running_census import census_while
+from running_census import census_while, described
 from wire_capture import ESP, OTHER
 
 UDP_PORT = 9999
+PAIR = {"encrypting": ["n1", "n2"], "keyless": [], "host_encryption": True, "exempt_hosts": []}
 
 
 @pytest.fixture(scope="module")
 def encrypted(standing_cluster: NodeCluster) -> Iterator[NodeCluster]:
     standing_cluster.reset()
-    ipsec = PlannedIpsec(standing_cluster)
-    ipsec.configure(host_encryption=True, strict=BOTH)
-    ipsec.establish()
-    assert ipsec.all_unchanged()
+    assert establish(standing_cluster).all_unchanged()
     yield standing_cluster
     standing_cluster.reset()
+
+
+def establish(cluster: NodeCluster) -> PlannedIpsec:
+    ipsec = PlannedIpsec(cluster)
+    ipsec.configure(host_encryption=True, strict=BOTH)
+    ipsec.establish()
+    return ipsec
 
 
 def test_nothing_but_esp_is_on_the_wire(encrypted: NodeCluster, tmp_path: Path) -> None:
@@ -63,6 +70,40 @@ def test_census_tells_what_came_out_of_esp_from_plain_text(encrypted: NodeCluste
     assert (pairs["n1", "n2"]["decrypted"], pairs["n2", "n1"]["decrypted"]) == (0, 6)
     assert found["kinds"]["plaintext_pod"] == 1, "what was forged"
     assert found["xfrm_stat"] == {"XfrmInTmplMismatch": 1}
+
+
+def test_states_of_both_nodes_are_compared_and_sizes_are_found(encrypted: NodeCluster) -> None:
+    n1, n2, _n3 = encrypted.nodes
+    wire = {"nodes": described([n1, n2]), "ipsec": {"reqids": "7100"}, "by_pair": True}
+
+    def told(node: Node, *addresses: str) -> dict[str, Any]:
+        other = n2 if node is n1 else n1
+        ask = [{"name": other.name, "address": address, "mtu": 1500} for address in addresses]
+        seconds = 6 if addresses else 1
+        done = node.host.module(
+            "wire_census", nodes=wire["nodes"], seconds=seconds, ipsec={"reqids": "7100", "ask": ask}
+        )
+        assert done.rc == 0, done.output
+        return done.data
+
+    def judged(*addresses: str) -> PairVerdict:
+        found = {"n1": told(n1, *addresses), "n2": told(n2)}
+        (pair,) = judge(found, {**wire, **PAIR})
+        return pair
+
+    found = judged(n2.pod.ipv4, n2.ipv6)
+    assert (found.verdict, found.mtu, found.plaintext_host) == ("mtu", 1426, 0), "as large as the wire is too large"
+    sizes = [entry["mtu"] for entry in told(n1, n2.pod.ipv4, n2.ipv6)["ipsec"]["answers"]]
+    assert sizes == [1446, 1426]
+    assert [(way.fault, way.spis, bool(way.sent)) for way in found.states if way.source == "n1"] == [
+        ("", (f"{spi_of(1, 0, 0):#010x}",), True)
+    ] * 2
+    where = ["dst", n2.ipv4, "proto", "esp", "spi", f"{spi_of(1, 0, 0):#x}"]
+    n2.run("ip", "xfrm", "state", "delete", *where)
+    found = judged(n2.pod.ipv4)
+    establish(encrypted)
+    assert found.verdict == "no_state" and "n2 has no such state" in found.reasons[0]
+    assert "10.0.0.1 does not arrive at 10.0.0.2" in found.reasons[1]
 
 
 def test_packets_as_large_as_the_path_allows(encrypted: NodeCluster, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
@@ -44,8 +44,8 @@ def violations(nodes: NodeFleet) -> Iterator[Problem]:
     yield from _exempt(nodes, members)
 
 
-def advice(nodes: NodeFleet) -> Iterator[Problem]:
-    """Yield what is worth a warning."""
+def advice(nodes: NodeFleet, remembered: Collection[str]) -> Iterator[Problem]:
+    """Yield what is worth a warning. remembered: names of nodes that others, or they themselves, know as encrypting."""
     for discovery in nodes.discoveries.values():
         yield from discovery.warnings
     limited = [
@@ -60,6 +60,27 @@ def advice(nodes: NodeFleet) -> Iterator[Problem]:
             "run without --limit and serial, when it can be reached"
         )
         yield from (Problem(name, nodes.fleet.prefix + "enabled", text) for name in limited)
+    inputs = {name: host for name, host in nodes.inputs.items() if name not in nodes.fleet.excluded}
+    yield from left_behind(inputs, nodes.extras, remembered, nodes.fleet.prefix)
+
+
+def left_behind(
+    inputs: Mapping[str, HostInput], extras: Mapping[str, NodeSettings], remembered: Collection[str], prefix: str
+) -> Iterator[Problem]:
+    """Yield the nodes that shall not encrypt any more, and that a run which takes it from others does not speak to.
+
+    What is absent may have been forgotten by the others in a run before, so that is said again until the node is there.
+    """
+    away = [name for name, host in inputs.items() if not host.reached or host.fact is None]
+    if len(away) == len(inputs):
+        return
+    for name in away:
+        if extras[name].absent or (name in remembered and not extras[name].enabled):
+            text = (
+                "this run does not speak to the host, so it goes on encrypting if it did so, and nodes that it did speak "
+                "to do not take that any more; run again when it can be reached, without --limit"
+            )
+            yield Problem(name, prefix + ("state" if extras[name].absent else "enabled"), text)
 
 
 def _networks(nodes: NodeFleet) -> Iterator[Problem]:

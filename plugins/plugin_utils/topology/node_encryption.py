@@ -135,7 +135,9 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     problems.extend(validation_node_encryption.violations(nodes))
     problems.extend(validation_node_locations.violations(nodes))
     problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
-    warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *validation_node_encryption.advice(nodes)]
+    encrypting = {name for name in names if memories.get(name) or remembered_names(observations.get(name))}
+    advice = validation_node_encryption.advice(nodes, encrypting)
+    warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *advice]
     interface = next((settings[name].interface for name in names), "")
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     plan = None if problems else replace(_plan(nodes, mtus, revocation), overlay=overlay)

@@ -130,6 +130,8 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
         settings = replace(settings, slot=node_ipsec_rotation.wanted_slot(settings.slot, held, bool(change)))
         problems.extend(_rotation_problems(inputs, parts, held, settings, prefix, change or "ipsec_slot"))
     warnings = [warning for found in discoveries.values() for warning in found.warnings]
+    known = {name for name, phase in furthest.items() if phase > Phase.ABSENT}
+    warnings.extend(validation_node_encryption.left_behind(inputs, extras, known, prefix))
     plan = None
     if not problems and settings is not None:
         due = node_ipsec_rotation.is_due(held, settings.slot)

@@ -81,7 +81,7 @@ class NodeSettings:
     mtu_align: whether the MTU is rounded down to a multiple of 16. alternate_interface: the device that takes over when
     keys are changed, on alternate_port. max_key_age_days: 0 for no limit. nodes: what the cluster says of its nodes, or None.
     granularity: FULL or LOCATION. location: empty for one of its own, and always so with FULL. is_leader: whether the
-    inventory names it as its location's leader.
+    inventory names it as its location's leader. absent: whether it would be enabled, and the state absent says no.
     """
 
     discovery: DiscoverySettings
@@ -112,6 +112,7 @@ class NodeSettings:
     granularity: str = FULL
     location: str = ""
     is_leader: bool = False
+    absent: bool = False
 
 
 def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
@@ -131,6 +132,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
     read = Reader(host.name, prefix, host.variables, problems)
     present = read.choice("state", "present", ("present", "absent")) == "present"
     granularity = read.choice("granularity", FULL, (FULL, LOCATION))
+    enabled = read.boolean("enabled", True)
     nodes = read.given("nodes")
     profile = read.choice("profile", node_profiles.OVERLAY, node_profiles.PROFILES)
     detection = node_address.KUBERNETES_INTERNAL_IP if nodes is not None else node_address.FIRST_FOUND
@@ -144,7 +146,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
             node_name=read.text("node_name"),
             ansible_host=host.ansible_host,
         ),
-        enabled=read.boolean("enabled", True) and present,
+        enabled=enabled and present,
         cluster_cidrs=read.parsed("cluster_cidrs", parse_prefix),
         extra_allowed_ips=read.parsed("extra_allowed_ips", parse_prefix),
         exclude_cidrs=read.parsed("exclude_cidrs", parse_prefix),
@@ -172,6 +174,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         granularity=granularity,
         location=read.text("location") if granularity == LOCATION else "",
         is_leader=read.boolean("location_leader", False) and granularity == LOCATION,
+        absent=enabled and not present,
     )
 
 

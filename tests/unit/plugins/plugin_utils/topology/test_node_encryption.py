@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
+import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import (
     device_addresses,
     plan_node_encryption,
@@ -70,6 +72,23 @@ def test_who_is_spoken_to() -> None:
     }
     assert outcome.plan.unknown == ("n3",)
     assert [line for line in outcome.warnings if "'n2'" in line and "does not speak to the host" in line]
+
+
+@pytest.mark.parametrize("away", [silent, lambda host: host._replace(reached=False)])
+def test_node_that_goes_on_encrypting_when_the_others_stop_is_named(away: Callable[[HostInput], HostInput]) -> None:
+    """One of which nothing is known but what others remember, and one of an older fact; n3 was never applied."""
+    one, other = settled([node(1), node(2)])
+    never = silent(node(3))
+
+    def said(*fleet: HostInput, **variables: object) -> list[str]:
+        changed = [host._replace(variables={**host.variables, **variables}) for host in fleet]
+        return [line for line in plan_node_encryption(changed).warnings if "goes on encrypting" in line]
+
+    (absent,) = said(away(one), other, never, state="absent")
+    assert absent.startswith("hosts 'n1', 'n3': node_encryption_state: ") and "run again when" in absent
+    (off,) = said(away(one), other, never, enabled=False)
+    assert off.startswith("host 'n1': node_encryption_enabled: ") and "run again when" in off
+    assert said(one, other, never, enabled=False) == said(away(one), other) == said(away(one), state="absent") == []
 
 
 def test_addresses_of_devices() -> None:

@@ -125,6 +125,17 @@ def told(plan: FleetPlan, name: str, phase: str) -> dict[str, Any]:
     return {**NEW, "record": record, "epochs_left": 4, "roster": boot["roster"], "slots": boot["slots"]}
 
 
+def test_unreached_node_that_goes_on_encrypting_when_the_others_stop_is_named() -> None:
+    def said(ipsec: Mapping[str, Any], **variables: Any) -> list[str]:
+        warnings = plan_node_encryption([node(1, ipsec), node(2, None, reached=False, **variables)]).warnings
+        return [line.partition(": this run")[0] for line in warnings]
+
+    assert said(settled(1), state="absent") == ["host 'n2': node_encryption_state"]
+    assert said(settled(1), enabled=False) == ["host 'n2': node_encryption_enabled"]
+    without = planned(node(1, settled(1)), node(2, None, reached=False, enabled=False))
+    assert said(told(without, "n1", CLOSE), enabled=False) == [], "the others have forgotten it"
+
+
 @pytest.mark.parametrize("done", PHASES)
 def test_a_run_that_was_cut_short_is_resumed_without_a_step_back_and_closes_last(done: str) -> None:
     """After each phase, the policies of the phases that follow are those of a run that was not cut short."""

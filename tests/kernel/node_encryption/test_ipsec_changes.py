@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_rotation import Step, slots_of
 from counted_states import advance, states
 from managed_host import wait_until
-from node_cluster import NodeCluster
+from node_cluster import Node, NodeCluster
 from planned_ipsec import PlannedIpsec
 from wire_capture import ESP
 
@@ -101,6 +102,38 @@ def test_node_without_states_is_closed(cluster: NodeCluster, tmp_path: Path) -> 
     made = n1.apply(**ipsec.document(n1)).counts["xfrm states"]
     assert made == {"created": 2 * 5 + 2, "updated": 0, "replaced": 0, "deleted": 0}
     assert cluster.ping(n1.pod, n2.pod.ipv4, count=2) == 2
+
+
+def test_each_thing_that_was_changed_by_hand_is_mended(cluster: NodeCluster) -> None:
+    n1, n2, _n3 = cluster.nodes
+    ipsec = PlannedIpsec(cluster, 2)
+    ipsec.configure(strict=BOTH)
+    ipsec.establish()
+    document = ipsec.document(n1)
+    before = listed(n1)
+    template = f"tmpl src {n2.ipv4} dst {n1.ipv4} proto esp reqid 7100 mode tunnel"
+    there, here = n2.pod_networks[0], n1.pod_networks[0]
+    drift = {
+        "a state to receive by": f"state delete dst {n1.ipv4} proto esp spi {spi_of(2, 0, 0):#x}",
+        "a policy": f"policy delete src {here} dst {there} dir out",
+        "another policy": f"policy update src {there} dst {here} dir in priority 1000 {template} level use",
+        "a policy too many": f"policy add src 10.9.0.0/16 dst 10.8.0.0/16 dir in priority 1000 {template}",
+        "a state too many": f"state add src 10.0.0.9 dst {n1.ipv4} proto esp spi 0x4b009990 reqid 7100 mode tunnel "
+        f"aead rfc4106(gcm(aes)) 0x{'5a' * 20} 128",
+    }
+    for what, words in drift.items():
+        n1.run("ip", "xfrm", *words.split())
+        assert listed(n1) != before, f"{what}: the test changes nothing"
+        assert n1.apply(**document).changed, what
+        assert listed(n1) == before, what
+        assert not n1.apply(check_mode=True, **document).changed, what
+    assert cluster.ping(n1.pod, n2.pod.ipv4, count=2) == cluster.ping(n2.pod, n1.pod.ipv6, count=2) == 2
+
+
+def listed(node: Node) -> set[str]:
+    """Return the node's states and policies, without what has been counted."""
+    policies = re.split(r"^src ", node.run("ip", "xfrm", "policy"), flags=re.MULTILINE)[1:]
+    return {one.partition("anti-replay")[0] for one in states(node)} | set(policies)
 
 
 def test_two_senders_with_one_spi_are_told(cluster: NodeCluster) -> None:

@@ -23,8 +23,14 @@ UNIT = "wirewright-overlay-nftables.service"
 
 _UNIT_PATH = f"/etc/systemd/system/{UNIT}"
 _WANTED_BY = f"/etc/systemd/system/sysinit.target.wants/{UNIT}"
-# Loads all files in one transaction; that there are none is no error, since a pattern may match nothing.
-LOAD = f"/usr/sbin/nft 'include \"{DIRECTORY}/*.nft\"'"
+# Loads all files in one transaction; that there are none is no error, since a pattern may match nothing. If nft refuses
+# that, each is loaded by itself, since none needs another: what is wrong with one must not leave the others open. It
+# fails then, and nft names the file; of the transaction before it may name another, where one has lost its end. systemd
+# reads these quotes as a shell does.
+LOAD = (
+    f'/bin/sh -c "/usr/sbin/nft \'include \\"{DIRECTORY}/*.nft\\"\' 2>/dev/null'
+    f' || ls {DIRECTORY}/*.nft | xargs -n 1 /usr/sbin/nft -f"'
+)
 
 _UNIT_TEXT = f"""{HEADER}
 [Unit]

@@ -225,23 +225,41 @@ def test_snapshot_brings_back_what_was_there(net: Net, before: dict[str, Any]) -
     assert net.blocks() == earlier
 
 
+def write_rules(host: ManagedHost, document: dict[str, Any]) -> None:
+    """Put the files of interfaces into a host."""
+    sections = parse(document).sections
+    for name in document:
+        (own, *_unit) = boot_files.files(name, sections, (), systemd=True)
+        host.write(own.path, own.content)
+
+
 @pytest.mark.parametrize("before", ["", "the same", "damage"])
 def test_what_boots_equals_what_runs(net: Net, host: ManagedHost, before: str) -> None:
     """The files of two interfaces, loaded by the command that the unit has."""
     document = {"wg0": EVERYTHING, "wg1": {"clamp_mss": True}}
     net.converge(document)
-    sections = parse(document).sections
     host.shell("nft flush ruleset")
     host.shell(boot_files.LOAD)
     assert host.shell("nft list ruleset") == "", "no files, no table"
-    for name in document:
-        (own, *_unit) = boot_files.files(name, sections, (), systemd=True)
-        host.write(own.path, own.content)
+    write_rules(host, document)
     if before:
         host.shell(boot_files.LOAD)
     if before == "damage":
         host.run("nft", "-f", "-", input=DAMAGE["chain hung elsewhere"])
     host.shell(boot_files.LOAD)
+    assert blocks(host.shell("nft -s list ruleset")) == net.blocks()
+    host.shell(f"nft flush ruleset; rm {boot_files.DIRECTORY}/*")
+
+
+def test_file_that_nft_refuses_keeps_no_other_from_being_loaded_and_is_named(net: Net, host: ManagedHost) -> None:
+    """What was cut short by a full disk stands between two that are whole."""
+    document = {"wg0": {"closed": NODE["closed"]}, "wg2": {"clamp_mss": True}}
+    net.converge(document)
+    write_rules(host, {**document, "wg1": {"isolate": True, "clamp_mss": True}})
+    host.shell(f"truncate --size=-20 {boot_files.rules_path('wg1')}; nft flush ruleset")
+    done = host.lab.run(host.name, ["sh", "-c", boot_files.LOAD], check=False)
+    assert done.returncode != 0 and f"{boot_files.rules_path('wg1')}:" in done.stderr
+    assert not any(boot_files.rules_path(name) in done.stderr for name in document)
     assert blocks(host.shell("nft -s list ruleset")) == net.blocks()
     host.shell(f"nft flush ruleset; rm {boot_files.DIRECTORY}/*")
 

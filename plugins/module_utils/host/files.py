@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from ..new_file import new_path, remove_leftovers
 from ..reconcile import Operation
 
 # The first line of every text file of ours.
@@ -96,7 +97,7 @@ def write(file: BootFile) -> None:
     """Put a file in place in one step: the old one or the new one is there at any moment, also after a power cut."""
     directory = os.path.dirname(file.path)
     make_directories(directory)
-    temporary = f"{file.path}.{os.getpid()}.new"
+    temporary = new_path(file.path)
     if file.target is not None:
         os.symlink(file.target, temporary)
         _into_place(temporary, file.path, directory)
@@ -120,6 +121,7 @@ def delete(path: str) -> None:
     """Remove a file or link, and directories of ours that it leaves empty; that it is gone already is no error."""
     directory = os.path.dirname(path)
     try:
+        remove_leftovers(path)
         os.unlink(path)
     except FileNotFoundError:
         return

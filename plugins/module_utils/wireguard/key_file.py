@@ -14,6 +14,7 @@ import errno
 import os
 import stat
 
+from ..new_file import new_path
 from .keys import decode_key, encode_key, generate_private_key
 
 FILE_MODE = 0o600
@@ -93,7 +94,7 @@ def _write_new(path: str) -> tuple[bytes, str]:
     """Write a new key beside its place; returns the key and the path of the file, which only its owner can read."""
     _make_directories(os.path.dirname(path))
     private_key = generate_private_key()
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = new_path(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

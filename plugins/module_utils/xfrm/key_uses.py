@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 
+from ..new_file import new_path
 from .algorithms import nonce_rfc
 from .values import State
 
@@ -63,7 +64,7 @@ def with_uses(known: Mapping[str, str], states: Iterable[State], boot_id: str) -
 def write(uses: Mapping[str, str], path: str = PATH) -> None:
     """Put the memory in its place in one step, readable by root only."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = new_path(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

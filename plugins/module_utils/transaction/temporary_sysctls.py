@@ -21,9 +21,14 @@ from ..host.sysctls import Sysctl, parse_name
 from ..reconcile import Operation, counts
 from ..refusal import InvalidOptions
 from ..stage import Stage
+from ..wireguard.memory import UnreadableMemory
 
 OPTION = "temporary_sysctls"
 MEMORY = "/run/wirewright.overlay/temporary_sysctls.json"
+_CURE = (
+    "it holds what kernel parameters were before a run changed them for a while; where one of them is still changed "
+    "(rp_filter), set it back, remove the file, and run again"
+)
 
 
 class Remembered(NamedTuple):
@@ -56,7 +61,8 @@ def plan(
 ) -> tuple[list[Operation[Sysctl]], dict[str, Remembered]]:
     """Return what has to be written, and what is to be remembered then. A parameter the kernel lacks is passed over.
 
-    One that somebody else has changed since keeps that value.
+    One that somebody else has changed since keeps that value, or gets that back. That its value is the one from before
+    is no change: a run was cut short before it gave another.
     """
     operations, remembered = [], {}
     for path in sorted({*wanted, *memory}):
@@ -65,7 +71,8 @@ def plan(
             continue
         known = memory.get(path)
         if path in wanted:
-            remembered[path] = Remembered(known.before if known else current.value, wanted[path])
+            before = known.before if known and known.given == current.value else current.value
+            remembered[path] = Remembered(before, wanted[path])
             value = wanted[path]
         else:
             value = known.before if known and known.given == current.value else current.value
@@ -75,16 +82,24 @@ def plan(
 
 
 def load() -> Memory:
-    """Return what is remembered; nothing where that cannot be read."""
+    """Return what is remembered; nothing where there is no file. Raises UnreadableMemory, and OSError."""
     try:
         with open(MEMORY, encoding="utf-8") as file:
-            return {str(path): Remembered(str(had), str(given)) for path, (had, given) in json.load(file).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+            return {path: _remembered(pair) for path, pair in json.load(file).items()}
+    except FileNotFoundError:
         return {}
+    except (ValueError, TypeError, AttributeError):
+        raise UnreadableMemory(MEMORY, _CURE) from None
+
+
+def _remembered(pair: object) -> Remembered:
+    if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(value, str) for value in pair)):
+        raise ValueError("no pair of values")
+    return Remembered(*pair)
 
 
 def stage(wanted: Mapping[str, str]) -> Stage:
-    """Return the stage that sets what is wanted, and gives back the rest at its end. Raises OSError."""
+    """Return the stage that sets what is wanted, and gives back the rest at its end. Raises UnreadableMemory and OSError."""
     memory = load()
     operations, remembered = plan(wanted, memory, sysctls.read)
     setting = [one for one in operations if one.key() in wanted]

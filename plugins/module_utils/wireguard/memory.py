@@ -46,8 +46,8 @@ class Memory:
 class UnreadableMemory(ValueError):
     """The file is not one of ours, or was damaged."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} is damaged: remove it, and the next run writes it anew")
+    def __init__(self, path: str, cure: str = "remove it, and the next run writes it anew") -> None:
+        super().__init__(f"{path} is damaged: {cure}")
 
 
 def path_of(interface: str) -> str:

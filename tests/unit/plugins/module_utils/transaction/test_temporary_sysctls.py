@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions
+from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import temporary_sysctls as room
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.temporary_sysctls import (
     Memory,
     Remembered,
     parse,
     plan,
 )
+from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import UnreadableMemory
 
 ETH0, ETH1 = "net/ipv4/conf/eth0/rp_filter", "net/ipv4/conf/eth1/rp_filter"
 
@@ -39,6 +44,40 @@ def test_second_run_keeps_what_was_remembered_by_the_first() -> None:
 
 def test_value_that_somebody_else_set_meanwhile_stays() -> None:
     assert written({}, {ETH0: Remembered("1", "2")}, {ETH0: "0"}) == ({}, {})
+    found, memory = written({ETH0: "2"}, {ETH0: Remembered("1", "2")}, {ETH0: "0"})
+    assert found == {ETH0: "2"} and memory == {ETH0: Remembered("0", "2")}
+    assert written({}, memory, {ETH0: "2"}) == ({ETH0: "0"}, {})
+
+
+def test_run_that_was_cut_short_before_it_set_a_value_is_gone_on_with() -> None:
+    memory = {ETH0: Remembered("1", "2")}
+    assert written({ETH0: "2"}, memory, {ETH0: "1"}) == ({ETH0: "2"}, memory)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "temporary_sysctls.json"
+    monkeypatch.setattr(room, "MEMORY", str(path))
+    return path
+
+
+def test_memory_is_read_as_it_was_written(file: Path) -> None:
+    assert room.load() == {}
+    file.write_text(json.dumps({ETH0: ["1", "2"]}))
+    assert room.load() == {ETH0: Remembered("1", "2")}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '"x"', '{"a": "12"}', '{"a": ["1"]}', '{"a": [1, 2]}', '{"a": null}', "\udcff{}"]
+)
+def test_damaged_memory_is_named_and_nothing_is_changed(file: Path, text: str) -> None:
+    content = text.encode("utf-8", errors="surrogateescape")
+    file.write_bytes(content)
+    with pytest.raises(
+        UnreadableMemory, match=r"temporary_sysctls\.json is damaged: .* remove the file, and run again"
+    ):
+        room.stage({ETH0: "2"})
+    assert file.read_bytes() == content
 
 
 def test_parameter_that_the_kernel_has_not_or_has_already_is_not_written() -> None:

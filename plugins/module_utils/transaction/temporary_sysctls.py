@@ -11,7 +11,6 @@ reboot, which forgets the values too, forgets it. This module is private to the 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -106,15 +105,12 @@ def stage(wanted: Mapping[str, str]) -> Stage:
     returning = [one for one in operations if one.key() not in wanted]
 
     def make() -> int:
-        if remembered:
-            text = json.dumps({path: list(remembered[path]) for path in sorted(remembered)}, indent=1) + "\n"
-            files.write(BootFile(MEMORY, text, ours_by_path=True))
+        _keep({**memory, **remembered})  # of what is given back too, until it is
         return _write(setting)
 
     def give_back() -> int:
         requests = _write(returning)
-        if not remembered and os.path.exists(MEMORY):
-            files.delete(MEMORY)
+        _keep(remembered)
         return requests
 
     return Stage(
@@ -128,6 +124,14 @@ def stage(wanted: Mapping[str, str]) -> Stage:
         left=lambda: [f"set sysctl {one.key()}" for one in plan(wanted, load(), sysctls.read)[0]],
         counts=counts(operations),
     )
+
+
+def _keep(memory: Memory) -> None:
+    if not memory:
+        files.delete(MEMORY)
+    elif memory != load():
+        text = json.dumps({path: list(memory[path]) for path in sorted(memory)}, indent=1) + "\n"
+        files.write(BootFile(MEMORY, text, ours_by_path=True))
 
 
 def _write(operations: Sequence[Operation[Sysctl]]) -> int:

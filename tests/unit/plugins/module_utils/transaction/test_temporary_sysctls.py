@@ -67,6 +67,22 @@ def test_memory_is_read_as_it_was_written(file: Path) -> None:
     assert room.load() == {ETH0: Remembered("1", "2")}
 
 
+def test_value_before_is_remembered_until_it_is_there_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    current, memory = {ETH0: "2", ETH1: "2"}, {ETH0: ["1", "2"], ETH1: ["0", "2"]}
+    file.write_text(json.dumps(memory))
+    monkeypatch.setattr(room.sysctls, "read", lambda path: Sysctl(path, current[path]))
+    monkeypatch.setattr(room.sysctls, "write", current.__setitem__)
+    stage = room.stage({ETH1: "2"})
+    stage.make()
+    assert json.loads(file.read_text()) == memory, "a run that is cut short here can be mended"
+    stage.remove()
+    assert (current, json.loads(file.read_text())) == ({ETH0: "1", ETH1: "2"}, {ETH1: ["0", "2"]})
+    last = room.stage({})
+    last.make()
+    last.remove()
+    assert (current[ETH1], file.exists()) == ("0", False)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '"x"', '{"a": "12"}', '{"a": ["1"]}', '{"a": [1, 2]}', '{"a": null}', "\udcff{}"]
 )

@@ -135,7 +135,7 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     problems.extend(validation_node_encryption.violations(nodes))
     problems.extend(validation_node_locations.violations(nodes))
     problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
-    encrypting = {name for name in names if memories.get(name) or remembered_names(observations.get(name))}
+    encrypting = {name for name in names if memories.get(name) or (name in observations and observations[name].peers)}
     advice = validation_node_encryption.advice(nodes, encrypting)
     warnings = [*revocation.warnings, *validation.advice(fleet, mtus), *advice]
     interface = next((settings[name].interface for name in names), "")

@@ -113,10 +113,8 @@ def answer_of(asker: str, other: str, results: Results, ways: list[Way]) -> dict
 def _complaints(asker: str, other: str, told: list[Mapping[str, Any]], ways: list[Way]) -> Iterator[tuple[str, str]]:
     for entry in told:
         address, size, wanted = entry["address"], entry["mtu"], entry["wanted_mtu"]
-        there, back = (
-            next(way for way in ways if way.source == name and (":" in way.src) == (":" in address))
-            for name in (asker, other)
-        )
+        of_family = {way.source: way for way in reversed(ways) if (":" in way.src) == (":" in address)}
+        there, back = of_family[asker], of_family[other]
         if not entry["replied"]:
             yield NO_ANSWER, f"{address} does not answer: {_where(there, back)}"
         elif wanted is not None and (size or 0) < wanted:

@@ -74,10 +74,11 @@ options:
     default: true
   handshake:
     description:
-      - Whether a handshake of the last 180 seconds is enough. Then nothing is sent through the tunnel, and peers need
-        neither an address nor a route.
-      - WireGuard shakes hands when there is something to send. So give such peers a persistent keepalive, and
-        O(wait) for the handshake.
+      - Whether a handshake of the last 180 seconds is enough. Then no answer is asked for, and peers need neither an
+        address nor a route.
+      - WireGuard shakes hands when there is something to send. So give such peers a persistent keepalive, or let the
+        other side do so, and O(wait) for the handshake. After seven seconds without one this host begins it, by a packet
+        that nobody answers to a peer with a host route among its allowed IPs.
     type: bool
     default: false
   deadline:

@@ -53,6 +53,13 @@ def encode_request(family: int, token: bytes, identifier: int, number: int, size
     return _HEADER.pack(*header[:2], checksum, *header[3:]) + data
 
 
+def encode_unasked_reply(family: int) -> bytes:
+    """Return the ICMP message of an echo reply to nobody: hosts take no notice of it (RFC 1122 section 3.2.2.6)."""
+    header = _REPLY[family], 0, 0, 0, 0
+    checksum = internet_checksum(_HEADER.pack(*header)) if family == socket.AF_INET else 0
+    return _HEADER.pack(*header[:2], checksum, *header[3:])
+
+
 def decode_reply(family: int, token: bytes, identifier: int | None, message: bytes) -> Reply | None:
     """Return the reply that an ICMP message is; None for one that this run has not asked for, or that was altered.
 

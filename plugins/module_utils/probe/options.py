@@ -52,7 +52,7 @@ class Wanted:
     mtu: int | None = None
     path_mtu: bool = True
     wait: bool = False
-    handshake: bool = False  # a session is enough, and nothing is sent
+    handshake: bool = False  # a session is enough, and no answer is asked for
 
     def by_interface(self) -> list[Wanted]:
         """Return what to probe on each interface, in the order in which the peers name them."""
@@ -77,7 +77,7 @@ def parse(options: Mapping[str, Any]) -> Wanted:
     if not options["path_mtu"] and any(size is not None for size in sizes):
         errors.append("path_mtu: false asks for no size, and mtu is given; leave out one of them")
     if options["handshake"] and any(size is not None for size in sizes):
-        errors.append("handshake: true sends no packet, and mtu is given; leave out one of them")
+        errors.append("handshake: true asks for no answer, and mtu is given; leave out one of them")
     _check_size(mtu, (), "mtu", errors)
     peers = None
     if options["peers"] is not None:

@@ -29,13 +29,16 @@ from ..wireguard.model import Device, Peer
 from .exchange import Question, ask_all
 from .inquiry import Inquiry
 from .options import Wanted
-from .sockets import Destination
-from .subjects import Subject, cryptokey_routing, subjects
+from .sockets import Destination, begin_handshakes
+from .subjects import Subject, cryptokey_routing, own_addresses, subjects
 from .verdicts import OK, REJECT_AFTER_TIME, Counters, Observation, age, verdict
 
 # After so long a probe that waits reads the device anew; it is time enough for a handshake and for finding a size.
 _ROUND_SECONDS = 8.0
 _POLL_SECONDS = 1.0  # least time from one round to the next
+# A peer that shall begin the handshake has tried twice in this time. If it still has a session that this host has lost,
+# it does not try at all, and this host has to.
+_THEIR_TURN_SECONDS = 7.0
 
 
 class Way(NamedTuple):
@@ -88,6 +91,8 @@ def probe(wanted: Wanted, clock: Callable[[], float] = time.time) -> list[Findin
         begun = time.monotonic()
         asked = subjects(wanted, now.device, remembered, now.link.mtu or 0)
         left = [subject for subject in asked if subject not in found or found[subject].worst.verdict != OK]
+        if wanted.handshake and begun - first.at >= _THEIR_TURN_SECONDS:
+            begin_handshakes(wanted.interface, _owned(now, left))
         answers = _ask(wanted.interface, now, left, _round_seconds(wanted, until - begun), clock())
         before, now = now, _read(wanted.interface) or now
         for (subject, _host), answer in answers.items():
@@ -100,6 +105,17 @@ def probe(wanted: Wanted, clock: Callable[[], float] = time.time) -> list[Findin
         if works or not wanted.wait or time.monotonic() >= until:
             return findings
         _sleep_until(min(begun + _POLL_SECONDS, until))
+
+
+def _owned(reading: _Reading, asked: Sequence[Subject]) -> list[Destination]:
+    """Return the addresses that the device sends to its peers for; link-local ones have a scope."""
+    peers = [reading.peers[subject.public_key] for subject in asked if subject.public_key in reading.peers]
+    return [
+        _destination(host, reading.link.index)
+        for peer in peers
+        for host in own_addresses(peer)
+        if reading.owner(host) == peer.public_key
+    ]
 
 
 def _round_seconds(wanted: Wanted, left: float) -> float:

@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -101,6 +101,22 @@ class EchoSocket:
             reply = echo.decode_reply(self.family, self._token, self._identifier, message)
             if reply is not None:
                 yield _packed(self.family, sender[0]), reply
+
+
+def begin_handshakes(interface: str, hosts: Iterable[Destination]) -> None:
+    """Send each a packet that nobody answers, because WireGuard shakes hands when there is something to send.
+
+    What fails is not told: where there is no handshake, that is seen soon enough. Raises OSError where no socket can be
+    had.
+    """
+    by_family: dict[int, list[Destination]] = {}
+    for host in hosts:
+        by_family.setdefault(host.family, []).append(host)
+    for family, destinations in by_family.items():
+        with _open(family, socket.SOCK_RAW, _PROTOCOL[family], interface) as opened:
+            for destination in destinations:
+                with suppress(OSError):
+                    opened.sendto(echo.encode_unasked_reply(family), destination.socket_address())
 
 
 class KnockSocket:

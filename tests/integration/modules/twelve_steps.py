@@ -54,7 +54,8 @@ def _change_then_again(
     """Take four steps, and return what the host holds then."""
     secrets = secrets_of(host)  # those that the step removes must not be told either
     foretold = host.module(module, check_mode=True, **arguments)
-    assert observe(host) == before, f"{step}: check mode changed the host"
+    found = observe(host)
+    assert found == before, f"{step}: check mode changed the host: {_differences(before, found)}"
     done = host.module(module, **arguments)
     after = observe(host)
     assert foretold.changed and done.changed, f"{step}: {foretold.output} {done.output}"
@@ -73,6 +74,11 @@ def _change_then_again(
     secrets |= secrets_of(host) | set(_preshared_keys(arguments))
     assert_no_secret((foretold, done, foretold_again, again), secrets)
     return after
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was and what is, of what is not the same any more."""
+    return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
 
 def _preshared_keys(arguments: Any, inside: bool = False) -> Iterator[str]:

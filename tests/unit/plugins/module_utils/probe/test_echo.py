@@ -15,6 +15,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.probe.echo impo
     Reply,
     decode_reply,
     encode_request,
+    encode_unasked_reply,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,3 +96,9 @@ def test_ip_header_is_as_long_as_it_says(words: int) -> None:
 
 def test_ip_header_of_nothing() -> None:
     assert strip_ip_header(b"") == b""
+
+
+def test_reply_that_nobody_asked_for_is_whole() -> None:
+    ipv4, ipv6 = (encode_unasked_reply(family) for family in (socket.AF_INET, socket.AF_INET6))
+    assert (ipv4[:2], internet_checksum(ipv4), len(ipv4)) == (bytes([0, 0]), 0, 8)
+    assert ipv6 == bytes([129, 0, 0, 0, 0, 0, 0, 0]), "the kernel computes the checksum"

@@ -57,7 +57,7 @@ def test_options_of_a_peer() -> None:
         ({"mtu": 575}, "mtu: 575 is not within 576 and 65535"),
         ({"mtu": 65536}, "mtu: 65536 is not within"),
         ({"mtu": 1400, "path_mtu": False}, "path_mtu: false asks for no size"),
-        ({"mtu": 1400, "handshake": True}, "handshake: true sends no packet"),
+        ({"mtu": 1400, "handshake": True}, "handshake: true asks for no answer"),
         ({"peers": [peer_options(mtu=1400)], "path_mtu": False}, "path_mtu: false asks for no size"),
         ({"peers": [peer_options(mtu=1279, addresses=["fd42::2"])]}, "peers[0].mtu: 1279 is not within 1280 and"),
         ({"peers": [peer_options(public_key="x")]}, "peers[0].public_key: a WireGuard key is 44 characters"),

@@ -29,7 +29,7 @@ from node_cluster import Applied, Node
 
 T = TypeVar("T")
 
-INTERFACE, TABLE = "kwg0", 7100
+INTERFACE, ALTERNATE, TABLE = "kwg0", "kwg1", 7100
 # What wireguard-go and the imports of modules are needed for is loaded once, here, not in every child.
 _LOADED = (host_apply,)
 
@@ -101,7 +101,7 @@ class PhasedRun:
     def _gather(self, node: Node, variables: Mapping[str, Any]) -> dict[str, Any]:
         wanted = variables.get("enabled", True) and variables.get("state") != "absent"
         device = variables.get("interface", INTERFACE), variables.get("table", TABLE)
-        return node.host.call(_gather, wanted, self._userspace, *device)
+        return node.host.call(_gather, wanted, self._userspace, *device, variables.get("rotate", False))
 
     def _apply(
         self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False
@@ -123,12 +123,14 @@ def _variables(node: Node) -> dict[str, Any]:
     }
 
 
-def _gather(wanted: bool, userspace: bool, interface: str, table: int) -> dict[str, Any]:
+def _gather(wanted: bool, userspace: bool, interface: str, table: int, rotate: bool) -> dict[str, Any]:
     os.environ.pop("SSH_CONNECTION", None)
-    path = f"/etc/wireguard/{interface}.key"
-    key = converge_key(path, present=wanted or os.path.exists(path), regenerate=False, check_mode=False)
+    keys = {}
+    for name in (interface, ALTERNATE) if rotate else (interface,):
+        path = f"/etc/wireguard/{name}.key"
+        keys[name] = converge_key(path, present=wanted or os.path.exists(path), regenerate=False, check_mode=False)
     node = {"can_reach": [], "tables": [table, table + 1], "cni_directories": []}
-    return gather({interface: key.public_key}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
+    return gather({name: key.public_key for name, key in keys.items()}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
 
 
 def _shake_hands(node: Node, plan: FleetPlan) -> None:

@@ -76,3 +76,16 @@ def test_switched_over_one_by_one_nodes_understand_each_other(cluster: Encrypted
     # The underlay's source check is strict: between two nodes packets come encrypted one way and plain the other.
     cluster.phased(flipped=flipped)
     assert answered == [[2, 2, 2]] * 3
+
+
+def test_keys_changed_over_one_by_one_nodes_understand_each_other(cluster: EncryptedNodes) -> None:
+    n1, n2, n3 = cluster.nodes
+    answered = []
+
+    def flipped(_node: Node) -> None:
+        pairs = ((n1.pod, n2.pod), (n2.pod, n3.pod), (n3.pod, n1.pod), (n1, n2.pod))
+        answered.append([cluster.ping(source, target.ipv4, count=2, wait=1) for source, target in pairs])
+
+    cluster.phased(host_encryption=True, **CLOSED)
+    cluster.phased(rotate=True, flipped=flipped, host_encryption=True, **CLOSED)
+    assert answered == [[2, 2, 2, 2]] * 3

@@ -139,6 +139,10 @@ class Capture:
             "--immediate-mode",
             "-U",
             "-n",
+            "-s",
+            "65535",
+            "-B",
+            "16384",
             "-i",
             "any",
             "-w",
@@ -152,10 +156,11 @@ class Capture:
 
     def __exit__(self, *_: object) -> None:
         # It leaves what it has not read yet.
-        size, deadline = -1, time.monotonic() + 10
-        while size != self._path.stat().st_size and time.monotonic() < deadline:
-            size = self._path.stat().st_size
-            time.sleep(0.3)
+        size, since, deadline = -1, time.monotonic(), time.monotonic() + 20
+        while time.monotonic() < min(since + 1, deadline):
+            if size != self._path.stat().st_size:
+                size, since = self._path.stat().st_size, time.monotonic()
+            time.sleep(0.1)
         self._tcpdump.terminate()
         self._tcpdump.communicate(timeout=20)
 

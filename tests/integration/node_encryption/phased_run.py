@@ -130,7 +130,8 @@ def _gather(wanted: bool, userspace: bool, interface: str, table: int, rotate: b
         path = f"/etc/wireguard/{name}.key"
         keys[name] = converge_key(path, present=wanted or os.path.exists(path), regenerate=False, check_mode=False)
     node = {"can_reach": [], "tables": [table, table + 1], "cni_directories": []}
-    return gather({name: key.public_key for name, key in keys.items()}, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
+    public_keys = {name: key.public_key for name, key in keys.items()}
+    return gather(public_keys, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
 
 
 def _shake_hands(node: Node, plan: FleetPlan) -> None:

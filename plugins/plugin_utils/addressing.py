@@ -7,15 +7,17 @@
 A host's address is, in this order: what the inventory says, what the host itself remembers, what its
 neighbours remember of it, a slot chosen by hashing its name. So an address never moves because another host
 came or went, even where nothing is remembered (then only hosts whose names hash to one slot depend on each
-other). This plugin util is private to the collection.
+other). Nor does it because another host says that it is its own, as a copy does, or one that lies: then the neighbours
+are asked whose it is. This plugin util is private to the collection.
 """
 
 from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Address, Prefix
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.prefix_index import PrefixIndex
@@ -123,9 +125,13 @@ def allocate(claims: Iterable[Claim], reserved: Sequence[Prefix] = (), prefix: s
     result = Allocation()
     chosen: dict[tuple[str, Prefix], Address] = {}
     wanting = [(claim, network) for claim in ordered if not claim.explicit for network in claim.networks]
+    outdone = _outdone(wanting)
+    first = [one for one in wanting if (one[0].name, one[1]) not in outdone]
+    last = [one for one in wanting if (one[0].name, one[1]) in outdone]
     # A host's own word beats memories of another; and nobody loses its own slot to one whose slot is taken.
-    for step in (_held, _recalled, _first_choice, _next_best):
-        for claim, network in wanting:
+    heard = [(step, ones) for ones in (first, last) for step in (_held, _recalled)]
+    for step, ones in (*heard, (_first_choice, wanting), (_next_best, wanting)):
+        for claim, network in ones:
             if (claim.name, network) in chosen:
                 continue
             address = step(claim, network, register, result, prefix)
@@ -137,6 +143,38 @@ def allocate(claims: Iterable[Claim], reserved: Sequence[Prefix] = (), prefix: s
         found = claim.explicit or tuple(address for address in allotted if address is not None)
         result.addresses[claim.name] = tuple(dict.fromkeys(found))
     return result
+
+
+def _outdone(wanting: Iterable[tuple[Claim, Prefix]]) -> set[tuple[str, Prefix]]:
+    """Return the hosts, by network, that claim an address which is rather another host's.
+
+    Of several who say that they have an address, or are remembered with it, that one has it whom most neighbours remember
+    with it, those among these hosts not counted; then the one whose slot it is; then the first by name.
+    """
+    claimants: dict[tuple[Prefix, Address], list[Claim]] = {}
+    for claim, network in wanting:
+        for address in _claimed(claim, network):
+            claimants.setdefault((network, address), []).append(claim)
+    found = set()
+    for (network, address), claims in claimants.items():
+        if len(claims) > 1:
+            rivals = {claim.name for claim in claims}
+            best = min(claims, key=partial(_credit, network, address, rivals))
+            found |= {(claim.name, network) for claim in claims if claim is not best}
+    return found
+
+
+def _claimed(claim: Claim, network: Prefix) -> list[Address]:
+    """Return the address that a host says it has in a network, or those that it is remembered with."""
+    own = [address for address in (_inside(network, said) for said in claim.own) if address is not None]
+    recalled = (_inside(network, said) for _neighbour, said in claim.recalled)
+    return own[:1] or list(dict.fromkeys(address for address in recalled if address is not None))
+
+
+def _credit(network: Prefix, address: Address, rivals: Collection[str], claim: Claim) -> tuple[int, bool, str]:
+    """Return what sorts first the claim to an address that is believed."""
+    witnesses = {name for name, said in claim.recalled if name not in rivals and said.packed == address.packed}
+    return -len(witnesses), host_address(network, next(slots(claim.name, network))) != address, claim.name
 
 
 def _inside(network: Prefix, address: Address) -> Address | None:
@@ -157,7 +195,7 @@ def _held(claim: Claim, network: Prefix, register: _Register, result: Allocation
         if register.is_explicit(address):
             result.problems.append(_taken(claim, address, register, prefix))
             return address
-        # Two machines remember one address, so one is a copy of the other.
+        # Two machines remember one address: one is a copy of the other, or lies.
         owner = register.owner[address.packed]
         text = f"{_bare(address)}, which it remembers, is {possessive(owner)}; it is given another one"
         result.warnings.append(Problem(claim.name, prefix + "addresses", text))

@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Address, Prefix, parse_prefix
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.addressing import Allocation, Claim, allocate
@@ -34,6 +36,18 @@ def forgotten(
             if not all(any(network.contains(host) for host in own) for network in wanted.network):
                 found.add(name)
     return found
+
+
+def contested(own: Mapping[str, Sequence[Address]], memories: Mapping[str, Sequence[Recollection]]) -> set[str]:
+    """Return the members that say they have an address that another says or is remembered to have.
+
+    own, memories: as in `allocate_addresses`; of a member that is contested, the neighbours must be asked.
+    """
+    known = {name: {address.packed for address in addresses} for name, addresses in own.items()}
+    for name, about in memories.items():
+        known.setdefault(name, set()).update(address.packed for memory in about for address in memory.addresses)
+    uses = Counter(chain.from_iterable(known.values()))
+    return {name for name in own if any(uses[packed] > 1 for packed in known[name])}
 
 
 def allocate_addresses(

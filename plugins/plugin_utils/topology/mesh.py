@@ -18,6 +18,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils import validati
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, one_line_each
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.claims import (
     allocate_addresses,
+    contested,
     forgotten,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.device import (
@@ -71,13 +72,14 @@ def plan_mesh(hosts: Iterable[HostInput], prefix: str = "mesh_", overlay: str = 
         # What a revoked host says about itself or others counts for nothing.
         observations.pop(name, None)
     names = [name for name in inputs if name not in revocation.names]
+    own = {name: seen.addresses for name, seen in observations.items()}
     memories = recollect(observations, forgotten(names, settings, observations))
+    memories.update(recollect(observations, contested(own, memories) - memories.keys()))
     keys = {}
     for name in names:
         about = (settings[name], observations.get(name), memories.get(name, ()), revocation.keys.keys())
         keys[name] = None if name in unresolved else identify(*about)
         problems.extend(key_problems(name, *about, prefix))
-    own = {name: seen.addresses for name, seen in observations.items()}
     allocation = allocate_addresses(names, unresolved, settings, own, memories, prefix)
     problems.extend(allocation.problems)
     warnings.extend(allocation.warnings)

@@ -166,7 +166,33 @@ def test_a_newcomer_does_not_push_anybody_out_who_is_down() -> None:
     assert (problem.host, "10.42.0.9 is also old's" in problem.text) == ("new", True)
 
 
-def test_of_two_clones_one_keeps_the_address() -> None:
+OWN_SLOT = allocate([one_claim("db")]).addresses["db"][0]
+
+
+@pytest.mark.parametrize(
+    ("copy", "original"),
+    [
+        ({"own": (ADDRESS,)}, {"own": (ADDRESS,), "recalled": (("web", ADDRESS),)}),
+        ({"own": (ADDRESS,)}, {"recalled": (("web", ADDRESS),)}),
+        ({"own": (OWN_SLOT,)}, {"own": (OWN_SLOT,)}),
+        (
+            {"own": (ADDRESS,), "recalled": (("db", ADDRESS), ("mail", ADDRESS))},
+            {"own": (ADDRESS,), "recalled": (("copy", ADDRESS), ("web", ADDRESS), ("www", ADDRESS))},
+        ),
+    ],
+    ids=["neighbours", "neighbours of a silent one", "its own slot", "most neighbours"],
+)
+def test_a_copy_or_a_liar_takes_nobodys_address(copy: dict[str, object], original: dict[str, object]) -> None:
+    """Whatever its name is, and also where the other cannot speak for itself."""
+    result = allocate([one_claim("copy", **copy), one_claim("db", **original)])
+    (expected,) = original.get("own") or (ADDRESS,)  # type: ignore[misc]
+    assert result.addresses["db"] == (expected,)
+    assert result.addresses["copy"] != (expected,)
+    assert [problem.host for problem in result.warnings] == ["copy"]
+    assert not result.problems
+
+
+def test_of_two_of_whom_nobody_knows_more_one_keeps_the_address() -> None:
     result = allocate([one_claim("copy", own=(ADDRESS,)), one_claim("db", own=(ADDRESS,))])
     assert result.addresses["copy"] == (ADDRESS,)
     assert result.addresses["db"] != (ADDRESS,)

@@ -148,6 +148,16 @@ def test_a_reinstalled_host_gets_its_address_back() -> None:
     assert plan.hosts["h1"].public_key == key_of("h1")
 
 
+@pytest.mark.parametrize("victim_is_down", [False, True], ids=["up", "down"])
+def test_a_host_that_lies_gets_nobody_elses_address(victim_is_down: bool) -> None:
+    """What it says it has is another's, as the third knows: else that host's packets would go to this one."""
+    victim = silent("h2") if victim_is_down else host("h2", addresses=["10.42.0.99/24"])
+    knows = remembered("h2", "10.42.0.99", "198.51.100.2:51820")
+    plan = planned(host("h1", addresses=["10.42.0.99/24"]), victim, host("h3", peers=knows))
+    assert plan.hosts["h2"].addresses == ("10.42.0.99/24",)
+    assert plan.hosts["h1"].addresses != ("10.42.0.99/24",)
+
+
 def test_a_second_network_leaves_the_first_addresses() -> None:
     both = {"network": ["10.42.0.0/24", "fd42::/64"]}
     before = planned(*map(host, NAMES))

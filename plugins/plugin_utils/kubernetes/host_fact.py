@@ -154,7 +154,10 @@ def _plugins(value: object) -> Iterator[Plugin]:
 
 def _sources(value: object) -> dict[int, str]:
     found = _mapping(value)
-    return {family: _text(found.get(name)) for family, name in FAMILY_NAMES.items() if _text(found.get(name))}
+    sources = {
+        family: own for family, name in FAMILY_NAMES.items() for own in _parsed([found.get(name)], parse_address)
+    }
+    return {family: str(own).partition("/")[0] for family, own in sources.items() if own.family == AF[family]}
 
 
 def _parsed(value: object, parse: Callable[[str], T]) -> Iterator[T]:

@@ -45,6 +45,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     IpsecSettings,
     Phase,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_fact import read_ipsec_fact
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_model import (
     JOINING,
     KEPT_RECEIVING,
@@ -107,7 +108,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
     extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
     discoveries = discover_all(inputs, extras, prefix, problems)
     settings = _settings(inputs, extras, prefix, problems)
-    facts = {name: _fact(host) for name, host in inputs.items()}
+    facts = {name: read_ipsec_fact(host.fact) for name, host in inputs.items()}
     explicit = {name: index for name, host in inputs.items() if (index := read_index(host, prefix, problems))}
     indexes = node_ipsec_memory.indexes(inputs, facts, explicit, prefix + "ipsec_index")
     problems.extend(indexes.problems)
@@ -273,12 +274,6 @@ def _owned(
 def _underlay(found: Discovery) -> list[NodeAddress]:
     """Return the first address whose interface is known, if there is one."""
     return [own for own in found.addresses if own.interface][:1]
-
-
-def _fact(host: HostInput) -> Mapping[str, Any] | None:
-    """Return what a host told of its IPsec, None where it was not asked."""
-    found = host.fact.get("ipsec") if host.fact is not None else None
-    return found if isinstance(found, Mapping) else None
 
 
 def _node(name: str, index: int, epoch: int, found: Discovery, extra: NodeSettings) -> IpsecNode:

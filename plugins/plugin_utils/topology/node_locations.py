@@ -81,7 +81,13 @@ def table_lines(fact: Mapping[str, Any], table: int) -> list[list[str]]:
     tables = fact.get("tables")
     text = tables.get(str(table)) if isinstance(tables, Mapping) else None
     lines = [line.split("\t") for line in text.split("\n")] if isinstance(text, str) else []
-    return [fields for fields in lines if len(fields) in (2, 3) and _is_prefix(fields[0])]
+    return [
+        fields for fields in lines if len(fields) in (2, 3) and _is_prefix(fields[0]) and _are_addresses(fields[2:])
+    ]
+
+
+def _are_addresses(texts: Iterable[str]) -> bool:
+    return all("/" not in text and _is_prefix(text) for text in texts)
 
 
 def _is_prefix(text: str) -> bool:

@@ -69,7 +69,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         public_key=_text(device.get("public_key")),
         addresses=_addresses(device.get("addresses")),
         peers=peers if isinstance(peers, str) else "",
-        revoked={str(key): _text(name) for key, name in revoked.items() if is_public_key(str(key))},
+        revoked={str(key): _one_line(name) for key, name in revoked.items() if is_public_key(str(key))},
         overlay=_text(_mapping(device.get("notes")).get(OVERLAY_NOTE)),
     )
 
@@ -110,6 +110,12 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return str(value) if isinstance(value, str) else ""
+
+
+def _one_line(value: object) -> str:
+    """Return a text that other hosts are to remember, "" for one that could be more than a name there."""
+    text = _text(value)
+    return text if text.isprintable() else ""
 
 
 def _addresses(value: object) -> tuple[Address, ...]:

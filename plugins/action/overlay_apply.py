@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible.plugins.action import ActionBase
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.misplaced_secrets import misplaced_secrets
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import whole_number
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart, set_apart_ahead
@@ -47,8 +48,10 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         if PLAN_FROM in args:
             args = self._planned(args, variables)
-        elif "psk_master" in args:
-            raise AnsibleActionFail(f"psk_master: the master secret is only for {PLAN_FROM}, and goes to no host")
+        else:
+            misplaced = misplaced_secrets(args)
+            if misplaced:
+                raise AnsibleActionFail("; ".join(misplaced))
         if args.get(STATES) is not None:
             args[STATES], keys = set_apart(to_plain(args[STATES]))
             args[KEYS] = {**keys, **(args.get(KEYS) or {})}

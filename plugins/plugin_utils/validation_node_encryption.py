@@ -64,6 +64,11 @@ def advice(nodes: NodeFleet, remembered: Collection[str]) -> Iterator[Problem]:
     yield from left_behind(inputs, nodes.extras, remembered, nodes.fleet.prefix)
 
 
+def run_problems(extras: Mapping[str, NodeSettings], prefix: str) -> Iterator[Problem]:
+    """Yield what is wrong with how nodes are to be taken through the phases, whatever encrypts."""
+    yield from _differing(extras, _OF_THE_RUN, prefix)
+
+
 def left_behind(
     inputs: Mapping[str, HostInput], extras: Mapping[str, NodeSettings], remembered: Collection[str], prefix: str
 ) -> Iterator[Problem]:
@@ -184,16 +189,27 @@ _SAME: dict[str, Callable[[NodeSettings], object]] = {
 }
 
 
+_OF_THE_RUN: dict[str, Callable[[NodeSettings], object]] = {
+    "flip_serial": lambda extra: extra.flip_serial,
+}
+
+
 def _same(nodes: NodeFleet, members: list[Member]) -> Iterator[Problem]:
-    for variable, value in _SAME.items():
+    yield from _differing({member.name: nodes.extras[member.name] for member in members}, _SAME, nodes.fleet.prefix)
+
+
+def _differing(
+    extras: Mapping[str, NodeSettings], same: Mapping[str, Callable[[NodeSettings], object]], prefix: str
+) -> Iterator[Problem]:
+    for variable, value in same.items():
         by_value: dict[object, list[str]] = {}
-        for member in members:
-            by_value.setdefault(value(nodes.extras[member.name]), []).append(member.name)
+        for name, extra in extras.items():
+            by_value.setdefault(value(extra), []).append(name)
         if len(by_value) > 1:
             groups = " and ".join(sorted(host_list(names) for names in by_value.values()))
-            for member in members:
+            for name in extras:
                 text = f"nodes differ, {groups}; write one value for all of them, in their group"
-                yield Problem(member.name, nodes.fleet.prefix + variable, text)
+                yield Problem(name, prefix + variable, text)
 
 
 def _exempt(nodes: NodeFleet, members: list[Member]) -> Iterator[Problem]:

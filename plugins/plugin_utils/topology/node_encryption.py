@@ -133,6 +133,7 @@ def plan_node_encryption(hosts: Iterable[HostInput], prefix: str = "node_encrypt
     mtus = _packet_sizes(fleet, extras)
     problems.extend(validation.violations(fleet, mtus))
     problems.extend(validation_node_encryption.violations(nodes))
+    problems.extend(validation_node_encryption.run_problems(extras, prefix))
     problems.extend(validation_node_locations.violations(nodes))
     problems.extend(node_devices.violations(inputs, primary, extras, revocation.names, prefix))
     encrypting = {name for name in names if memories.get(name) or (name in observations and observations[name].peers)}

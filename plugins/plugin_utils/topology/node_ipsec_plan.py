@@ -106,6 +106,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: float | N
     """
     problems: list[Problem] = list(unresolved_problems(inputs.values(), prefix))
     extras = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
+    problems.extend(validation_node_encryption.run_problems(extras, prefix))
     discoveries = discover_all(inputs, extras, prefix, problems)
     settings = _settings(inputs, extras, prefix, problems)
     facts = {name: read_ipsec_fact(host.fact) for name, host in inputs.items()}

@@ -35,6 +35,7 @@ VARIABLES = (
     "exempt_hosts",
     "exempt_ports",
     "extra_allowed_ips",
+    "flip_serial",
     "fwmask",
     "granularity",
     "host_encryption",
@@ -72,6 +73,7 @@ _STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
 # What the kernel takes, and what leaves room for the rules of exempt ports above it.
 _LOWEST_PRIORITY, _HIGHEST_PRIORITY = 1, 32765
 _RESERVED_TABLES = range(253, 256)
+_MOST_AT_A_TIME = 100000
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class NodeSettings:
     keys are changed, on alternate_port. max_key_age_days: 0 for no limit. nodes: what the cluster says of its nodes, or None.
     granularity: FULL or LOCATION. location: empty for one of its own, and always so with FULL. is_leader: whether the
     inventory names it as its location's leader. absent: whether it would be enabled, and the state absent says no.
+    flip_serial: how many nodes at a time are switched over, 0 for all.
     """
 
     discovery: DiscoverySettings
@@ -113,6 +116,7 @@ class NodeSettings:
     location: str = ""
     is_leader: bool = False
     absent: bool = False
+    flip_serial: int = 0
 
 
 def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
@@ -175,6 +179,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         location=read.text("location") if granularity == LOCATION else "",
         is_leader=read.boolean("location_leader", False) and granularity == LOCATION,
         absent=enabled and not present,
+        flip_serial=read.integer("flip_serial", 0, 0, _MOST_AT_A_TIME),
     )
 
 

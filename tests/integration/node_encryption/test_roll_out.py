@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from encrypted_nodes import STRICT, EncryptedNodes
+from lab_hosts import Play
 from mesh_lab import assert_ok
 from wire_capture import PLAIN_POD, WIREGUARD
 
 pytestmark = [pytest.mark.plays]
+
+
+def switched_over(play: Play) -> list[list[str]]:
+    """Return the nodes that each task which switches over spoke to."""
+    tasks = [part for part in play.stdout.split("\nTASK [") if ": Switch over, phase " in part.partition("\n")[0]]
+    return [re.findall(r"^(?:changed|ok|skipping): \[(\w+)\]", part, re.MULTILINE) for part in tasks]
 
 
 def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
@@ -20,7 +28,8 @@ def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
 ) -> None:
     n1, n2, n3 = cluster.nodes
     with cluster.steady_ping(n1.pod, n2.pod.ipv4) as ipv4, cluster.steady_ping(n3.pod, n1.pod.ipv6) as ipv6:
-        assert_ok(cluster.converge())
+        one_by_one = assert_ok(cluster.converge(node_encryption_flip_serial=1))
+        assert switched_over(one_by_one) == [["n1"], ["n2"], ["n3"]] * 2, "two phases"
         with cluster.captured(tmp_path / "encrypted.pcap") as wire:
             assert cluster.ping(n1.pod, n3.pod.ipv4) == 3
             assert cluster.ping(n1, n2.pod.ipv4) == 3, "a node reaches pods elsewhere"
@@ -31,7 +40,7 @@ def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
         assert_ok(cluster.converge(**STRICT))
         again = assert_ok(cluster.converge(**STRICT))
         assert again.changed == 0, again
-        assert_ok(cluster.converge(node_encryption_state="absent"))
+        assert_ok(cluster.converge(node_encryption_state="absent", node_encryption_flip_serial=2))
         assert ipv4.lost() == [] and ipv6.lost() == []
     for node in cluster.nodes:
         assert "7100" not in node.run("ip", "rule") + node.run("ip", "-6", "rule")

@@ -60,6 +60,9 @@ def with_calico(host: HostInput) -> HostInput:
         ([node(1, strict="some"), node(2)], "'some' is not one of false, egress, ingress and true"),
         ([node(1, table=254), node(2)], "254"),
         ([node(1, exempt_ports=[70000]), node(2)], "70000 is not a whole number from 1 to 65535"),
+        ([node(n, flip_serial=-1) for n in (1, 2)], f"{P}flip_serial: -1 is not a whole number from 0"),
+        ([node(1, flip_serial=1), node(2)], f"{P}flip_serial: nodes differ, 'n1' and 'n2'"),
+        ([node(1, flip_serial=1, backend="ipsec"), node(2, backend="ipsec")], f"{P}flip_serial: nodes differ"),
     ],
 )
 def test_refused(fleet: list[HostInput], expected: str) -> None:

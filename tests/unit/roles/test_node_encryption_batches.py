@@ -1,0 +1,128 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many nodes at a time are switched over, in real plays of the role's phases; what they would apply is only noted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.plays
+
+ROLE = Path(__file__).parents[3] / "roles/node_encryption"
+NODES = ["n1", "n2", "n3", "n4", "n5"]
+
+# Stands in for overlay_apply and overlay_probe. A phase begins on as many nodes at a time as OVERLAP says, or not at all.
+NOTED = """
+import os, time
+from ansible.plugins.action import ActionBase
+
+LOG = os.environ["LOG"]
+
+def note(line):
+    with open(LOG, "a") as file:
+        file.write(line + "\\n")
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        name, phase = task_vars["inventory_hostname"], self._task.args.get("phase", "")
+        note(f"begin {phase} {name}")
+        if phase == "flip":
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and not self.has_company():
+                time.sleep(0.02)
+            time.sleep(0.2)
+        note(f"end {phase} {name}")
+        return {"failed": name == os.environ["FAILING"] and phase == "flip", "changed": False}
+
+    def has_company(self):
+        begun = sum(line.startswith("begin flip") for line in open(LOG))
+        overlap = int(os.environ["OVERLAP"])
+        return begun % overlap == 0 or begun == 5
+"""
+PLAY = [
+    {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "ansible.builtin.import_role": {"name": "wirewright.overlay.node_encryption", "tasks_from": "phases"},
+                "vars": {"__node_encryption_plan": {"plan": {"interface": "kwg0"}, "nodes": []}},
+            }
+        ],
+    }
+]
+
+
+def run(root: Path, serial: int, *, overlap: int = 1, failing: str = "") -> list[str]:
+    """Return what the role's phases did, in order: `begin PHASE NODE`, and the same with end."""
+    overlay = root / "collections/ansible_collections/wirewright/overlay"
+    (overlay / "roles").mkdir(parents=True)
+    (overlay / "roles/node_encryption").symlink_to(ROLE)
+    (overlay / "plugins/action").mkdir(parents=True)
+    for name in ("overlay_apply", "overlay_probe"):
+        (overlay / f"plugins/action/{name}.py").write_text(NOTED)
+    (root / "play.yml").write_text(json.dumps(PLAY))
+    (root / "hosts").write_text("\n".join(NODES))
+    ansible_playbook = str(Path(sys.executable).parent / "ansible-playbook")
+    done = subprocess.run(
+        [ansible_playbook, "-i", "hosts", "-f", "5", "-e", f"node_encryption_flip_serial={serial}", "play.yml"],
+        cwd=root,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(root / "collections"),
+            "ANSIBLE_HOME": str(root / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "LOG": str(root / "log"),
+            "OVERLAP": str(overlap),
+            "FAILING": failing,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode != 0) == bool(failing), done.stdout + done.stderr
+    return (root / "log").read_text().splitlines()
+
+
+def batches(log: list[str], phase: str) -> Iterator[set[str]]:
+    """Yield the nodes that were in a phase at the same time, until none was."""
+    inside: set[str] = set()
+    together: set[str] = set()
+    for event, where, name in (line.split() for line in log if f" {phase} " in line):
+        assert where == phase
+        (inside.add if event == "begin" else inside.remove)(name)
+        together.add(name)
+        if not inside:
+            yield together
+            together = set()
+
+
+@pytest.mark.parametrize(
+    ("serial", "overlap", "expected"),
+    [(0, 5, [set(NODES)]), (2, 2, [{"n1", "n2"}, {"n3", "n4"}, {"n5"}])],
+    ids=["all", "two"],
+)
+def test_so_many_nodes_are_switched_over_at_a_time(
+    tmp_path: Path, serial: int, overlap: int, expected: list[set[str]]
+) -> None:
+    log = run(tmp_path, serial, overlap=overlap)
+    assert list(batches(log, "flip")) == expected
+    phases = [line.split()[1] for line in log if line.startswith("begin ") and len(line.split()) == 3]
+    assert phases == ["receive"] * 5 + ["flip"] * 5 + ["leave"] * 5, "all are done with a phase before the next begins"
+
+
+def test_no_more_are_switched_over_when_one_fails(tmp_path: Path) -> None:
+    log = run(tmp_path, 1, failing="n2")
+    assert list(batches(log, "flip")) == [{"n1"}, {"n2"}]
+    assert list(batches(log, "leave")) == []

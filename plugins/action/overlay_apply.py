@@ -21,6 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import w
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.state_keys import set_apart, set_apart_ahead
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import (
     NotInPlan,
+    document_so_far,
     host_document,
     lacks_key,
 )
@@ -34,7 +35,16 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.regist
 MODULE = "wirewright.overlay.overlay_apply"
 # What the plan does not say. Of these only the last is for the module too.
 ALLOW = "allow_management_change"
-PLAN_OPTIONS = (PLAN_FROM, "phase", "psk_master", "psk_epoch", "static_preshared_keys", "ipsec_master", ALLOW)
+PLAN_OPTIONS = (
+    PLAN_FROM,
+    "phase",
+    "earlier_phases",
+    "psk_master",
+    "psk_epoch",
+    "static_preshared_keys",
+    "ipsec_master",
+    ALLOW,
+)
 STATES, KEYS, BOOT = "xfrm_states", "xfrm_keys", "xfrm_boot"
 
 
@@ -85,7 +95,8 @@ class ActionModule(ActionBase):
         if not isinstance(static, dict):
             raise AnsibleActionFail("static_preshared_keys: this is a dictionary by public key")
         try:
-            document = host_document(plan, name, master, epoch, static, phase, own["ipsec_master"] or "")
+            expand = document_so_far if own["earlier_phases"] else host_document
+            document = expand(plan, name, master, epoch, static, phase, own["ipsec_master"] or "")
         except NotInPlan as absence:
             if absence.revoked:
                 raise AnsibleActionSkip(str(absence)) from None

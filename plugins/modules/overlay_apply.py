@@ -159,6 +159,13 @@ options:
     type: str
     choices: [receive, flip, leave, close]
     default: close
+  earlier_phases:
+    description:
+      - Whether what the phases before O(phase) did is asked for as well, so that the files for the next boot have all of
+        it. For the last phase of a run that ends before V(close), when all nodes are done with those before; in check mode
+        it says what such a run would do.
+    type: bool
+    default: false
   psk_master:
     description:
       - Master secret, at least 16 characters, from which the preshared key of each pair of hosts is derived.
@@ -386,6 +393,7 @@ def main() -> None:
             "allow_management_change": {"type": "bool", "default": False},
             "plan_from": {"type": "str"},
             "phase": {"type": "str", "choices": ["receive", "flip", "leave", "close"], "default": "close"},
+            "earlier_phases": {"type": "bool", "default": False},
             "psk_master": {"type": "str", "no_log": True},
             "psk_epoch": {"type": "int", "default": 0, "no_log": False},
             "static_preshared_keys": {"type": "dict", "no_log": True},

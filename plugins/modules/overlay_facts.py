@@ -195,7 +195,7 @@ ansible_facts:
           description:
             - What tells of a Kubernetes node. Raw; the plan chooses.
             - Its C(nodename); the C(interfaces) that have addresses, with index, kind, MTU, whether they are up and
-              whether they are of this collection; C(rp_filter) of all and of each of them.
+              whether they are of this collection; C(rp_filter) of all and of each of them, as it is between runs.
             - The C(routes) of the main table that lead out of an interface without another node's help, or nowhere.
             - Of C(cni) the file, name and plugins of the configuration in use, of each plugin its type, bridge, IPAM
               type and subnets, and nothing else; of C(flannel) networks and subnets. Null where there is none.

@@ -17,6 +17,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.host
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.prefix_index import PrefixIndex
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list, possessive
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.member import Member
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import ALL
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_profiles import CALICO, CILIUM, OWNERS
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ def advice(nodes: NodeFleet, remembered: Collection[str]) -> Iterator[Problem]:
 def run_problems(extras: Mapping[str, NodeSettings], prefix: str) -> Iterator[Problem]:
     """Yield what is wrong with how nodes are to be taken through the phases, whatever encrypts."""
     yield from _differing(extras, _OF_THE_RUN, prefix)
+    for name, extra in extras.items():
+        if extra.rotate and extra.phase != ALL:
+            text = (
+                f"{extra.phase} would end the run halfway, and keys are changed in one; leave it out, or {prefix}rotate"
+            )
+            yield Problem(name, prefix + "phase", text)
 
 
 def left_behind(
@@ -191,6 +198,7 @@ _SAME: dict[str, Callable[[NodeSettings], object]] = {
 
 _OF_THE_RUN: dict[str, Callable[[NodeSettings], object]] = {
     "flip_serial": lambda extra: extra.flip_serial,
+    "phase": lambda extra: extra.phase,
 }
 
 

@@ -60,7 +60,8 @@ def gather(
     if node is not None:
         from ..host import node as kubernetes_node
 
-        facts["node"] = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
+        found = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
+        facts["node"] = {**found, "rp_filter": _lasting_rp_filters(found["rp_filter"])}
         facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
         facts["nftables"] = {} if _missing_nft(environment) else _chains()
     if ipsec:
@@ -68,6 +69,17 @@ def gather(
 
         facts["ipsec"] = boot_facts.gather()
     return facts
+
+
+def _lasting_rp_filters(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the source checks of interfaces as they are between runs: one that ended before its last phase keeps some loose."""
+    from . import temporary_sysctls
+
+    memory = temporary_sysctls.load()
+    return {
+        name: temporary_sysctls.lasting(f"net/ipv4/conf/{name}/rp_filter", value, memory)
+        for name, value in found.items()
+    }
 
 
 def _sessions(interface: str) -> str:

@@ -68,16 +68,19 @@ def plan(
         current = read(path)
         if current is None:
             continue
-        known = memory.get(path)
+        value = lasting(path, current.value, memory)
         if path in wanted:
-            before = known.before if known and known.given == current.value else current.value
-            remembered[path] = Remembered(before, wanted[path])
+            remembered[path] = Remembered(value, wanted[path])
             value = wanted[path]
-        else:
-            value = known.before if known and known.given == current.value else current.value
         if value != current.value:
             operations.append(Operation(current, Sysctl(path, value)))
     return operations, remembered
+
+
+def lasting(path: str, current: str, memory: Memory) -> str:
+    """Return the value that a parameter has when no run has changed it for a while; ``current`` is the one that it has."""
+    known = memory.get(path)
+    return known.before if known and known.given == current else current
 
 
 def load() -> Memory:

@@ -33,7 +33,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_d
     node_sections,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_plan import node_ipsec_sections
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
 
 HUB_SPOKE, NODE_ENCRYPTION = "hub_spoke", "node_encryption"
 
@@ -93,6 +93,25 @@ def host_document(
     secrets = {interface.name: {**_derived(interface, derive), **static} for interface in interfaces}
     if any(secrets.values()):
         document["preshared_keys"] = {interface: keys for interface, keys in secrets.items() if keys}
+    return document
+
+
+def document_so_far(
+    plan: FleetPlan,
+    name: str,
+    psk_master: str = "",
+    psk_epoch: int = 0,
+    static_preshared_keys: Mapping[str, str] | None = None,
+    phase: str = CLOSE,
+    ipsec_master: str = "",
+) -> dict[str, Any]:
+    """Return what `host_document` returns, of a phase and of those before it in one: what a host has when it is done.
+
+    No two phases say something else of the same, but for the last, which says it all; with IPsec each of them does.
+    """
+    document: dict[str, Any] = {}
+    for each in PHASES[: PHASES.index(phase) + 1]:
+        document.update(host_document(plan, name, psk_master, psk_epoch, static_preshared_keys, each, ipsec_master))
     return document
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import Problem, host_list
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import ALL
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_settings import NodeSettings
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import Settings
 
@@ -62,9 +63,14 @@ def choose(
 
 
 def is_due(inputs: Mapping[str, HostInput], extras: Mapping[str, NodeSettings], device: str) -> bool:
-    """Return whether the key of a device shall be changed: that is asked for, or the key of a node is too old."""
+    """Return whether the key of a device shall be changed: that is asked for, or the key of a node is too old.
+
+    A run that ends before its last phase begins nothing that another one would have to bring to an end.
+    """
     if any(extra.rotate for extra in extras.values()):
         return True
+    if any(extra.phase != ALL for extra in extras.values()):
+        return False
     enabled = [name for name in inputs if extras[name].enabled]
     reached = all(inputs[name].fact is not None and inputs[name].reached for name in enabled)
     return reached and any(0 < extras[name].max_key_age_days <= _key_age(inputs[name].fact, device) for name in enabled)

@@ -63,6 +63,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_i
     read_ipsec_settings,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
+    ALL,
     CLOSE,
     CLOSED_CHAINS,
     FLIP,
@@ -329,13 +330,14 @@ def _change_of_keys(
 ) -> str:
     """Return the variable for which keys shall be changed, empty where none says so.
 
-    Asked for, they are; because they are worn, only in a run that speaks to all nodes.
+    Asked for, they are; because they are worn, only in a run that speaks to all nodes, and goes through all phases.
     """
     if any(extra.rotate and extra.enabled for extra in extras.values()):
         return "rotate"
     sending = {name: facts[name] or {} for name, part in parts.items() if part in (SETTLED, RESUMING)}
     days = {name: extras[name].max_key_age_days for name in sending}
-    worn = not _silent(inputs, parts) and node_ipsec_rotation.are_worn(sending, days)
+    whole = not _silent(inputs, parts) and all(extra.phase == ALL for extra in extras.values())
+    worn = whole and node_ipsec_rotation.are_worn(sending, days)
     return "max_key_age_days" if worn else ""
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 RECEIVE, FLIP, LEAVE, CLOSE = "receive", "flip", "leave", "close"
 PHASES = (RECEIVE, FLIP, LEAVE, CLOSE)
+# With what a run may end: ALL of the phases, before the first (PREPARE), with one of them, or when all sessions are there.
+ALL, PREPARE, VERIFY = "all", "prepare", "verify"
+ENDS = (ALL, PREPARE, RECEIVE, VERIFY, FLIP, LEAVE)
 IN, OUT = "in", "out"
 # The chains of ours that drop plain text (nftables/table.py).
 CLOSED_CHAINS = {IN: "closed_in", OUT: "closed_out"}

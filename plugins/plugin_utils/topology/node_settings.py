@@ -21,7 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.reader import R
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_profiles
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import settings as common
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import IN, OUT
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import ALL, ENDS, IN, OUT
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import Settings, read_settings
 
 VARIABLES = (
@@ -50,6 +50,7 @@ VARIABLES = (
     "node_ip_families",
     "node_name",
     "nodes",
+    "phase",
     "pod_cidr_source",
     "pod_cidrs",
     "pod_interfaces",
@@ -85,6 +86,7 @@ class NodeSettings:
     granularity: FULL or LOCATION. location: empty for one of its own, and always so with FULL. is_leader: whether the
     inventory names it as its location's leader. absent: whether it would be enabled, and the state absent says no.
     flip_serial: how many nodes at a time are switched over, 0 for all.
+    phase: the last one of the run, one of ENDS.
     """
 
     discovery: DiscoverySettings
@@ -117,6 +119,7 @@ class NodeSettings:
     is_leader: bool = False
     absent: bool = False
     flip_serial: int = 0
+    phase: str = ALL
 
 
 def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) -> Settings:
@@ -180,6 +183,7 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         is_leader=read.boolean("location_leader", False) and granularity == LOCATION,
         absent=enabled and not present,
         flip_serial=read.integer("flip_serial", 0, 0, _MOST_AT_A_TIME),
+        phase=read.choice("phase", ALL, ENDS),
     )
 
 

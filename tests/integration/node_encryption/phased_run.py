@@ -20,7 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.probe.run impor
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import host_apply
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import document_so_far, host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, FLIP, PHASES, RECEIVE
@@ -36,11 +36,12 @@ _LOADED = (host_apply,)
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did: its plan and warnings, and whether a node changed, by name."""
+    """What a run did: its plan and warnings, whether a node was to be changed, by name, and which were in any phase."""
 
     plan: FleetPlan
     warnings: tuple[str, ...]
     changed: Mapping[str, bool]
+    touched: frozenset[str] = frozenset()
 
 
 class PhasedRun:
@@ -61,6 +62,7 @@ class PhasedRun:
         limit: Iterable[Node] | None = None,
         between: Callable[[str], None] = lambda phase: None,
         flipped: Callable[[Node], None] | None = None,
+        until: str = CLOSE,
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         secrets: Mapping[str, Any] | None = None,
         **variables: Any,
@@ -68,7 +70,8 @@ class PhasedRun:
         """Make the nodes what the variables say, without the role's prefix. between: what is called before a phase.
 
         limit: the nodes that this run speaks to. flipped: with it, nodes are switched over one by one, and it is called
-        after each. secrets: from which preshared keys are derived, as `host_document` takes them.
+        after each. until: the last phase of the run. secrets: from which preshared keys are derived, as
+        `host_document` takes them.
         """
         self._secrets = secrets or {}
         spoken = [node for node in nodes if limit is None or node in list(limit)]
@@ -87,16 +90,18 @@ class PhasedRun:
         plan = FleetPlan.from_dict(outcome.plan.to_dict())
         looked = self._apply(plan, spoken, CLOSE, check_mode=True)
         changed = {name: one.changed for name, one in looked.items()}
+        touched: set[str] = set()
         if any(changed.values()):
-            for phase in PHASES:
+            for phase in PHASES[: PHASES.index(until) + 1]:
                 between(phase)
                 for group in [[node] for node in spoken] if flipped and phase == FLIP else [spoken]:
-                    self._apply(plan, group, phase)
+                    done = self._apply(plan, group, phase, so_far=phase == until and phase != CLOSE)
+                    touched.update(name for name, applied in done.items() if applied.changed)
                     if flipped and phase == FLIP:
                         flipped(group[0])
                 if phase == RECEIVE:
                     _each(lambda node: _shake_hands(node, plan), spoken)
-        return Run(plan, outcome.warnings, changed)
+        return Run(plan, outcome.warnings, changed, frozenset(touched))
 
     def _gather(self, node: Node, variables: Mapping[str, Any]) -> dict[str, Any]:
         wanted = variables.get("enabled", True) and variables.get("state") != "absent"
@@ -104,10 +109,12 @@ class PhasedRun:
         return node.host.call(_gather, wanted, self._userspace, *device, variables.get("rotate", False))
 
     def _apply(
-        self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False
+        self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False, so_far: bool = False
     ) -> dict[str, Applied]:
+        expand = document_so_far if so_far else host_document
+
         def apply(node: Node) -> Applied | None:
-            document = host_document(plan, node.name, phase=phase, **self._secrets)
+            document = expand(plan, node.name, phase=phase, **self._secrets)
             return node.apply(check_mode=check_mode, **document) if document else None
 
         found = zip(nodes, _each(apply, nodes))

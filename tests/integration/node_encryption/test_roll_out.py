@@ -28,7 +28,14 @@ def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
 ) -> None:
     n1, n2, n3 = cluster.nodes
     with cluster.steady_ping(n1.pod, n2.pod.ipv4) as ipv4, cluster.steady_ping(n3.pod, n1.pod.ipv6) as ipv6:
-        one_by_one = assert_ok(cluster.converge(node_encryption_flip_serial=1))
+        ready = assert_ok(cluster.converge(node_encryption_phase="verify", **STRICT))
+        assert "ends with node_encryption_phase verify" in ready.stdout and switched_over(ready) == []
+        looked = assert_ok(cluster.converge("--check", "--diff", node_encryption_phase="flip", **STRICT))
+        shown = looked.results(task="Look what the phases up to the last")
+        assert [result["changed"] for result in shown] == [True] * 3
+        assert "7100" in str(shown[0]["diff"]) and "blackhole" not in str(shown[0]["diff"]), "nothing is closed yet"
+        assert "7100" not in n1.run("ip", "rule"), "and nothing has changed"
+        one_by_one = assert_ok(cluster.converge(node_encryption_flip_serial=1, **STRICT))
         assert switched_over(one_by_one) == [["n1"], ["n2"], ["n3"]] * 2, "two phases"
         with cluster.captured(tmp_path / "encrypted.pcap") as wire:
             assert cluster.ping(n1.pod, n3.pod.ipv4) == 3
@@ -37,7 +44,6 @@ def test_cluster_is_encrypted_closed_and_opened_again_and_loses_nothing(
             kinds = wire.kinds()
         assert set(kinds) == {WIREGUARD}
         assert n1.host.shell("cat /proc/sys/net/ipv4/conf/eth0/rp_filter").strip() == "1", "strict again"
-        assert_ok(cluster.converge(**STRICT))
         again = assert_ok(cluster.converge(**STRICT))
         assert again.changed == 0, again
         assert_ok(cluster.converge(node_encryption_state="absent", node_encryption_flip_serial=2))

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many nodes at a time are switched over, in real plays of the role's phases; what they would apply is only noted."""
+"""How many nodes at a time are switched over, and with which phase a run ends: real plays of the role's phases.
+
+What they would apply is only noted.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp=None, task_vars=None):
-        name, phase = task_vars["inventory_hostname"], self._task.args.get("phase", "")
+        name, phase = task_vars["inventory_hostname"], self._task.args.get("phase", "wait")
         note(f"begin {phase} {name}")
         if phase == "flip":
             deadline = time.monotonic() + 10
@@ -56,14 +59,19 @@ PLAY = [
         "tasks": [
             {
                 "ansible.builtin.import_role": {"name": "wirewright.overlay.node_encryption", "tasks_from": "phases"},
-                "vars": {"__node_encryption_plan": {"plan": {"interface": "kwg0"}, "nodes": []}},
+                "vars": {
+                    "__node_encryption_plan": {
+                        "plan": {"interface": "kwg0"},
+                        "nodes": [{"name": name} for name in NODES],
+                    }
+                },
             }
         ],
     }
 ]
 
 
-def run(root: Path, serial: int, *, overlap: int = 1, failing: str = "") -> list[str]:
+def run(root: Path, serial: int = 0, *, phase: str = "all", overlap: int = 1, failing: str = "") -> list[str]:
     """Return what the role's phases did, in order: `begin PHASE NODE`, and the same with end."""
     overlay = root / "collections/ansible_collections/wirewright/overlay"
     (overlay / "roles").mkdir(parents=True)
@@ -73,9 +81,10 @@ def run(root: Path, serial: int, *, overlap: int = 1, failing: str = "") -> list
         (overlay / f"plugins/action/{name}.py").write_text(NOTED)
     (root / "play.yml").write_text(json.dumps(PLAY))
     (root / "hosts").write_text("\n".join(NODES))
+    variables = {"node_encryption_flip_serial": serial, "node_encryption_phase": phase}
     ansible_playbook = str(Path(sys.executable).parent / "ansible-playbook")
     done = subprocess.run(
-        [ansible_playbook, "-i", "hosts", "-f", "5", "-e", f"node_encryption_flip_serial={serial}", "play.yml"],
+        [ansible_playbook, "-i", "hosts", "-f", "5", "-e", json.dumps(variables), "play.yml"],
         cwd=root,
         env={
             **os.environ,
@@ -118,11 +127,22 @@ def test_so_many_nodes_are_switched_over_at_a_time(
 ) -> None:
     log = run(tmp_path, serial, overlap=overlap)
     assert list(batches(log, "flip")) == expected
-    phases = [line.split()[1] for line in log if line.startswith("begin ") and len(line.split()) == 3]
-    assert phases == ["receive"] * 5 + ["flip"] * 5 + ["leave"] * 5, "all are done with a phase before the next begins"
+    begun = [line.split()[1] for line in log if line.startswith("begin ")]
+    in_turn = [phase for phase in ("receive", "wait", "flip", "leave") for _node in NODES]
+    assert begun == in_turn, "all are done with a phase before the next begins"
 
 
 def test_no_more_are_switched_over_when_one_fails(tmp_path: Path) -> None:
     log = run(tmp_path, 1, failing="n2")
     assert list(batches(log, "flip")) == [{"n1"}, {"n2"}]
     assert list(batches(log, "leave")) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("receive", ["receive"]), ("flip", ["receive", "wait", "flip"])],
+)
+def test_a_run_ends_with_its_last_phase(tmp_path: Path, phase: str, expected: list[str]) -> None:
+    log = run(tmp_path, phase=phase, overlap=5)
+    begun = [line.split()[1] for line in log if line.startswith("begin ")]
+    assert list(dict.fromkeys(begun)) == expected and len(begun) == 5 * len(expected)

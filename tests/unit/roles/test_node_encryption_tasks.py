@@ -26,7 +26,7 @@ def planned_tasks() -> list[dict[str, Any]]:
 
 
 def test_there_are_as_many_steps_as_the_role_has() -> None:
-    assert len(planned_tasks()) == 5, "a look, four phases of which two are one task, and a wait for sessions"
+    assert len(planned_tasks()) == 6, "two looks, four phases of which two are one task, and a wait for sessions"
 
 
 @pytest.mark.parametrize("task", planned_tasks(), ids=lambda task: str(task["name"]))

@@ -62,6 +62,10 @@ def with_calico(host: HostInput) -> HostInput:
         ([node(1, exempt_ports=[70000]), node(2)], "70000 is not a whole number from 1 to 65535"),
         ([node(n, flip_serial=-1) for n in (1, 2)], f"{P}flip_serial: -1 is not a whole number from 0"),
         ([node(1, flip_serial=1), node(2)], f"{P}flip_serial: nodes differ, 'n1' and 'n2'"),
+        ([node(n, phase="strict") for n in (1, 2)], f"{P}phase: 'strict' is not one of all, prepare, receive, verify"),
+        ([node(1, phase="flip"), node(2)], f"{P}phase: nodes differ, 'n1' and 'n2'"),
+        ([node(n, phase="flip", rotate=True) for n in (1, 2)], f"{P}phase: flip would end the run halfway"),
+        ([node(1, phase="verify", rotate=True, backend="ipsec")], f"{P}phase: verify would end the run halfway"),
         ([node(1, flip_serial=1, backend="ipsec"), node(2, backend="ipsec")], f"{P}flip_serial: nodes differ"),
     ],
 )

@@ -49,6 +49,13 @@ def test_value_that_somebody_else_set_meanwhile_stays() -> None:
     assert written({}, memory, {ETH0: "2"}) == ({ETH0: "0"}, {})
 
 
+def test_value_between_runs_is_told_while_it_is_another() -> None:
+    memory = {ETH0: Remembered("1", "2")}
+    assert room.lasting(ETH0, "2", memory) == "1"
+    assert room.lasting(ETH0, "0", memory) == "0", "somebody else has set it"
+    assert room.lasting(ETH1, "2", memory) == "2"
+
+
 def test_run_that_was_cut_short_before_it_set_a_value_is_gone_on_with() -> None:
     memory = {ETH0: Remembered("1", "2")}
     assert written({ETH0: "2"}, memory, {ETH0: "1"}) == ({ETH0: "2"}, memory)

@@ -52,6 +52,7 @@ def chosen(*hosts: HostInput) -> Devices:
         ([node(1, OLD, age=89, max_key_age_days=90), node(2, OLD)], OLD, ""),
         ([node(1, OLD, age=90, max_key_age_days=90), node(2, OLD)._replace(reached=False)], OLD, ""),
         ([node(1, OLD, age=90, max_key_age_days=90, state="absent")], OLD, ""),
+        ([node(1, OLD, age=90, max_key_age_days=90, phase="flip"), node(2, OLD)], OLD, ""),
     ],
     ids=[
         *("new cluster", "nothing to change yet", "in use", "the other in use", "asked for", "and back"),
@@ -62,6 +63,7 @@ def chosen(*hosts: HostInput) -> Devices:
             "not too old",
             "not all reached",
             "switched off",
+            "not all phases",
         ),
     ],
 )

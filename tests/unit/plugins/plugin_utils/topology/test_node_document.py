@@ -13,7 +13,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.transaction imp
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_document
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.packet_filter import parse_filter
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import document_so_far, host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
     CLOSE,
@@ -95,6 +95,19 @@ def test_phases_of_a_fresh_node() -> None:
     nodes = found[CLOSE]["ip_routes"][1]["routes"]
     assert nodes[0] == {"destination": "192.0.2.2/32", "dev": "kwg0"}
     assert nodes[4] == {"destination": "192.0.2.2/32", "type": "blackhole", "metric": 65535}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_a_run_has_done_that_ends_early_says_nothing_twice(name: str) -> None:
+    plan = planned(settled(VARIANTS[name]))
+    for host in plan.hosts:
+        single = {phase: host_document(plan, host, phase=phase) for phase in PHASES}
+        for phase in (RECEIVE, FLIP, LEAVE):
+            so_far = [single[each] for each in PHASES[: PHASES.index(phase) + 1]]
+            together = document_so_far(plan, host, phase=phase)
+            assert sorted(together) == sorted(section for document in so_far for section in document), f"{host} {phase}"
+            assert all(together[section] == document[section] for document in so_far for section in document)
+        assert document_so_far(plan, host, phase=CLOSE) == single[CLOSE]
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name.startswith("closed")])

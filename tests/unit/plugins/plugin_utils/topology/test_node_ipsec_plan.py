@@ -250,6 +250,7 @@ def test_new_keys_are_received_everywhere_before_they_are_sent_by() -> None:
         ([node(1, settled(1, key_age_days=90), max_key_age_days=90), node(2, settled(2))], 1),
         ([node(1, settled(1, key_age_days=89), max_key_age_days=90), node(2, settled(2))], 0),
         ([node(1, settled(1, key_age_days=90)), node(2, settled(2), max_key_age_days=90)], 0),
+        ([node(1, settled(1, key_age_days=90), max_key_age_days=90, phase="flip"), node(2, phase="flip")], 0),
         ([node(1, settled(1, sequence_percent=50)), node(2, settled(2))], 1),
         ([node(1, settled(1, sequence_percent=49)), node(2, settled(2))], 0),
         ([node(1, settled(1, sequence_percent=50)), node(2, settled(2), reached=False)], 0),

@@ -65,7 +65,9 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_s
     read_node_settings,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.observation import (
+    Observation,
     Recollection,
+    Underlay,
     observe,
     recollect,
     remembered_names,
@@ -159,7 +161,7 @@ def _member(
     settings: Settings,
     extra: NodeSettings,
     found: Discovery,
-    seen: Any,
+    seen: Observation | None,
     key: str | None,
     memories: Mapping[str, tuple[Recollection, ...]],
 ) -> Member:
@@ -168,12 +170,26 @@ def _member(
     networks = tuple(dict.fromkeys([*cidrs, *extra.extra_allowed_ips]))
     known = extra.enabled and bool(cidrs) and bool(found.addresses)
     settings = replace(settings, networks=networks)
+    seen = _by_own_interfaces(seen, found)
     member = member_of(host, settings, seen, key if known else None, (), memories.get(host.name, ()), ())
     if settings.endpoint == AUTO and found.addresses and settings.port:
         texts = {kind_of(own.address): str(Endpoint(own.address, settings.port)) for own in found.addresses}
         member = replace(member, endpoints=Endpoints(**texts))
     # Nothing can be planned of a silent node whose pods nobody knows; the others keep what leads to it.
     return member if networks or host.fact is not None else replace(member, resolved=False)
+
+
+def _by_own_interfaces(seen: Observation | None, found: Discovery) -> Observation | None:
+    """Return what was observed with the interfaces that have the node's own addresses as its underlay.
+
+    The others are there, not where the default route leads, and packets may have another size there.
+    """
+    own = {
+        kind_of(one.address): Underlay(one.address, one.mtu)
+        for one in found.addresses
+        if one.mtu is not None and one.interface != "lo"
+    }
+    return seen and replace(seen, underlay={**seen.underlay, **own})
 
 
 def _located(

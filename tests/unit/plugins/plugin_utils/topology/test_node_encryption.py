@@ -47,6 +47,19 @@ def test_sizes_of_packets() -> None:
     assert mtu(endpoint_family="ipv6", **DUAL) == 1420
 
 
+@pytest.mark.parametrize(("interface", "size"), [("eth0", 8941), ("lo", 1440)])
+def test_underlay_is_where_the_nodes_own_addresses_are(interface: str, size: int) -> None:
+    def jumbo(number: int) -> HostInput:
+        host = node(number)
+        assert host.fact is not None and host.fact["underlay"]["ipv4"]["mtu"] == 1500, "where the default route leads"
+        (link,) = host.fact["node"]["interfaces"]
+        link.update(name=interface, mtu=9001)
+        return host
+
+    device = planned([jumbo(1), jumbo(2)]).hosts["n1"].device
+    assert device is not None and device.mtu == size
+
+
 def test_what_a_node_has_now_is_known() -> None:
     for variables in (CLOSED, {**CLOSED, **HOSTS}):
         fleet = settled([node(1, variables), node(2, variables)])

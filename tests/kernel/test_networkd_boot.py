@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
 from boot_states import CHANGES, TABLE, TABLES, apply, running, take_away
 from managed_host import ManagedHost
-from vm.networkd import available, networkd
+from networkd import available, networkd
 
 pytestmark = pytest.mark.skipif(not available(), reason="systemd-networkd is not installed")
 

@@ -1,4 +1,5 @@
 # Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """systemd-networkd inside one network namespace, without systemd as PID 1, udev or D-Bus.
 
@@ -8,7 +9,7 @@
         ...                       # wg0 is configured
     ...                           # networkd is gone, what it configured stays
 
-What makes it work is README.md's "networkd".
+What makes it work is said in tests/kernel/README.md, under "networkd".
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ USER = "systemd-network"
 POLL = 0.1
 
 # $1 state directory, $2 directory for /etc/systemd/network, $3 one for /etc/systemd/networkd.conf.d, or empty.
-# A read-only /sys tells networkd that there is no udev to wait for. No other .network file may have a say.
+# A read-only /sys tells networkd that there is no udev to wait for. No other file of its own may have a say, and this
+# machine keeps what it has.
 ENTER = """
 set -e
-mkdir -p /run/systemd/netif /etc/systemd/network
+mkdir -p /run/systemd
+for place in /run/systemd /etc/systemd; do mount -t tmpfs none "$place"; done
+mkdir /run/systemd/netif /etc/systemd/network
 mount --bind "$1" /run/systemd/netif
 mount --bind "$2" /etc/systemd/network
-if [ -n "$3" ]; then mkdir -p /etc/systemd/networkd.conf.d; mount --bind "$3" /etc/systemd/networkd.conf.d; fi
-for other in /run/systemd/network /usr/local/lib/systemd/network /usr/lib/systemd/network; do
+if [ -n "$3" ]; then mkdir /etc/systemd/networkd.conf.d; mount --bind "$3" /etc/systemd/networkd.conf.d; fi
+for other in /usr/local/lib/systemd/network /usr/lib/systemd/network; do
     if [ -d "$other" ]; then mount -t tmpfs -o ro none "$other"; fi
 done
 mount -t sysfs -o ro sysfs /sys

@@ -16,7 +16,7 @@ from node_cluster import NodeCluster
 def standing_cluster() -> Iterator[NodeCluster]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
-    with NodeCluster(nodes=3) as cluster:
+    with NodeCluster(nodes=3, pods=2) as cluster:
         yield cluster
 
 

@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
-import socket
-import struct
+import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.node_verdicts import PairVerdict, judge
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import BOTH, spi_of
+from forged_datagrams import listen, send_as
 from node_cluster import Node, NodeCluster, Place
 from planned_ipsec import PlannedIpsec
 from running_census import census_while, described
 from wire_capture import ESP, OTHER
 
-UDP_PORT = 9999
 PAIR = {"encrypting": ["n1", "n2"], "keyless": [], "host_encryption": True, "exempt_hosts": []}
 
 
@@ -54,6 +53,47 @@ def test_nothing_but_esp_is_on_the_wire(encrypted: NodeCluster, tmp_path: Path) 
         assert encrypted.fetch(n1, n2, n2.ipv4, port=22, size=1) == (1, n1.ipv4)
         assert encrypted.ping(encrypted.external, n2.ipv4, count=1) == 1
         assert {packet.kind for packet in wire.packets()} == {ESP, "plaintext host", OTHER}
+
+
+def test_pods_of_one_node_talk_over_it_and_not_by_esp(encrypted: NodeCluster, tmp_path: Path) -> None:
+    n1, n2, _n3 = encrypted.nodes
+    first, second = n1.pods
+    before = packets_of_states(n1), n1.xfrm_stat()
+    with encrypted.captured(tmp_path / "wire.pcap") as wire:
+        assert_local(encrypted, n1)
+        # As with a CNI that routes every pod, so that the node's policies have a say.
+        with by_gateway(first, second), by_gateway(second, first):
+            assert_local(encrypted, n1)
+        assert wire.packets() == []
+    assert (packets_of_states(n1), n1.xfrm_stat()) == before
+    assert encrypted.ping(first, n2.pod.ipv4, count=1) == 1
+    assert packets_of_states(n1) == before[0] + 2, "these counters count what goes to another node"
+
+
+def assert_local(cluster: NodeCluster, node: Node) -> None:
+    """Let pods of one node talk with each other and with the node."""
+    first, second = node.pods
+    for source, target in ((first, second), (second, first), (node, first), (first, node)):
+        for address in (target.ipv4, target.ipv6):
+            assert cluster.ping(source, address, count=1) == 1, (source, address)
+    assert cluster.fetch(first, second, second.ipv4) == (20000, first.ipv4)
+
+
+@contextmanager
+def by_gateway(pod: Place, other: Place) -> Iterator[None]:
+    """Let a pod of n1 reach another one by way of the node."""
+    ways = [f"{other.ipv4} via 10.244.1.1", f"{other.ipv6} via fd00:244:0:1::1"]
+    pod.batch(*(f"route add {way}" for way in ways))
+    try:
+        yield
+    finally:
+        pod.batch(*(f"route del {way}" for way in ways))
+
+
+def packets_of_states(node: Node) -> int:
+    """Return how many packets a node's states have carried."""
+    listed = node.run("ip", "-s", "xfrm", "state")
+    return sum(map(int, re.findall(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)", listed)))
 
 
 def test_census_tells_what_came_out_of_esp_from_plain_text(encrypted: NodeCluster) -> None:
@@ -124,9 +164,7 @@ def test_plaintext_in_the_name_of_a_pod_is_dropped(encrypted: NodeCluster) -> No
     _n1, n2, _n3 = encrypted.nodes
     before = n2.xfrm_stat().get("XfrmInTmplMismatch", 0)
     encrypted.external.batch(f"route replace {n2.pod_networks[0]} via {n2.ipv4}")
-    with n2.pod.quick(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
-        receiver.bind(("", UDP_PORT))
-        receiver.settimeout(20)
+    with listen(n2.pod) as receiver:
         send_as(encrypted.external, "10.244.1.77", n2.pod.ipv4, b"forged")
         # What comes from no node is let through, behind what was forged.
         send_as(encrypted.external, encrypted.external.ipv4, n2.pod.ipv4, b"from outside")
@@ -135,15 +173,6 @@ def test_plaintext_in_the_name_of_a_pod_is_dropped(encrypted: NodeCluster) -> No
         with suppress(BlockingIOError):
             assert not receiver.recv(100)
     assert n2.xfrm_stat()["XfrmInTmplMismatch"] == before + 1
-
-
-def send_as(place: Place, source: str, destination: str, payload: bytes) -> None:
-    """Send a UDP packet in whose name one likes."""
-    udp = struct.pack("!HHHH", UDP_PORT, UDP_PORT, 8 + len(payload), 0) + payload
-    ends = socket.inet_aton(source) + socket.inet_aton(destination)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0)
-    with place.quick(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)) as sender:
-        sender.sendto(header + ends + udp, (destination, 0))
 
 
 def test_masqueraded_pods_and_node_ports_are_encrypted_between_nodes(encrypted: NodeCluster, tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ import os
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,6 +144,12 @@ class Node(Place):
         """Return the counters of IPsec that are not zero."""
         text = self.quick(lambda: Path("/proc/thread-self/net/xfrm_stat").read_text())
         return {name: int(count) for name, count in map(str.split, text.splitlines()) if int(count)}
+
+    def source_check_drops(self) -> int:
+        """Return how many packets the source check of IPv4 has dropped (nstat(8): TcpExtIPReversePathFilter)."""
+        lines = self.quick(lambda: Path("/proc/thread-self/net/netstat").read_text()).splitlines()
+        names, counts = (line.split() for line in lines if line.startswith("TcpExt:"))
+        return int(dict(zip(names, counts))["IPReversePathFilter"])
 
     def nft(self, script: str) -> None:
         """Load rules."""
@@ -305,6 +311,18 @@ class NodeCluster:
             place.quick(send)
 
         return Capture(place.netns, "eth0", file, self.classifier, mark)
+
+    @contextmanager
+    def narrowed(self, size: int) -> Iterator[None]:
+        """Let the underlay lose IP packets above a size, and tell nobody."""
+        switch = Place(self._netns("net"), "", "")
+        drop = f"ip length > {size} drop\nip6 length > {size - 40} drop"
+        rules = f"table bridge narrow {{ \nchain forward {{ type filter hook forward priority 0; \n{drop}\n }}\n }}\n"
+        subprocess.run([*switch.prefix, "nft", "-f", "-"], input=rules, text=True, check=True)
+        try:
+            yield
+        finally:
+            switch.run("nft", "delete", "table", "bridge", "narrow")
 
     def _mark(self, payload: bytes) -> None:
         def send() -> None:

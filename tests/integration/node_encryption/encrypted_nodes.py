@@ -28,7 +28,7 @@ class EncryptedNodes(NodeCluster):
 
     def __init__(self, *, userspace: bool = True, **options: Any) -> None:
         super().__init__(**options)
-        self._userspace = userspace
+        self.userspace = userspace
         self._phased = PhasedRun(userspace)
 
     def phased(self, nodes: list[Node] | None = None, **options: Any) -> Run:
@@ -42,7 +42,7 @@ class EncryptedNodes(NodeCluster):
     def reset(self) -> None:
         """Take away what tests put on the nodes, and what is known of them."""
         super().reset()
-        self._phased = PhasedRun(self._userspace)
+        self._phased = PhasedRun(self.userspace)
 
     def converge(
         self,
@@ -65,7 +65,7 @@ class EncryptedNodes(NodeCluster):
         hosts = {
             node.name: {**self.variables(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes
         }
-        common = {"overlay_userspace": self._userspace, "node_encryption_node_ip_families": [4, 6], **variables}
+        common = {"overlay_userspace": self.userspace, "node_encryption_node_ip_families": [4, 6], **variables}
         document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
         (self.lab.path / "inventory.yml").write_text(json.dumps(document))
 

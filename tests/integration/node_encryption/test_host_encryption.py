@@ -5,23 +5,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from encrypted_nodes import CLOSED, EncryptedNodes
-from node_cluster import Node
 from wire_capture import OTHER, PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 EXEMPT, OTHER_PORT = 2222, 7777
 HOSTS = {"host_encryption": True, "exempt_ports": [EXEMPT]}
-
-
-def source_check_drops(node: Node) -> int:
-    """Return how many packets the source check of IPv4 has dropped."""
-    return int(
-        json.loads(node.run("nstat", "-asjz", "TcpExtIPReversePathFilter"))["kernel"]["TcpExtIPReversePathFilter"]
-    )
 
 
 @pytest.mark.parametrize(
@@ -29,7 +20,7 @@ def source_check_drops(node: Node) -> int:
 )
 def test_nodes_talk_encrypted(cluster: EncryptedNodes, tmp_path: Path, closed: bool) -> None:
     n1, n2, n3 = cluster.nodes
-    before = source_check_drops(n1)
+    before = n1.source_check_drops()
     with cluster.steady_ping(n1, n3.ipv4) as ipv4, cluster.steady_ping(n3, n1.ipv6) as ipv6:
         cluster.phased(**HOSTS, **(CLOSED if closed else {}))
         with cluster.captured(tmp_path / "wire.pcap") as wire:
@@ -45,7 +36,7 @@ def test_nodes_talk_encrypted(cluster: EncryptedNodes, tmp_path: Path, closed: b
             assert cluster.fetch(n3, n1, n1.ipv6, EXEMPT) == (20000, n3.ipv6)
             plain = [packet for packet in wire.packets() if packet.kind == PLAIN_HOST]
             assert len(plain) >= 10 and {packet.protocol for packet in plain} == {6}
-            assert source_check_drops(n1) == before
+            assert n1.source_check_drops() == before
             n2.host.shell("ip link del kwg0")
             n2.knock(n1.ipv4)
             n2.pod.knock(n1.ipv6)

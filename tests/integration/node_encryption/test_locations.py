@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files
 from located_nodes import LocatedNodes
-from node_cluster import Node
 from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 EXEMPT, OTHER_PORT = 2222, 7777
@@ -33,12 +31,6 @@ def sites(backend: str) -> Iterator[LocatedNodes]:
         yield cluster
 
 
-def source_check_drops(nodes: list[Node]) -> list[int]:
-    """Return how many packets the source check of IPv4 has dropped on each node."""
-    counter = "TcpExtIPReversePathFilter"
-    return [int(json.loads(node.run("nstat", "-asjz", counter))["kernel"][counter]) for node in nodes]
-
-
 def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path) -> None:
     n1, n2, n3, n4 = sites.nodes
     sites.reset()
@@ -53,7 +45,7 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
     ]
     with ExitStack() as stack:
         pings = [stack.enter_context(sites.steady_ping(source, target)) for source, target in ways]
-        before = source_check_drops(sites.nodes)
+        before = [node.source_check_drops() for node in sites.nodes]
         # One by one: whoever is switched over understands who is not.
         plan = sites.phased(flipped=lambda node: None, **COMMON).plan
         assert {name: host.node.leader for name, host in plan.hosts.items() if host.node} == {
@@ -78,7 +70,8 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
             assert {(PLAIN_POD, n1.pod.ipv4, n2.pod.ipv4), (PLAIN_HOST, n1.ipv4, n2.ipv4)} <= seen, "inside"
             assert sites.fetch(n2, n4, n4.ipv4, EXEMPT) == (20000, n2.ipv4), "the port of management is exempt"
             assert {packet.protocol for packet in link.packets() if packet.kind != WIREGUARD} == {6}
-        assert source_check_drops(sites.nodes) == before, "the source check is strict, and all ways are the same back"
+        after = [node.source_check_drops() for node in sites.nodes]
+        assert after == before, "the source check is strict, and all ways are the same back"
         for node, interfaces in ((n1, 1), (n2, 0), (n3, 1), (n4, 0)):
             assert node.run("ip", "-br", "link").count("kwg0") == interfaces, node.name
         assert "via 10.1.0.1" in n2.run("ip", "route", "show", "table", "7100")

@@ -27,7 +27,12 @@ def test_connection_through_the_tunnel_is_answered_through_it(cluster: Encrypted
 
     def have(node: Node) -> None:
         hosts = {one.name: cluster.variables(one) for one in (n1, n2)}
-        common = {"overlay_userspace": True, "virtual_ip": VIP, "virtual_ip_node": node.name, "virtual_ip_peer": peer}
+        common = {
+            "overlay_userspace": cluster.userspace,
+            "virtual_ip": VIP,
+            "virtual_ip_node": node.name,
+            "virtual_ip_peer": peer,
+        }
         document = {"all": {"children": {"k8s_nodes": {"hosts": hosts}}, "vars": common}}
         (cluster.lab.path / "inventory.yml").write_text(json.dumps(document))
         play = "- import_playbook: wirewright.overlay.virtual_ip\n"
@@ -37,7 +42,12 @@ def test_connection_through_the_tunnel_is_answered_through_it(cluster: Encrypted
     def far_end(node: Node) -> None:
         key = node.host.shell("wg show wgvip public-key").strip()
         endpoint = {"public_key": key, "endpoint": f"{node.ipv4}:51900", "allowed_ips": [f"{VIP}/32"]}
-        device = {"name": "far", "private_key_file": "/etc/wireguard/far.key", "listen_port": 51999, "userspace": True}
+        device = {
+            "name": "far",
+            "private_key_file": "/etc/wireguard/far.key",
+            "listen_port": 51999,
+            "userspace": cluster.userspace,
+        }
         n3.apply(interfaces=[{**device, "addresses": [f"{CLIENT}/32"], "purge": True, "peers": [endpoint]}])
 
     # A service behind the address, as kube-proxy makes it: its pod is on the other node.

@@ -65,6 +65,13 @@ options:
       - The kernel is always tried first.
     type: bool
     default: false
+  allow_management_change:
+    description:
+      - Whether the connection by which the module runs may be sent another way, or cut.
+        Without it a call is refused that takes away the address the connection comes to, the interface it goes through or
+        the private key of that, or after which answers to the controller would leave by another way.
+    type: bool
+    default: false
 requirements:
   - pyroute2 >= 0.7.2
 seealso:
@@ -130,10 +137,17 @@ def main() -> None:
             "addresses": {"type": "list", "elements": "str"},
             "up": {"type": "bool", "default": True},
             "userspace": {"type": "bool", "default": False},
+            "allow_management_change": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    outcomes = run(module, lambda: converge([parse_module_interface(module.params)], check_mode=module.check_mode))
+    allowed = module.params["allow_management_change"]
+    outcomes = run(
+        module,
+        lambda: converge(
+            [parse_module_interface(module.params)], check_mode=module.check_mode, allow_management_change=allowed
+        ),
+    )
     result = interface_result(outcomes[0])
     exit_with(module, HostOutcome(outcomes), public_key=result["public_key"], addresses=result["addresses"])
 

@@ -72,6 +72,12 @@ options:
       - Whether to remove all other peers of the interface.
     type: bool
     default: false
+  allow_management_change:
+    description:
+      - Whether the connection by which the module runs may be sent another way, or cut.
+        Without it a call is refused after which the peer that it goes through would get its packets no more.
+    type: bool
+    default: false
 requirements:
   - pyroute2 >= 0.7.2
 seealso:
@@ -154,6 +160,7 @@ def main() -> None:
                 },
             },
             "purge": {"type": "bool", "default": False},
+            "allow_management_change": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -161,7 +168,9 @@ def main() -> None:
     outcomes = run(
         module,
         lambda: converge(
-            [parse_module_peers(params["interface"], params["peers"], params["purge"])], check_mode=module.check_mode
+            [parse_module_peers(params["interface"], params["peers"], params["purge"])],
+            check_mode=module.check_mode,
+            allow_management_change=params["allow_management_change"],
         ),
     )
     result = interface_result(outcomes[0])

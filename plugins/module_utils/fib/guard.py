@@ -22,27 +22,58 @@ from ..netlink.rule import FR_ACT_GOTO, Rule
 from ..netlink.table_route import TableRoute
 from ..prefix import Prefix
 from ..reconcile import Operation
+from ..refusal import Refused
 from . import management, rules, tables
 from .management import Flow
+
+_RT_TABLE_LOCAL = 255
 
 
 @dataclass(frozen=True)
 class Change:
-    """Operations on rules, on routes of any tables, and the indexes of interfaces that go, with all routes they have."""
+    """Operations on rules, on routes of any tables, and what takes more away.
+
+    gone: the indexes of interfaces that go or are set down, with all routes they have. addresses: those that go.
+    """
 
     rules: Sequence[Operation[Rule]] = ()
     routes: Sequence[Operation[TableRoute]] = ()
     gone: frozenset[int] = frozenset()
+    addresses: frozenset[bytes] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.routes or self.gone or self.addresses)
 
 
-def refuse_cut(connection: Connection, change: Change, names: Callable[[int], str] = tables.name_of) -> None:
+def refuse_cut(
+    connection: Connection,
+    change: Change,
+    names: Callable[[int], str] = tables.name_of,
+    flows: Sequence[Flow] | None = None,
+) -> None:
     """Raise Refused where the change would send the connection it comes by elsewhere.
 
-    ``names`` tells interfaces by their index.
+    ``names`` tells interfaces by their index. ``flows`` are the connection and the tunnels that it goes through, where
+    the caller has found them.
     """
-    flow = management.find(connection, os.environ) if change.rules or change.routes or change.gone else None
-    leads = flow is not None and (bool(change.gone) or _leads(change.routes, flow))
-    if flow is None or not (change.rules or leads):
+    if not change:
+        return
+    if flows is None:
+        flow = management.find(connection, os.environ)
+        flows = [] if flow is None else [flow]
+    for flow in flows:
+        _refuse_cut(connection, change, flow, names)
+
+
+def _refuse_cut(connection: Connection, change: Change, flow: Flow, names: Callable[[int], str]) -> None:
+    @cache
+    def held(table: int) -> tuple[TableRoute, ...]:
+        return tuple(tables.read(connection, table, (flow.family,)))
+
+    if (change.gone or change.addresses) and any(flow.source):
+        _refuse_loss(change, flow, held(_RT_TABLE_LOCAL))
+    leads = bool(change.gone) or _leads(change.routes, flow)
+    if not (change.rules or leads):
         return
     current = rules.read(connection, (flow.family,))
     gone = {operation.before for operation in change.rules if operation.before is not None}
@@ -52,11 +83,6 @@ def refuse_cut(connection: Connection, change: Change, names: Callable[[int], st
     jumps = any(rule.action == FR_ACT_GOTO for rule in after)
     if not (jumps or any(management.matches(rule, flow) for rule in (*gone, *made)) or leads):
         return
-
-    @cache
-    def held(table: int) -> tuple[TableRoute, ...]:
-        return tuple(tables.read(connection, table, (flow.family,)))
-
     removed = {operation.before for operation in change.routes if operation.before is not None}
     added = [_resolved(connection, operation.after) for operation in change.routes if operation.after is not None]
 
@@ -65,6 +91,18 @@ def refuse_cut(connection: Connection, change: Change, names: Callable[[int], st
         return stays + [route for route in added if route.table == table and route.destination.family == flow.family]
 
     management.refuse_change(flow, (current, held), (after, then), names)
+
+
+def _refuse_loss(change: Change, flow: Flow, local: Sequence[TableRoute]) -> None:
+    """Raise Refused where the address goes that the connection comes to."""
+    own = Prefix(flow.family, flow.source, len(flow.source) * 8)
+    had = [route for route in local if route.type == route_codec.RTN_LOCAL and route.destination.contains(own)]
+    stays = [route for route in had if not _leads_through(route, change.gone)]
+    if had and (flow.source in change.addresses or not stays):
+        raise Refused(
+            f"the address by which this change comes, {socket.inet_ntop(flow.family, flow.source)}, would go: "
+            "come by another one, or set allow_management_change if that is meant"
+        )
 
 
 def _leads(routes: Sequence[Operation[TableRoute]], flow: Flow) -> bool:

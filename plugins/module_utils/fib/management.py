@@ -33,6 +33,7 @@ Tables = Callable[[int], Sequence[TableRoute]]
 Names = Callable[[int], str]
 
 _TCP = 6
+UDP = 17
 _NO_WAY = {
     rule_codec.FR_ACT_BLACKHOLE: "blackhole",
     rule_codec.FR_ACT_UNREACHABLE: "unreachable",
@@ -42,7 +43,10 @@ _NO_WAY = {
 
 @dataclass(frozen=True)
 class Flow:
-    """What the host sends to its controller: packets of one TCP connection."""
+    """What the host sends to its controller: packets of one TCP connection, or of a tunnel that this goes through.
+
+    A tunnel's packets have a firewall mark, and no source address yet when their way is looked up.
+    """
 
     family: int
     source: bytes
@@ -50,10 +54,12 @@ class Flow:
     source_port: int = 22
     destination_port: int = 0
     interface: str | None = None
+    protocol: int = _TCP
+    mark: int = 0
 
     @property
     def to(self) -> str:
-        """The controller's address."""
+        """The address of the controller, or of the tunnel's other end."""
         return socket.inet_ntop(self.family, self.destination)
 
 
@@ -89,9 +95,9 @@ def matches(rule: Rule, flow: Flow) -> bool:
         and _in(rule.destination, flow.destination)
         and rule.input_interface in (None, "lo")  # that is where packets of the host itself come from
         and rule.output_interface in (None, flow.interface)
-        and not rule.fwmark & rule.fwmask
+        and not (rule.fwmark ^ flow.mark) & rule.fwmask
         and _between(rule.uid_range, 0)
-        and rule.ip_protocol in (0, _TCP)
+        and rule.ip_protocol in (0, flow.protocol)
         and _between(rule.source_ports, flow.source_port)
         and _between(rule.destination_ports, flow.destination_port)
     )

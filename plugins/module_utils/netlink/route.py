@@ -33,6 +33,8 @@ RTMSG = struct.Struct("=BBBBBBBBI")
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
 RTM_F_CLONED, _RTM_F_FIB_MATCH = 0x200, 0x2000
 _RTA_MARK = 16
+_RTA_SRC, _RTA_IP_PROTO, _RTA_SPORT, _RTA_DPORT = 2, 27, 28, 29
+_PORT = struct.Struct("!H")
 U32 = struct.Struct("=I")
 ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
@@ -50,6 +52,15 @@ class RouteMessage(NamedTuple):
     source: bytes | None
 
 
+class Sender(NamedTuple):
+    """What is known of a packet beside where it goes: its source, all zeros for none yet, its protocol and ports."""
+
+    address: bytes
+    protocol: int
+    port: int
+    destination_port: int
+
+
 def encode_dump(family: int, table: int, interface_index: int) -> bytes:
     """Return the payload of a dump of one family's routes in a table; 0 for any interface."""
     header = RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -59,11 +70,18 @@ def encode_dump(family: int, table: int, interface_index: int) -> bytes:
     return header + attributes
 
 
-def encode_lookup(family: int, destination: bytes, mark: int = 0) -> bytes:
+def encode_lookup(family: int, destination: bytes, mark: int = 0, sender: Sender | None = None) -> bytes:
     """Return the payload of the question "which way would a packet to this address go", with a mark or without."""
-    header = RTMSG.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0)
-    marked = nl.attribute(_RTA_MARK, U32.pack(mark)) if mark else b""
-    return header + nl.attribute(RTA_DST, destination) + marked
+    source = sender.address if sender is not None and any(sender.address) else b""
+    header = RTMSG.pack(family, len(destination) * 8, len(source) * 8, 0, 0, 0, 0, 0, 0)
+    attributes = [nl.attribute(RTA_DST, destination)]
+    attributes += [nl.attribute(_RTA_SRC, source)] if source else []
+    attributes += [nl.attribute(_RTA_MARK, U32.pack(mark))] if mark else []
+    if sender is not None:
+        attributes.append(nl.attribute(_RTA_IP_PROTO, bytes([sender.protocol])))
+        ports = ((_RTA_SPORT, sender.port), (_RTA_DPORT, sender.destination_port))
+        attributes += [nl.attribute(kind, _PORT.pack(port)) for kind, port in ports if port]
+    return header + b"".join(attributes)
 
 
 def encode_match(destination: Prefix) -> bytes:

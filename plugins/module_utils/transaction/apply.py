@@ -49,13 +49,21 @@ class Prepared:
         return self.outcome.wanted.name
 
 
-def converge(wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Outcome]:
+def converge(
+    wanted: Sequence[WantedInterface], *, check_mode: bool, allow_management_change: bool = False
+) -> list[Outcome]:
     """Make the interfaces what they shall be, or in check mode say what that would take.
 
     Every interface is read, planned and checked before the first is touched. Raises what prepare() and execute() do.
     """
     with ways.open_connection() as fib:
         prepared = prepare(fib, wanted, check_mode=check_mode)
+        if not allow_management_change and any(one.outcome.plan for one in prepared):
+            from .wanted_sections import Interfaces
+            from .way_back import refuse_cut
+
+            present = {one.name for one in wanted if one.present}
+            refuse_cut(fib, prepared, {}, Interfaces(present, {one.name for one in wanted} - present))
         if check_mode or not any(one.outcome.plan for one in prepared):
             return [one.outcome for one in prepared]
         from .execute import execute
@@ -120,7 +128,7 @@ def plan_one(current: Current, wanted: WantedInterface, private_key: bytes | Non
 def read(fib: Connection, wanted: WantedInterface) -> Current:
     """Return all that is there of an interface, and of the files and parameters that go with it."""
     link = links.read(fib, wanted.name)
-    device = _read_device(wanted.name) if link is not None else None
+    device = read_device(wanted.name) if link is not None else None
     held = () if link is None else tuple(addresses.read(fib, link.index))
     through = () if link is None else tuple(routes.read(fib, wanted.name, link.index))
     parameters = [sysctls.read(parameter.path) for parameter in wanted.sysctls]
@@ -135,7 +143,8 @@ def read(fib: Connection, wanted: WantedInterface) -> Current:
     )
 
 
-def _read_device(name: str) -> Device | None:
+def read_device(name: str) -> Device | None:
+    """Return the WireGuard device of an interface, None where there is none. Raises OSError."""
     try:
         return backend_for(name).read(name)
     except NotWireGuard:

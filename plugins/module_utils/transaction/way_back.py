@@ -18,6 +18,7 @@ from ..netlink.connection import Connection
 from ..netlink.table_route import TableRoute
 from ..reconcile import Operation
 from ..stage import Stage
+from . import tunnels
 from .apply import Prepared
 from .outcome import Section
 from .wanted_sections import ROUTES, RULES, Interfaces
@@ -26,7 +27,12 @@ from .wanted_sections import ROUTES, RULES, Interfaces
 def refuse_cut(
     fib: Connection, prepared: Sequence[Prepared], stages: Mapping[Section, Stage], interfaces: Interfaces
 ) -> None:
-    """Raise Refused where interfaces, rules and routes together would send the connection this comes by elsewhere."""
+    """Raise Refused where interfaces, rules and routes together would cut the connection this comes by, or send it
+    elsewhere."""
+    way = tunnels.find(fib)
+    if not way.flows:
+        return
+    tunnels.refuse_loss(prepared, way)
 
     def planned(kind: str) -> list[Operation[Any]]:
         return [
@@ -36,9 +42,22 @@ def refuse_cut(
     change = guard.Change(
         planned(RULES),
         planned(ROUTES) + list(_routes_of(prepared, interfaces)),
-        frozenset(one.index for one in prepared if one.index and not one.wanted.present),
+        frozenset(one.index for one in prepared if one.index and _goes_down(one)),
+        _addresses_that_go(prepared),
     )
-    guard.refuse_cut(fib, change, interfaces.name_of)
+    guard.refuse_cut(fib, change, interfaces.name_of, way.flows)
+
+
+def _goes_down(one: Prepared) -> bool:
+    return not one.wanted.present or any(link.after and not link.after.up for link in one.outcome.plan.link)
+
+
+def _addresses_that_go(prepared: Iterable[Prepared]) -> frozenset[bytes]:
+    operations = [operation for one in prepared for operation in one.outcome.plan.addresses]
+    going = {operation.before.address.packed for operation in operations if operation.before is not None}
+    return frozenset(
+        going - {operation.after.address.packed for operation in operations if operation.after is not None}
+    )
 
 
 def _routes_of(prepared: Iterable[Prepared], interfaces: Interfaces) -> Iterable[Operation[TableRoute]]:

@@ -114,6 +114,22 @@ def test_way(rules: list[Rule], taken: str) -> None:
     assert way(FLOW, [MAIN, *rules], lambda table: TABLES.get(table, []), names) == taken
 
 
+@pytest.mark.parametrize(
+    ("options", "hit"),
+    [
+        ({"fwmark": 0x100, "fwmask": 0xF00}, True),
+        ({"fwmark": 0x100, "fwmask": 0xF00, "invert": True}, False),
+        ({"fwmark": 0x200, "fwmask": 0xF00}, False),
+        ({"ip_protocol": 17}, True),
+        ({"ip_protocol": 6}, False),
+        ({"source": parse_prefix("192.0.2.0/24")}, False),
+    ],
+)
+def test_rule_matches_packets_of_a_tunnel(options: dict[str, object], hit: bool) -> None:
+    outer = Flow(IPV4, bytes(4), FLOW.destination, 51820, 51820, None, room.UDP, 0x10100)
+    assert matches(Rule(IPV4, 99, table=71, **options), outer) is hit  # type: ignore[arg-type]
+
+
 def test_no_rule_is_no_route() -> None:
     assert way(FLOW, [], lambda _table: []) == "no route"
 

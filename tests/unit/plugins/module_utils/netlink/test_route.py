@@ -51,6 +51,14 @@ SITE, SITE6, ANY = parse_prefix("10.77.0.0/16"), parse_prefix("fd77::/48"), pars
         ),
         (codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1"), "02 20 00 00 00 00 00 00 00000000 0800 0100 c0000201"),
         (
+            codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1", 0, codec.Sender(b"\xc0\0\2\2", 6, 22, 0)),
+            "02 20 20 00 00 00 00 00 00000000 0800 0100 c0000201 0800 0200 c0000202 0500 1b00 06000000 0600 1c00 00160000",
+        ),
+        (
+            codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1", 0, codec.Sender(bytes(4), 17, 0, 51820)),
+            "02 20 00 00 00 00 00 00 00000000 0800 0100 c0000201 0500 1b00 11000000 0600 1d00 ca6c0000",
+        ),
+        (
             codec.encode_lookup(socket.AF_INET, b"\xc0\0\2\1", 0x1C02),
             "02 20 00 00 00 00 00 00 00000000 0800 0100 c0000201 0800 1000 021c0000",
         ),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ..host import sysctls
 from ..netlink import route as route_codec
 from ..netlink.connection import Connection
 from ..netlink.messages import NetlinkError
@@ -26,7 +27,10 @@ from ..refusal import Refused
 from . import management, rules, tables
 from .management import Flow
 
-_RT_TABLE_LOCAL = 255
+_RT_TABLE_LOCAL, _RTPROT_RA = 255, 9
+_FORGOTTEN = (
+    "a host that begins to forward IPv6 forgets what routers advertise, so set accept_ra of that interface to 2"
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,17 @@ class Change:
     """Operations on rules, on routes of any tables, and what takes more away.
 
     gone: the indexes of interfaces that go or are set down, with all routes they have. addresses: those that go.
+    forwards_ipv6: whether the host begins to forward IPv6, and so becomes a router that listens to no other.
     """
 
     rules: Sequence[Operation[Rule]] = ()
     routes: Sequence[Operation[TableRoute]] = ()
     gone: frozenset[int] = frozenset()
     addresses: frozenset[bytes] = frozenset()
+    forwards_ipv6: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.rules or self.routes or self.gone or self.addresses)
+        return bool(self.rules or self.routes or self.gone or self.addresses or self.forwards_ipv6)
 
 
 def refuse_cut(
@@ -72,7 +78,8 @@ def _refuse_cut(connection: Connection, change: Change, flow: Flow, names: Calla
 
     if (change.gone or change.addresses) and any(flow.source):
         _refuse_loss(change, flow, held(_RT_TABLE_LOCAL))
-    leads = bool(change.gone) or _leads(change.routes, flow)
+    forgets = change.forwards_ipv6 and flow.family == socket.AF_INET6
+    leads = bool(change.gone) or forgets or _leads(change.routes, flow)
     if not (change.rules or leads):
         return
     current = rules.read(connection, (flow.family,))
@@ -88,9 +95,19 @@ def _refuse_cut(connection: Connection, change: Change, flow: Flow, names: Calla
 
     def then(table: int) -> list[TableRoute]:
         stays = [route for route in held(table) if route not in removed and not _leads_through(route, change.gone)]
+        stays = [route for route in stays if not (forgets and _is_forgotten(route))]
         return stays + [route for route in added if route.table == table and route.destination.family == flow.family]
 
-    management.refuse_change(flow, (current, held), (after, then), names)
+    management.refuse_change(flow, (current, held), (after, then), names, _FORGOTTEN if forgets else "")
+
+
+def _is_forgotten(route: TableRoute) -> bool:
+    """Return whether the kernel drops a route when it begins to forward: the default one of a router advertisement, but
+    where accept_ra is 2 (addrconf.c, rt6_purge_dflt_routers). At 0 somebody else listens, such as systemd-networkd."""
+    if route.protocol != _RTPROT_RA or route.destination.length:
+        return False
+    found = [sysctls.read(f"net/ipv6/conf/{tables.name_of(hop.interface_index)}/accept_ra") for hop in route.hops]
+    return any(one is not None and one.value == "1" for one in found)
 
 
 def _refuse_loss(change: Change, flow: Flow, local: Sequence[TableRoute]) -> None:

@@ -179,13 +179,17 @@ def _say(route: TableRoute, names: Names) -> str:
 
 
 def refuse_change(
-    flow: Flow, before: tuple[Iterable[Rule], Tables], after: tuple[Iterable[Rule], Tables], names: Names = name_of
+    flow: Flow,
+    before: tuple[Iterable[Rule], Tables],
+    after: tuple[Iterable[Rule], Tables],
+    names: Names = name_of,
+    remedy: str = "",
 ) -> None:
-    """Raise Refused where the flow would take another way after a change."""
+    """Raise Refused where the flow would take another way after a change. ``remedy`` is one that is not a rule."""
     old, new = way(flow, *before, names), way(flow, *after, names)
     if old != new:
+        remedy = remedy or f"exempt them with a rule before it (to: {flow.to}, table: main)"
         raise Refused(
             f"the connection by which this change comes would be sent elsewhere: packets to {flow.to} go {old} now, "
-            f"and would go {new} then; exempt them with a rule before it (to: {flow.to}, table: main), "
-            "or set allow_management_change if that is meant"
+            f"and would go {new} then; {remedy}, or set allow_management_change if that is meant"
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..fib import guard
 from ..fib.tables import as_table_route
+from ..host.sysctls import Sysctl
 from ..netlink.connection import Connection
 from ..netlink.table_route import TableRoute
 from ..reconcile import Operation
@@ -44,12 +45,17 @@ def refuse_cut(
         planned(ROUTES) + list(_routes_of(prepared, interfaces)),
         frozenset(one.index for one in prepared if one.index and _goes_down(one)),
         _addresses_that_go(prepared),
+        any(_forwards_ipv6(parameter) for one in prepared for parameter in one.outcome.plan.sysctls),
     )
     guard.refuse_cut(fib, change, interfaces.name_of, way.flows)
 
 
 def _goes_down(one: Prepared) -> bool:
     return not one.wanted.present or any(link.after and not link.after.up for link in one.outcome.plan.link)
+
+
+def _forwards_ipv6(parameter: Operation[Sysctl]) -> bool:
+    return parameter.key() == "net/ipv6/conf/all/forwarding" and parameter.after is not None
 
 
 def _addresses_that_go(prepared: Iterable[Prepared]) -> frozenset[bytes]:

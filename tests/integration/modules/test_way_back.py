@@ -87,3 +87,44 @@ def test_a_tunnel_inside_a_tunnel_keeps_the_outer_one(tunnelled: ManagedHost, mo
     assert f"packets to {CONTROLLER} go to peer {A}" in tunnelled.module(*CUTS["peer"][:1], **CUTS["peer"][1]).failure
     assert observe(tunnelled) == before
     assert tunnelled.module("overlay_apply", **GONE, allow_management_change=True).changed
+
+
+LEARNED = """
+ip link add ra0 type veth peer name ra1; ip link set ra1 up
+for name in accept_ra accept_ra_from_local; do echo 1 >/proc/sys/net/ipv6/conf/ra0/$name; done
+ip link set ra0 up
+cat >/run/advertise.py <<'.'
+import socket, struct, time
+advertise = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+advertise.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"ra1")
+advertise.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+for _each in range(100):
+    try:
+        advertise.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0))
+    except OSError:  # the link-local address is still being tried
+        pass
+    if "ra0" in [line.split()[-1] for line in open("/proc/net/ipv6_route") if line.startswith("0" * 32 + " 00 ")]:
+        break
+    time.sleep(0.1)
+.
+python3 /run/advertise.py
+"""
+
+
+def test_a_host_that_is_reached_by_a_router_it_listens_to_does_not_stop_listening(
+    host: ManagedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.make_key()
+    host.shell(LEARNED)
+    assert "proto ra" in host.shell("ip -6 route show default dev ra0")
+    monkeypatch.setenv("SSH_CONNECTION", "2001:db8:77::9 50000 2001:db8:1::11 22")
+    try:
+        forwards = {"interfaces": [{**WG0, "sysctls": {"net.ipv6.conf.all.forwarding": 1}}]}
+        failure = host.module("overlay_apply", **forwards).failure
+        assert "dev ra0 now, and would go no route then" in failure and "accept_ra of that interface to 2" in failure
+        assert "proto ra" in host.shell("ip -6 route show default dev ra0")
+        host.shell("echo 2 >/proc/sys/net/ipv6/conf/ra0/accept_ra")
+        assert host.module("overlay_apply", **forwards).changed
+        assert "proto ra" in host.shell("ip -6 route show default dev ra0")
+    finally:
+        host.shell("echo 0 >/proc/sys/net/ipv6/conf/all/forwarding")

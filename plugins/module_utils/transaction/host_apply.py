@@ -49,7 +49,7 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
         if planned.changed and not sections.allow_management_change:
             from .way_back import refuse_cut
 
-            refuse_cut(fib, prepared, stages.inside if stages else {}, interfaces)
+            refuse_cut(fib, prepared, {**stages.around, **stages.inside} if stages else {}, interfaces)
         if check_mode or not planned.changed:
             return planned
         # The place of the guarded transaction: snapshot and guard here, confirmation before the return.

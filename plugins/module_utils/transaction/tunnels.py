@@ -32,10 +32,12 @@ _MOST_NESTED = 4
 class Way(NamedTuple):
     """The flows from inside out: the connection, then the packets of each tunnel that the one before goes through.
 
-    through: by name of a WireGuard interface, the flow that goes through it.
+    interface: by which the connection's own packets leave, "" where that is not known. through: by name of a WireGuard
+    interface, the flow that goes through it.
     """
 
     flows: Sequence[Flow]
+    interface: str
     through: Mapping[str, Flow]
 
 
@@ -43,16 +45,18 @@ def find(connection: Connection) -> Way:
     """Return how the connection goes by which this process was started; without flows where there is none."""
     flows: list[Flow] = []
     through: dict[str, Flow] = {}
+    interface = ""
     flow = management.find(connection, os.environ)
     while flow is not None and len(flows) < _MOST_NESTED:
         flows.append(flow)
         name = _interface_of(connection, flow)
+        interface = interface or name
         device = read_device(name) if name and name not in through else None
         if device is None:
             break
         through[name] = flow
         flow = outer_flow(device, flow)
-    return Way(flows, through)
+    return Way(flows, interface, through)
 
 
 def _interface_of(connection: Connection, flow: Flow) -> str:

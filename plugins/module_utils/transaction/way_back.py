@@ -9,6 +9,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,11 +19,13 @@ from ..host.sysctls import Sysctl
 from ..netlink.connection import Connection
 from ..netlink.table_route import TableRoute
 from ..reconcile import Operation
+from ..refusal import Refused
 from ..stage import Stage
 from . import tunnels
 from .apply import Prepared
 from .outcome import Section
-from .wanted_sections import ROUTES, RULES, Interfaces
+from .tunnels import Way
+from .wanted_sections import NFTABLES, ROUTES, RULES, Interfaces
 
 
 def refuse_cut(
@@ -34,6 +37,9 @@ def refuse_cut(
     if not way.flows:
         return
     tunnels.refuse_loss(prepared, way)
+    _refuse_closed(
+        [one for section, stage in stages.items() if section.kind == NFTABLES for one in stage.operations], way
+    )
 
     def planned(kind: str) -> list[Operation[Any]]:
         return [
@@ -48,6 +54,28 @@ def refuse_cut(
         any(_forwards_ipv6(parameter) for one in prepared for parameter in one.outcome.plan.sysctls),
     )
     guard.refuse_cut(fib, change, interfaces.name_of, way.flows)
+
+
+def _refuse_closed(operations: Sequence[Operation[Any]], way: Way) -> None:
+    """Raise Refused where our packet filter would drop what the connection's two ends send."""
+    made = [operation.after for operation in operations if operation.after is not None]
+    if not made:
+        return
+    from ..nftables.table import CLOSED_IN, Section
+    from ..nftables.verdict import CLOSED, Packet, drops
+
+    flow = way.flows[0]
+    client, server = (socket.inet_ntop(flow.family, packed) for packed in (flow.destination, flow.source))
+    coming = Packet(way.interface, client, server, flow.destination_port, flow.source_port, client)
+    leaving = Packet(way.interface, server, client, flow.source_port, flow.destination_port, client)
+    closing = (part for part in made if isinstance(part, Section) and part.purpose in CLOSED)
+    for part in closing:
+        if drops(part, coming if part.purpose == CLOSED_IN else leaving):
+            raise Refused(
+                f"the connection by which this change comes, from {client}, would be dropped by {part.purpose} of "
+                f"{part.interface}, because it is plain text: leave that address out of the networks that are closed, "
+                "except it, or set allow_management_change if that is meant"
+            )
 
 
 def _goes_down(one: Prepared) -> bool:

@@ -224,6 +224,10 @@ CUTS: dict[str, dict[str, Any]] = {
         "interfaces": [{**WG0, "routes": True, "peers": [{**EVERYTHING, "allowed_ips": ["203.0.113.0/25"]}]}]
     },
     "a rule and the table it leads to": {**FULL, "ip_rules": rules({**INTO_TABLE, "fwmark": "0/0x1"})},
+    "a network that is closed to plain text": {
+        "interfaces": [WG0],
+        "nftables": {"wg0": {"closed": {"ways": ["in"], "networks": ["203.0.113.0/24"]}}},
+    },
     "a policy": {"xfrm_policies": {"policies": [{**BLOCKED, "dst": f"{CONTROLLER}/32"}]}},
 }
 

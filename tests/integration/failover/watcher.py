@@ -20,7 +20,7 @@ from managed_host import wait_until
 
 FILES = Path(__file__).parents[3] / "roles/hub_spoke/files"
 PROGRAM = FILES / "wirewright-overlay-failover"
-UNIT = FILES / "wirewright-overlay-failover.service"
+UNIT = FILES.parent / "templates/wirewright-overlay-failover.service.j2"
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from .programs import assert_python_3_9, load
 
 FILES = Path(__file__).parents[3] / "roles/hub_spoke/files"
 PROGRAM = FILES / "wirewright-overlay-failover"
-UNIT = FILES / "wirewright-overlay-failover.service"
+UNIT = FILES.parent / "templates/wirewright-overlay-failover.service.j2"
 
 YES, NO = True, False
 
@@ -387,9 +388,14 @@ def unit_file(tmp_path: Path) -> Path:
     """The unit, with the program where it is here."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze here")
-    path = tmp_path / UNIT.name
-    path.write_text(UNIT.read_text())
+    path = tmp_path / UNIT.stem
+    path.write_text(Template(UNIT.read_text()).render(__hub_spoke_plan={"hubs": HUBS}))
     return path
+
+
+def test_it_is_started_when_its_devices_are_there(unit_file: Path) -> None:
+    (after,) = re.findall(r"^After=(.*)$", unit_file.read_text(), re.MULTILINE)
+    assert after.split() == ["network.target", *(f"wg-quick@{hub['dev']}.service" for hub in HUBS)]
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(unit_file: Path) -> None:

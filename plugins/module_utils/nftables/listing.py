@@ -12,6 +12,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ _CLAMP_JSON = {
     "key": {"tcp option": {"name": "maxseg", "field": "size"}},
     "value": {"rt": {"key": "mtu"}},
 }
+# nft prints numbers where a host has no /etc/protocols.
+_L4_NAMES: Mapping[str | int, str] = {socket.IPPROTO_ESP: "esp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_TCP: "tcp"}
 _NOT_PARTS = ("metainfo", "table", "rule", "element")
 
 
@@ -82,8 +85,8 @@ def _match(found: Mapping[str, Any]) -> str:
     left, right, operator = found["left"], found["right"], found["op"]
     name = left.get("meta", {}).get("key") if list(left) == ["meta"] else None
     plain = operator == "=="
-    if name == "l4proto" and isinstance(right, str) and plain:
-        return f"meta l4proto {right}"
+    if name == "l4proto" and isinstance(right, (str, int)) and plain:
+        return f"meta l4proto {_L4_NAMES.get(right, right)}"
     if right is True and plain and left in ({"meta": {"key": "ipsec"}}, {"rt": {"key": "ipsec"}}):
         return f"{next(iter(left))} ipsec exists"
     if left == _CONNECTION_MARK and isinstance(right, int) and plain:

@@ -39,8 +39,11 @@ def set_policy(policy: Policy) -> str:
     """Return the line that makes or replaces a policy. Raises ValueError for what cannot be written."""
     said = describe_policy(policy)
     _refuse(said, _NOT_OF_POLICIES, "a policy")
-    words = ["xfrm policy update"]
-    for name in ("src", "dst", "proto", "sport", "dport", "type", "code"):
+    words = ["xfrm policy update src", said["src"], "dst", said["dst"]]
+    if "proto" in said:
+        # By its number: its name stands in /etc/protocols, which small systems do not have.
+        words += ["proto", str(policy.selector.protocol)]
+    for name in ("sport", "dport", "type", "code"):
         if name in said:
             words += [name, str(said[name])]
     words += ["dir", said["dir"], *_mark("mark", policy.mark), "priority", str(policy.priority)]

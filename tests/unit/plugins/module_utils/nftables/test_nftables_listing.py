@@ -118,6 +118,7 @@ def test_an_expression_that_is_none_of_ours_keeps_its_json(found: dict[str, Any]
             },
             "ip6 daddr != fd42::9",
         ),
+        ({"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": 50}}, "meta l4proto esp"),
     ],
 )
 def test_versions_write_the_same_in_several_ways(found: dict[str, Any], words: str) -> None:

@@ -76,9 +76,9 @@ def test_words_of_policies() -> None:
     assert [set_policy(policy) for policy in parse_policies({"policies": options}).policies] == [
         "xfrm policy update src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 1000 "
         "tmpl src 10.0.0.1 dst 10.0.0.2 proto esp reqid 7100 mode tunnel",
-        "xfrm policy update src fd00::/64 dst fd01::1/128 proto ipv6-icmp type 135 dir in priority 900",
+        "xfrm policy update src fd00::/64 dst fd01::1/128 proto 58 type 135 dir in priority 900",
         "xfrm policy update src 0.0.0.0/0 dst 10.0.0.0/8 dir out mark 0xe00 mask 0xf00 priority 0 action block",
-        "xfrm policy update src 10.1.0.0/16 dst 10.2.0.1/32 proto tcp dport 22 dir in priority 0",
+        "xfrm policy update src 10.1.0.0/16 dst 10.2.0.1/32 proto 6 dport 22 dir in priority 0",
         "xfrm policy update src 10.1.0.0/16 dst 10.2.0.0/16 dir fwd priority 0 "
         "tmpl src 0.0.0.0 dst 10.0.0.2 proto esp spi 0x00000003 reqid 7100 mode tunnel level use",
     ]

@@ -100,6 +100,18 @@ def test_twelve_steps_of_what_marks_and_what_closes(net: Net) -> None:
     take_twelve_steps(net, {"wg0": NODE}, {"wg0": {"closed": BY_IPSEC}}, {"wg0": {}})
 
 
+def test_a_small_system_has_no_names_of_protocols_and_finds_nothing_to_do(host: ManagedHost) -> None:
+    """nft lists `meta l4proto 50` there."""
+    host.shell("mount --bind /dev/null /etc/protocols")
+    try:
+        document = {"wg0": {"closed": BY_IPSEC}}
+        assert host.module("overlay_apply", nftables=document).changed
+        assert "l4proto 50" in host.shell("nft list table inet wirewright_overlay")
+        assert not host.module("overlay_apply", nftables=document).changed
+    finally:
+        host.shell("umount /etc/protocols; nft flush ruleset")
+
+
 def test_what_is_kept_stays_and_is_replaced_when_it_is_asked_for(net: Net) -> None:
     net.converge({"wg0": NODE})
     closed = net.ruleset("-a")

@@ -36,7 +36,7 @@ options:
       - C(state) is V(present) or V(absent). An absent interface goes with its files;
         with C(remove_private_key) also the key in C(private_key_file).
       - C(private_key_file), by default C(/etc/wireguard/NAME.key), must exist.
-      - C(listen_port), C(fwmark), C(mtu), C(addresses), C(up) and C(userspace) are as in
+      - C(listen_port), C(fwmark), C(mtu), C(threaded_napi), C(addresses), C(up) and C(userspace) are as in
         M(wirewright.overlay.wg_interface).
       - C(peers) is a list as in M(wirewright.overlay.wg_peer), without C(state) and C(preshared_key), and with
         C(addresses), the overlay addresses of the peer, to be remembered, and C(routed), whether C(routes) leads to it. With

@@ -67,6 +67,12 @@ interfaces:
       type: int
       returned: success
       sample: 0
+    threaded_napi:
+      description: >-
+        Whether the kernel polls its packets in threads (threaded NAPI), null where the kernel does not say.
+      type: bool
+      returned: success
+      sample: false
     routes:
       description:
         - The routes that lead through it, of all tables but C(local), each with the options of an entry of
@@ -147,6 +153,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.of_interface import describe
 from ansible_collections.wirewright.overlay.plugins.module_utils.fib.ways import open_connection
+from ansible_collections.wirewright.overlay.plugins.module_utils.host import threaded_napi
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
 from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.devices import (
@@ -159,9 +166,10 @@ def info_of(name: str) -> list[dict[str, Any]]:
     device = backend_for(name).read(name)
     if device is None:
         return []
+    index = socket.if_nametoindex(name)
     with open_connection() as connection:
-        around = describe(connection, name, socket.if_nametoindex(name), device.settings.fwmark or 0)
-    return [{**device_info(device), **around}]
+        around = describe(connection, name, index, device.settings.fwmark or 0)
+    return [{**device_info(device), "threaded_napi": threaded_napi.read(name, index), **around}]
 
 
 def main() -> None:

@@ -48,6 +48,13 @@ options:
     description:
       - MTU of the interface. Left out, it is left alone, and a new interface has 1420.
     type: int
+  threaded_napi:
+    description:
+      - Whether the kernel decrypts and delivers packets in a thread for each peer (threaded NAPI), and not where interrupts
+        are served. Left out, it is left alone, and the kernel's release decides what a new interface has.
+      - It can be set only where there is a peer, so it takes a call after M(wirewright.overlay.wg_peer) made the first; until
+        then there is a warning. C(wireguard-go) has no such thing, and then there is a warning, too.
+    type: bool
   addresses:
     description:
       - All addresses of the interface, with prefix length; others are removed, link-local ones apart.
@@ -134,6 +141,7 @@ def main() -> None:
             "listen_port": {"type": "int"},
             "fwmark": {"type": "str"},
             "mtu": {"type": "int"},
+            "threaded_napi": {"type": "bool"},
             "addresses": {"type": "list", "elements": "str"},
             "up": {"type": "bool", "default": True},
             "userspace": {"type": "bool", "default": False},

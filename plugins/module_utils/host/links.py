@@ -30,7 +30,10 @@ TUN = "tun"
 
 @dataclass(frozen=True)
 class Link:
-    """An interface. In a wanted one, None leaves an attribute alone."""
+    """An interface. In a wanted one, None leaves an attribute alone.
+
+    threaded_napi is read only for whom it is to be set, and None where the kernel does not say (threaded_napi.py).
+    """
 
     name: str
     kind: str
@@ -38,6 +41,7 @@ class Link:
     up: bool | None = None
     alias: str | None = None
     index: int = field(default=0, compare=False)
+    threaded_napi: bool | None = None
 
     def key(self) -> str:
         """The interface name."""
@@ -50,7 +54,8 @@ class Link:
 
     def describe(self) -> dict[str, object]:
         """Return the interface's state as a diff shows it."""
-        return {"mtu": self.mtu, "up": self.up, "alias": self.alias or ""}
+        napi = {} if self.threaded_napi is None else {"threaded_napi": self.threaded_napi}
+        return {"mtu": self.mtu, "up": self.up, "alias": self.alias or "", **napi}
 
 
 class KindUnsupported(OSError):

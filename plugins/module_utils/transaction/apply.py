@@ -9,13 +9,14 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..fib import routes, ways
-from ..host import addresses, files, links, ports, sysctls, systemd
+from ..host import addresses, files, links, ports, sysctls, systemd, threaded_napi
 from ..netlink.connection import Connection
 from ..netlink.generic import FamilyMissing
+from ..reconcile import replay
 from ..refusal import InvalidOptions
 from ..wireguard import key_file
 from ..wireguard import memory as memories
@@ -27,7 +28,7 @@ from ..wireguard.uapi_socket import is_running
 from . import boot_files
 from .desired import WantedInterface
 from .outcome import Outcome
-from .plan import Current, names_to_resolve, plan
+from .plan import Current, Plan, names_to_resolve, plan
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,30 @@ def plan_one(current: Current, wanted: WantedInterface, private_key: bytes | Non
     if wanted.present and wanted.private_key_file is not None and key_file.is_exposed(wanted.private_key_file):
         warnings.append(f"{wanted.private_key_file} can be read by others than its owner: set its mode to 0600")
     found = plan(current, wanted, private_key, systemd=systemd.is_running(), resolved=resolved)
-    return Outcome(found, wanted, tuple(warnings))
+    return Outcome(found, wanted, (*warnings, *_napi_warnings(current, wanted, found)))
+
+
+def _napi_warnings(current: Current, wanted: WantedInterface, found: Plan) -> Iterator[str]:
+    """Yield why threaded NAPI is not as wanted after the run, or after the next boot."""
+    if wanted.threaded_napi is None or not wanted.present:
+        return
+    if current.link is not None and current.link.threaded_napi is not wanted.threaded_napi:
+        peers = replay(current.device.peers if current.device else (), found.peers)
+        obstacle = threaded_napi.obstacle(current.link, has_peers=bool(peers))
+        if obstacle:
+            yield f"{wanted.name}: threaded_napi was left as it is, because {obstacle}"
+    if wanted.persistence == boot_files.NETWORKD:
+        yield (
+            f"{wanted.name}: systemd-networkd has no setting for threaded_napi: after a boot it is the kernel's choice "
+            "until the next run"
+        )
 
 
 def read(fib: Connection, wanted: WantedInterface) -> Current:
     """Return all that is there of an interface, and of the files and parameters that go with it."""
     link = links.read(fib, wanted.name)
+    if link is not None and wanted.threaded_napi is not None:
+        link = replace(link, threaded_napi=threaded_napi.read(wanted.name, link.index))
     device = read_device(wanted.name) if link is not None else None
     held = () if link is None else tuple(addresses.read(fib, link.index))
     through = () if link is None else tuple(routes.read(fib, wanted.name, link.index))

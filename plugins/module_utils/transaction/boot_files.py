@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..fib.boot_paths import NETWORKD, WG_QUICK, hook_path
+from ..host import threaded_napi
 from ..host.files import HEADER, BootFile
 from ..host.links import OWNER_ALIAS
 from ..host.sysctls import Sysctl
@@ -58,6 +59,7 @@ class BootInterface:
     route_metric: int = 0
     peers: tuple[BootPeer, ...] = ()
     sysctls: tuple[Sysctl, ...] = ()
+    threaded_napi: bool | None = None
     private_key_text: str = field(default="", repr=False)
 
 
@@ -130,6 +132,9 @@ def wg_quick(interface: BootInterface) -> str:
     own = [sysctl for sysctl in interface.sysctls if interface.name in sysctl.path.split("/")]
     for sysctl in sorted(own, key=Sysctl.key):
         lines.append(f"PostUp = echo {shlex.quote(sysctl.value)} >{shlex.quote(f'/proc/sys/{sysctl.path}')} || :")
+    if interface.threaded_napi is not None:
+        # An older kernel, and a device of wireguard-go, does not have it.
+        lines.append(f"PostUp = echo {int(interface.threaded_napi)} >{threaded_napi.path_of('%i')} || :")
     # Routes of other tables; one that fails does not take the interface down.
     hook = hook_path("%i")
     lines.append(f"PostUp = test ! -e {hook} || ip -force -batch {hook} || :")

@@ -59,6 +59,7 @@ class WantedInterface:
     listen_port: int | None = None
     fwmark: int | None = None
     mtu: int | None = None
+    threaded_napi: bool | None = None
     addresses: tuple[Address, ...] | None = None
     up: bool | None = True
     peers: tuple[WantedPeer, ...] | None = None
@@ -181,6 +182,7 @@ def parse_interface(
         listen_port=optional("listen_port", number(0, 65535)),
         fwmark=optional("fwmark", number(0, 2**32 - 1)),
         mtu=optional("mtu", number(*_MTU_RANGE)),
+        threaded_napi=optional("threaded_napi", bool),
         addresses=addresses,
         up=optional("up", bool) if "up" in raw else True,
         peers=peers,
@@ -210,6 +212,7 @@ _INTERFACE_FIELDS = frozenset(
         "listen_port",
         "fwmark",
         "mtu",
+        "threaded_napi",
         "addresses",
         "up",
         "peers",
@@ -284,11 +287,24 @@ def parse_document(
     return tuple(wanted.values())
 
 
+_MODULE_FIELDS = (
+    "name",
+    "state",
+    "private_key_file",
+    "listen_port",
+    "fwmark",
+    "mtu",
+    "threaded_napi",
+    "addresses",
+    "up",
+    "userspace",
+)
+
+
 def parse_module_interface(params: Mapping[str, Any]) -> WantedInterface:
     """Return the interface that wg_interface's options describe. Raises InvalidOptions."""
     errors = Errors()
-    fields = ("name", "state", "private_key_file", "listen_port", "fwmark", "mtu", "addresses", "up", "userspace")
-    raw = {key: params[key] for key in fields}
+    raw = {key: params[key] for key in _MODULE_FIELDS}
     found = parse_interface({**raw, "routes": False}, {}, "wg_interface", errors)
     errors.refuse()
     if found is None:

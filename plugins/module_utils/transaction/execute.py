@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..fib import routes
-from ..host import addresses, files, links, rtnetlink, sysctls, systemd
+from ..host import addresses, files, links, rtnetlink, sysctls, systemd, threaded_napi
 from ..netlink.connection import Connection
 from ..reconcile import Operation
 from ..refusal import NotConverged
@@ -43,10 +43,12 @@ def execute(fib: Connection, prepared: Prepared) -> Outcome:
             if created:
                 _remove_link(fib, wanted.name)
             raise
-    again = plan_one(read(fib, wanted), wanted, prepared.private_key).plan
-    if again:
-        raise NotConverged(*(f"{wanted.name}: {difference}" for difference in again.differences()))
-    return Outcome(found, wanted, prepared.outcome.warnings, requests)
+    again = plan_one(read(fib, wanted), wanted, prepared.private_key)
+    if again.plan:
+        raise NotConverged(*(f"{wanted.name}: {difference}" for difference in again.plan.differences()))
+    # What a new interface cannot be is known only now.
+    warnings = tuple(dict.fromkeys((*prepared.outcome.warnings, *again.warnings)))
+    return Outcome(found, wanted, warnings, requests)
 
 
 def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
@@ -67,6 +69,8 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
                 links.update(ipr, link, operation.after or link)
     if changes or found.settings != Settings():
         requests += backend_for(wanted.name).write(wanted.name, found.settings, changes)
+    for operation in found.link:
+        _set_threaded_napi(link, operation.after)
     if found.addresses or found.link:
         with rtnetlink.open_socket() as ipr:
             _act_on_addresses(ipr, fib, wanted, found, link)
@@ -76,6 +80,14 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
             sysctls.write(parameter.after.path, parameter.after.value)
     _carry_out_files(found)
     return requests
+
+
+def _set_threaded_napi(before: links.Link, after: links.Link | None) -> None:
+    """Set it where there are peers by now; whether it is what a new device has anyway, the kernel's release decides."""
+    if after is None or after.threaded_napi is None or before.kind != links.WIREGUARD:
+        return
+    if threaded_napi.read(before.name, before.index) not in (None, after.threaded_napi):
+        threaded_napi.write(before.name, after.threaded_napi)
 
 
 def _carry_out_files(found: Plan) -> None:

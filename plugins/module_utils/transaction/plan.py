@@ -15,6 +15,7 @@ from typing import Any
 
 from ..fib.routes import PROTOCOL, Route, route
 from ..fib.routes import plan as plan_routes
+from ..host import threaded_napi
 from ..host.addresses import InterfaceAddress
 from ..host.addresses import plan as plan_addresses
 from ..host.files import BootFile
@@ -111,7 +112,7 @@ def plan(
     own_key = public_key(private_key) if private_key else device.public_key
     peers = _plan_peers(device, current.memory, wanted, own_key, resolved or {})
     peers_after: dict[bytes, Peer] = replay(device.peers, peers)  # type: ignore[assignment]
-    link_after = _link(current.link, wanted)
+    link_after = _link(current.link, wanted, has_peers=bool(peers_after))
     addresses: list[Operation[InterfaceAddress]] = []
     if wanted.addresses is not None:
         addresses = plan_addresses(current.addresses, wanted.addresses)
@@ -147,6 +148,7 @@ def plan(
             route_metric=wanted.route_metric,
             peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), memory),
             sysctls=wanted.sysctls,
+            threaded_napi=wanted.threaded_napi,
             private_key_text=encode_key(private_key) if private_key else "",
         )
         files = _plan_files(current, wanted, boot, memory, systemd=systemd)
@@ -182,15 +184,20 @@ def _refuse_foreign_link(current: Current, wanted: WantedInterface) -> None:
         )
 
 
-def _link(before: Link | None, wanted: WantedInterface) -> Link:
+def _link(before: Link | None, wanted: WantedInterface, *, has_peers: bool) -> Link:
+    napi = wanted.threaded_napi
     if before is None:
         kind = TUN if wanted.userspace else WIREGUARD
-        return Link(wanted.name, kind, wanted.mtu, wanted.up is not False, OWNER_ALIAS)
+        made = Link(wanted.name, kind, wanted.mtu, wanted.up is not False, OWNER_ALIAS)
+        return replace(made, threaded_napi=napi) if has_peers else made
+    if napi is None or threaded_napi.obstacle(before, has_peers=has_peers):
+        napi = before.threaded_napi
     return replace(
         before,
         mtu=before.mtu if wanted.mtu is None else wanted.mtu,
         up=before.up if wanted.up is None else wanted.up,
         alias=OWNER_ALIAS if wanted.owns else before.alias,
+        threaded_napi=napi,
     )
 
 
@@ -381,7 +388,7 @@ def _link_difference(operation: Operation[Link]) -> str:
     if operation.before is None or operation.after is None:
         return ""
     before, after = operation.before.describe(), operation.after.describe()
-    changes = (f"{name} {before[name]!r} to {after[name]!r}" for name in after if before[name] != after[name])
+    changes = (f"{name} {before.get(name)!r} to {after[name]!r}" for name in after if before.get(name) != after[name])
     return " (" + ", ".join(changes) + ")"
 
 

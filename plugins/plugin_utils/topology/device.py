@@ -39,6 +39,7 @@ def device_of(member: Member, mtu: int, ports: Mapping[str, int], sysctls: Mappi
         sysctls=dict(sysctls),
         static_peers=settings.static_peers,
         overrides=_overrides(settings.peer_overrides, ports),
+        threaded_napi=settings.threaded_napi,
     )
 
 

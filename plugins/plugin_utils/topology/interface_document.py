@@ -73,6 +73,7 @@ def interface_document(
         "unknown_peers": list(unknown),
         "revoked": dict(plan.revoked),
         "sysctls": dict(device.sysctls),
+        **({} if device.threaded_napi is None else {"threaded_napi": device.threaded_napi}),
         **({"notes": notes} if notes else {}),
         **fields,
     }

@@ -128,6 +128,7 @@ class Device:
     open_firewall: bool = False
     is_exit: bool = False
     full_tunnel: FullTunnel | None = None
+    threaded_napi: bool | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Device:

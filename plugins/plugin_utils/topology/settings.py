@@ -58,6 +58,7 @@ VARIABLES = (
     "revoked",
     "routes",
     "static_peers",
+    "threaded_napi",
     "userspace",
 )
 
@@ -85,7 +86,10 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the inventory wants of one host. endpoint is "auto", "none" or what to use; forward None: as needed."""
+    """What the inventory wants of one host. endpoint is "auto", "none" or what to use; forward None: as needed.
+
+    threaded_napi None: left alone.
+    """
 
     interface: str
     network: tuple[Prefix, ...]
@@ -109,6 +113,7 @@ class Settings:
     allow_mass_removal: bool
     forward: bool | None
     revoked: tuple[str, ...]
+    threaded_napi: bool | None = None
 
 
 def read_settings(host: HostInput, prefix: str, problems: list[Problem], keepalive: int = 0) -> Settings:
@@ -145,6 +150,7 @@ def read_settings(host: HostInput, prefix: str, problems: list[Problem], keepali
         allow_mass_removal=read.boolean("allow_mass_removal", False),
         forward=None if read.given("forward") in (None, AUTO) else read.boolean("forward", False),
         revoked=read.parsed("revoked", str),
+        threaded_napi=None if read.given("threaded_napi") is None else read.boolean("threaded_napi", False),
     )
 
 

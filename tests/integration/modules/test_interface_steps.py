@@ -91,6 +91,51 @@ def test_peers_and_their_sessions_are_left_alone(host: ManagedHost) -> None:
     assert [peer[0] for peer in host.wg_dump()[1:]] == [key("peer")]
 
 
+@pytest.mark.kernel
+@pytest.mark.long
+def test_threaded_napi_is_set_and_comes_back_at_boot(host: ManagedHost) -> None:
+    def threaded() -> str:
+        return host.run("cat", "/sys/class/net/wg0/threaded").strip()
+
+    host.module("wg_key", path=KEY_FILE)
+    host.module("wg_interface", **BASE)
+    other = threaded() == "0"  # what a new one has is the choice of the kernel's release
+    early = host.module("wg_interface", **BASE, threaded_napi=other)
+    assert not early.changed and "where there is a peer" in str(early.data["warnings"])
+    host.run("wg", "set", "wg0", "peer", key("peer"))
+    for value in (other, not other):
+        looked = host.module("wg_interface", check_mode=True, **BASE, threaded_napi=value)
+        assert looked.changed and looked.diff["after"]["wg0"]["interface"]["threaded_napi"] is value, looked
+        assert threaded() != str(int(value))
+        assert host.module("wg_interface", **BASE, threaded_napi=value).changed
+        assert threaded() == str(int(value))
+        again = host.module("wg_interface", **BASE, threaded_napi=value)
+        assert not again.changed and not again.data.get("warnings")
+        assert host.module("wg_info", interface="wg0").data["interfaces"][0]["threaded_napi"] is value
+    host.module("wg_interface", **GONE)
+    document = {
+        "name": "wg0",
+        "persistence": "wg_quick",
+        "peers": [{"public_key": key("peer")}],
+        "threaded_napi": other,
+    }
+    assert host.module("overlay_apply", interfaces=[document]).changed
+    assert threaded() == str(int(other))
+    host.shell("ip link del wg0; wg-quick up wg0 </dev/null >/run/wg-quick.log 2>&1")
+    assert threaded() == str(int(other))
+    assert not host.module("overlay_apply", interfaces=[document]).changed
+
+
+def test_threaded_napi_without_the_kernels_wireguard_is_a_warning(host: ManagedHost, backend: str) -> None:
+    if backend == "kernel":
+        pytest.skip("the kernel's WireGuard has it")
+    host.module("wg_key", path=KEY_FILE)
+    for changed in (True, False):
+        done = host.module("wg_interface", **BASE, threaded_napi=True)
+        assert done.changed == changed and "wireguard-go does not use NAPI" in str(done.data["warnings"])
+    assert host.module("wg_info", interface="wg0").data["interfaces"][0]["threaded_napi"] is False
+
+
 @pytest.mark.both
 def test_key_that_is_not_clamped_is_idempotent(host: ManagedHost) -> None:
     host.write(KEY_FILE, "/" * 42 + "8=\n")  # every bit is set, also those that X25519 clears

@@ -76,7 +76,7 @@ def as_told(result: ModuleResult) -> list[dict[str, Any]]:
         for peer in interface["peers"]:
             facts = {name: value for name, value in peer.items() if name not in ("name", "public_key")}
             peers[peer["public_key"]] = {**facts, "allowed_ips": set(peer["allowed_ips"])}
-        device = {name: value for name, value in interface.items() if name not in ("routes", "rules")}
+        device = {name: value for name, value in interface.items() if name not in ("routes", "rules", "threaded_napi")}
         told.append({**device, "peers": peers})
     return told
 

@@ -66,6 +66,7 @@ def with_calico(host: HostInput) -> HostInput:
         ([node(1, phase="flip"), node(2)], f"{P}phase: nodes differ, 'n1' and 'n2'"),
         ([node(n, phase="flip", rotate=True) for n in (1, 2)], f"{P}phase: flip would end the run halfway"),
         ([node(1, phase="verify", rotate=True, backend="ipsec")], f"{P}phase: verify would end the run halfway"),
+        ([node(1, threaded_napi="maybe"), node(2)], f"{P}threaded_napi: 'maybe' is neither true nor false"),
         ([node(1, flip_serial=1, backend="ipsec"), node(2, backend="ipsec")], f"{P}flip_serial: nodes differ"),
     ],
 )

@@ -60,6 +60,7 @@ INTERFACE = BootInterface(
         Sysctl("net/ipv4/conf/wg01/rp_filter", "2"),
         Sysctl("net/ipv4/ip_forward", "1"),
     ),
+    threaded_napi=False,
     private_key_text=PRIVATE_TEXT,
 )
 
@@ -80,6 +81,7 @@ PostUp = ip -4 route add 10.77.0.0/16 dev %i proto 87
 PostUp = ip -6 route add fd77::/48 dev %i proto 87
 PostUp = echo 2 >/proc/sys/net/ipv4/conf/wg0/rp_filter || :
 PostUp = echo 'a $(b)' >'/proc/sys/net/odd$/wg0' || :
+PostUp = echo 0 >/sys/class/net/%i/threaded || :
 PostUp = test ! -e /etc/wirewright.overlay/fib/%i.up || ip -force -batch /etc/wirewright.overlay/fib/%i.up || :
 PostUp = wg set %i peer {key_text(2)} endpoint vpn.example.org:51820 &
 

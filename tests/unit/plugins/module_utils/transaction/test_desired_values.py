@@ -24,7 +24,9 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model
 
 from ..samples import key, key_text
 
-OPTIONS: dict[str, Any] = dict.fromkeys(("private_key_file", "listen_port", "fwmark", "mtu", "addresses", "up"), None)
+OPTIONS: dict[str, Any] = dict.fromkeys(
+    ("threaded_napi", "private_key_file", "listen_port", "fwmark", "mtu", "addresses", "up"), None
+)
 
 
 def test_a_whole_document_arrives() -> None:

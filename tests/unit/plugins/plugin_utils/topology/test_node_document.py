@@ -97,6 +97,12 @@ def test_phases_of_a_fresh_node() -> None:
     assert nodes[4] == {"destination": "192.0.2.2/32", "type": "blackhole", "metric": 65535}
 
 
+def test_threads_of_the_kernel_are_the_nodes_own_choice() -> None:
+    plan = planned([node(1, threaded_napi=False), node(2, threaded_napi="true"), node(3)])
+    (first,), (second,), (third,) = (host_document(plan, name)["interfaces"] for name in ("n1", "n2", "n3"))
+    assert first["threaded_napi"] is False and second["threaded_napi"] is True and "threaded_napi" not in third
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_a_run_has_done_that_ends_early_says_nothing_twice(name: str) -> None:
     plan = planned(settled(VARIANTS[name]))

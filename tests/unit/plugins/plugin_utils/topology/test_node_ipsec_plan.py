@@ -16,7 +16,13 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sec
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, PHASES
+from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
+    CLOSE,
+    FLIP,
+    LEAVE,
+    PHASES,
+    RECEIVE,
+)
 
 MASTER = "correct horse battery staple"
 BOOT = "3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11"
@@ -302,3 +308,31 @@ def test_packet_filter_closes_last_and_opens_first() -> None:
     assert closed(grown, "n1", CLOSE)["except"] == [] and "hosts" not in closed(grown, "n1", "receive")
     leaving = planned(node(1, settled(1), state="absent", **strict))
     assert not any(closed(leaving, "n1", phase) for phase in PHASES)
+
+
+def after(host: HostInput, document: Mapping[str, Any]) -> HostInput:
+    """Return a node as it is heard from after a document was applied."""
+    boot = document["xfrm_boot"]
+    told = {
+        "record": {"epoch": boot["epoch"], "boot_id": BOOT, "index": boot["index"]},
+        "epochs_left": 4,
+        "roster": boot["roster"],
+        "slots": boot["slots"],
+    }
+    return host._replace(fact={"ipsec": {**NEW, **told}})
+
+
+def gone_through(hosts: list[HostInput], last: str) -> list[list[dict[str, Any]]]:
+    """Return by node the documents of a run that ends with a phase."""
+    plan, up_to = planned(*hosts), PHASES[: PHASES.index(last) + 1]
+    return [[host_document(plan, host.name, phase=phase, ipsec_master=MASTER) for phase in up_to] for host in hosts]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_second_run_that_ends_with_the_same_phase_asks_for_nothing_new(strict: bool) -> None:
+    hosts = [node(number, strict=strict, cluster_cidrs=["10.244.0.0/16"]) for number in (1, 2, 3)]
+    for last in (RECEIVE, FLIP, LEAVE):
+        held = [documents[-1] for documents in gone_through(hosts, last)]
+        hosts = [after(host, document) for host, document in zip(hosts, held)]
+        for document, documents in zip(held, gone_through(hosts, last)):
+            assert documents == [document] * len(documents), last

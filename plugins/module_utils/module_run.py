@@ -70,5 +70,10 @@ def run(module: AnsibleModule, kind: str, converge: Callable[[], Outcome]) -> No
         module.warn(warning)
     result: dict[str, Any] = {"changed": outcome.changed, kind: stage.counts, "requests": outcome.requests}
     if module._diff:
-        result["diff"] = stage.diff()
+        result["diff"] = {side: _shown(described) for side, described in stage.diff().items()}
     module.exit_json(**result, **SILENT)
+
+
+def _shown(described: object) -> object:
+    """Return a side of a diff as `--diff` takes it: a mapping, or text. A list would not be shown."""
+    return "".join(f"{line}\n" for line in described) if isinstance(described, list) else described

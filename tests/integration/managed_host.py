@@ -23,6 +23,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible.module_utils import basic
+from ansible.plugins.callback import CallbackBase
 from lab_hosts import Lab
 from namespaces import call_inside
 
@@ -57,6 +58,11 @@ class ModuleResult:
     @property
     def diff(self) -> dict[str, Any]:
         return dict(self.data["diff"])
+
+    @property
+    def shown_diff(self) -> str:
+        """What `--diff` shows of it."""
+        return str(CallbackBase()._get_diff(self.diff))  # type: ignore[no-untyped-call]
 
     @property
     def failure(self) -> str:

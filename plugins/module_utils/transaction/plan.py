@@ -334,7 +334,7 @@ def _remember(
             now = (item.name or known.name, item.addresses or known.addresses, asked)
             same = now == (known.name, known.addresses, known.endpoint)
             remembered[text] = known if same else RememberedPeer(*now)
-        elif known != RememberedPeer():
+        elif text in before.peers:  # also one of which nothing is known: a call for another peer does not change that
             remembered[text] = known
     addresses = before.addresses if wanted.addresses is None else tuple(str(a) for a in sorted(wanted.addresses))
     return Memory(

@@ -57,7 +57,8 @@ def take_twelve_steps(host: ManagedHost, module: str, create: Arguments, modify:
         assert done.changed and after != before, f"{step}: {done.output}"
         assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
         assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
+        assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
         for again in (host.module(module, check_mode=True, **arguments), host.module(module, **arguments)):
             assert not again.changed, f"{step} again: {again.output}"
-            assert again.diff == {"before": [], "after": []} and again.data["requests"] == 0, f"{step} again"
+            assert again.diff == {"before": "", "after": ""} and again.data["requests"] == 0, f"{step} again"
         assert observe(host) == after, f"{step} again: changed the host and did not say so"

@@ -128,6 +128,13 @@ def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
     assert host.wg_dump()[1][:4] == before
 
 
+def test_a_loop_over_peers_changes_nothing_the_second_time(host: ManagedHost) -> None:
+    prepare(host)
+    calls = [peers({"public_key": one, "allowed_ips": [f"10.{at}.0.0/16"]}) for at, one in enumerate((A, B, C), 1)]
+    first, second = ([host.module("wg_peer", **call).changed for call in calls] for _each in range(2))
+    assert (first, second) == ([True] * 3, [False] * 3)
+
+
 @pytest.mark.both
 def test_allowed_ip_is_taken_from_a_peer_that_was_not_named(host: ManagedHost) -> None:
     prepare(host)

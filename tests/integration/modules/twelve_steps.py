@@ -61,6 +61,7 @@ def _change_then_again(
     assert foretold.changed and done.changed, f"{step}: {foretold.output} {done.output}"
     assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
     assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
+    assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
     assert after != before, f"{step}: nothing happened on the host"
 
     foretold_again = host.module(module, check_mode=True, **arguments)

@@ -38,6 +38,7 @@ def take_twelve_steps(host: IpsecHost, module: str, *steps: Mapping[str, Any]) -
         assert foretold.changed and done.changed, f"{step}: {foretold.output} {done.output}"
         assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
         assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
+        assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
         assert after != before, f"{step}: nothing happened"
         foretold_again = host.module(module, check_mode=True, **arguments)
         again = host.module(module, **arguments)

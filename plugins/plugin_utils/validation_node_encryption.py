@@ -162,15 +162,14 @@ def _profile(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
 
 def _closed(nodes: NodeFleet, member: Member) -> Iterator[Problem]:
     extra = nodes.extras[member.name]
-    if not extra.strict:
-        return
     variable = nodes.fleet.prefix + "cluster_cidrs"
-    if not extra.cluster_cidrs:
+    if extra.strict and not extra.cluster_cidrs:
         text = "closing needs to know all networks of pods, those of nodes to come as well; list them here"
         yield Problem(member.name, variable, text)
         return
     for text in nodes.discoveries[member.name].pod_cidrs:
-        if not _within(parse_prefix(text), extra.cluster_cidrs):
+        # Also where nothing is closed: a node that names other networks would get what is meant for these.
+        if extra.cluster_cidrs and not _within(parse_prefix(text), extra.cluster_cidrs):
             listed = ", ".join(map(str, extra.cluster_cidrs))
             yield Problem(member.name, variable, f"{listed} does not hold {text} of this node; add what holds it")
 

@@ -17,6 +17,8 @@ from ..host.links import INTERFACE_NAME
 from ..refusal import InvalidOptions
 
 _RESERVED_NAMES = ("all", "default")
+# What a shell, a unit or a file of wg-quick takes for anything else than itself; there # begins a comment.
+_UNSAFE_IN_PATH = re.compile(r"[\s%'\"\\$`;&|<>#(){}\[\]*?!]")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 T = TypeVar("T")
@@ -97,7 +99,7 @@ def plain_name(value: Any) -> str:
 def plain_path(value: Any) -> str:
     """Return an absolute path that no shell and no unit file takes for anything else. Raises ValueError."""
     text = str(value)
-    if not text.startswith("/") or re.search(r"[\s%'\"\\$`;&|<>]", text) or _CONTROL_CHARACTER.search(text):
+    if not text.startswith("/") or _UNSAFE_IN_PATH.search(text) or _CONTROL_CHARACTER.search(text):
         raise ValueError("not a plain absolute path")  # not quoted: it may be the key itself
     return text
 

@@ -78,7 +78,7 @@ _OVERRIDE_KEYS = ("endpoint", "persistent_keepalive")
 _INTERFACE = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}")
 _NO_INTERFACE = ("all", "default")
 # What would need quoting in a shell, a unit or a configuration file; the path goes into all three.
-_UNSAFE_IN_PATH = re.compile(r"[\s%'\"\\$`;&|<>]")
+_UNSAFE_IN_PATH = re.compile(r"[\s%'\"\\$`;&|<>#(){}\[\]*?!]")
 
 AUTO = "auto"
 NONE = "none"

@@ -79,6 +79,7 @@ ONE_HOST = [
     ({"routes": "perhaps"}, "mesh_routes: 'perhaps' is neither true nor false"),
     ({"private_key_file": "wg0.key"}, "mesh_private_key_file: 'wg0.key' is not a plain absolute path"),
     ({"private_key_file": "/etc/a b"}, "mesh_private_key_file: '/etc/a b' is not a plain absolute path"),
+    ({"private_key_file": "/etc/a#b"}, "mesh_private_key_file: '/etc/a#b' is not a plain absolute path"),
     ({"public_key": key_of("other")}, "mesh_public_key: the inventory says "),
     ({"public_key": "AAAA"}, "mesh_public_key: a WireGuard key is 44 characters of base64"),
     ({"public_key": base64.b64encode(bytes(32)).decode()}, "mesh_public_key: a low-order point"),

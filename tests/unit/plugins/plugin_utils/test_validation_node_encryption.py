@@ -43,6 +43,10 @@ def with_calico(host: HostInput) -> HostInput:
         ([node(1, CLOSED), node(2, CLOSED), node(3, enabled=False)], "the node does not encrypt, and the others are"),
         ([node(1, strict=True), node(2, strict=True)], "closing needs to know all networks of pods"),
         (
+            [node(n, cluster_cidrs=["10.244.1.0/24"]) for n in (1, 2)],
+            "does not hold 10.244.2.0/24 of this node",
+        ),
+        (
             [node(n, CLOSED, cluster_cidrs=["10.244.1.0/24"]) for n in (1, 2)],
             "does not hold 10.244.2.0/24 of this node",
         ),

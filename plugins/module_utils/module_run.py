@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from ansible.module_utils.basic import AnsibleModule
 
 from .netlink.messages import NetlinkError
-from .refusal import InvalidOptions, NotConverged, Refused, of_the_system
+from .refusal import Ended, InvalidOptions, NotConverged, Refused, notes, of_the_system, with_notes
 from .stage import Outcome
 
 # The invocation is not echoed: it may hold keys, and thousands of objects.
@@ -54,16 +54,17 @@ def run(module: AnsibleModule, kind: str, converge: Callable[[], Outcome]) -> No
     try:
         outcome = converge()
     except (InvalidOptions, Refused) as exc:
-        module.fail_json(msg=f"nothing was changed: {exc}", errors=list(exc.errors), **SILENT)
+        became = notes(exc) or ("nothing was changed",)
+        module.fail_json(msg=f"{became[0]}: {exc}", errors=list(exc.errors), **SILENT)
         return
-    except (NotConverged, ValueError) as exc:  # such as an unreadable memory
-        module.fail_json(msg=str(exc), **SILENT)
+    except (NotConverged, ValueError, Ended) as exc:  # such as an unreadable memory
+        module.fail_json(msg=with_notes(str(exc), exc), **SILENT)
         return
     except NetlinkError as exc:
-        module.fail_json(msg=f"the kernel refused: {exc}", **SILENT)
+        module.fail_json(msg=with_notes(f"the kernel refused: {exc}", exc), **SILENT)
         return
     except OSError as exc:
-        module.fail_json(msg=f"the system refused: {of_the_system(exc)}", **SILENT)
+        module.fail_json(msg=with_notes(f"the system refused: {of_the_system(exc)}", exc), **SILENT)
         return
     stage = outcome.stage
     for warning in stage.warnings:

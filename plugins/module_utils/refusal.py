@@ -52,6 +52,32 @@ class NotConverged(RuntimeError):
         )
 
 
+class Ended(Exception):
+    """A signal asked the run to end; its name is said."""
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+    def __str__(self) -> str:
+        return f"the run was ended by {self.signal}"
+
+
+def add_note(error: BaseException, text: str) -> None:
+    """Say more of an error (PEP 678, which Python has from 3.11 on)."""
+    vars(error).setdefault("__notes__", []).append(text)
+
+
+def notes(error: BaseException) -> tuple[str, ...]:
+    """Return what else was said of an error."""
+    return tuple(getattr(error, "__notes__", ()))
+
+
+def with_notes(message: str, error: BaseException) -> str:
+    """Return a message with what else was said of its error."""
+    return "; ".join((message, *notes(error)))
+
+
 def of_the_system(error: OSError) -> str:
     """Return what an error of the system says, with the file that it speaks of, and without the number."""
     return str(error) if error.filename is not None or not error.strerror else error.strerror

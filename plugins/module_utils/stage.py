@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .reconcile import DELETE, Keyed, Operation
 from .refusal import NotConverged
+
+if TYPE_CHECKING:
+    from .take_back import Back
 
 T = TypeVar("T", bound=Keyed)
 
@@ -27,8 +30,9 @@ class Stage:
     """The plan for one kind of object, and how it is carried out.
 
     ``make`` carries out what creates and changes, ``remove`` what only deletes; both return how many requests that
-    took. ``left`` reads again and returns what is still to be done, one text for each object. ``diff`` returns the
-    two sides of the plan, as people read it.
+    took. ``left`` reads again and returns what is still to be done, one text for each object. ``back`` returns the way
+    back where some of it was done. ``diff`` returns the two sides of the plan, as people read it.
+    ``final`` says that what was removed cannot come back, so that this is done when all else has succeeded.
     """
 
     operations: Sequence[Operation[Any]]
@@ -36,6 +40,8 @@ class Stage:
     make: Callable[[], int] = field(repr=False)
     remove: Callable[[], int] = field(repr=False)
     left: Callable[[], Sequence[str]] = field(repr=False)
+    back: Callable[[], Back] = field(repr=False)
+    final: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -53,22 +59,34 @@ class Outcome:
         return bool(self.stage.operations)
 
 
-def carry_out(stages: Sequence[Stage], *, check_mode: bool) -> list[Outcome]:
-    """Carry out the stages, and read back what came of it. Raises NotConverged, and OSError where the kernel refuses.
+Begun = list[Callable[[], "Back"]]  # the ways back of what was begun, in the order in which things are made
 
-    In check mode, and where nothing is to be done, nothing is.
+
+def carry_out(stage: Stage, *, check_mode: bool) -> Outcome:
+    """Carry out a stage, and read back what came of it. Raises NotConverged, and OSError where the kernel refuses.
+
+    What was done by then is taken back, and the error has a note of that. In check mode, and where nothing is to be
+    done, nothing is.
     """
-    if check_mode or not any(stage.operations for stage in stages):
-        return [Outcome(stage) for stage in stages]
-    made = make(stages)
-    removed = remove(stages)
-    verify(stages)
-    return [Outcome(stage, sum(requests)) for stage, *requests in zip(stages, made, removed)]
+    if check_mode or not stage.operations:
+        return Outcome(stage)
+    from .all_or_nothing import all_or_nothing
+
+    begun: Begun = []
+    with all_or_nothing(lambda: begun):
+        requests = sum(make([stage], begun) + remove([stage]))
+        verify([stage])
+    return Outcome(stage, requests)
 
 
-def make(stages: Sequence[Stage]) -> list[int]:
-    """Carry out what creates and changes, in order; returns the requests of each stage."""
-    return [stage.make() if stage.operations else 0 for stage in stages]
+def make(stages: Sequence[Stage], begun: Begun) -> list[int]:
+    """Carry out what creates and changes, in order; returns the requests of each stage, and notes what was begun."""
+    requests = []
+    for stage in stages:
+        if stage.operations:
+            begun.append(stage.back)
+        requests.append(stage.make() if stage.operations else 0)
+    return requests
 
 
 def remove(stages: Sequence[Stage]) -> list[int]:

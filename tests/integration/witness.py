@@ -63,6 +63,14 @@ def observe(host: ManagedHost) -> dict[str, Any]:
     }
 
 
+def comparable(seen: dict[str, Any]) -> dict[str, Any]:
+    """Return what was observed without what every new interface has anew."""
+    links = [{name: value for name, value in link.items() if name != "ifindex"} for link in seen["links"]]
+    addresses = [{name: value for name, value in link.items() if name != "ifindex"} for link in seen["addresses"]]
+    routes = sorted(json.dumps(route, sort_keys=True) for route in seen["routes"])
+    return {**seen, "links": links, "addresses": addresses, "routes": routes}
+
+
 def secrets_of(host: ManagedHost) -> set[str]:
     """Return every private and preshared key that the host has, in base64 as programs print them."""
     words = host.shell(SECRETS, check=False).split()

@@ -112,15 +112,28 @@ def _ordered(current: Sequence[Rule], operations: Iterable[Operation[Rule]]) -> 
     for rule in current:
         if rule not in doomed:
             continue
-        found = next(other for other in state if deletes(rule, other))
-        if found != rule:
-            raise Refused(
-                f"{describe(rule)} cannot be deleted: the kernel would take {describe(found)} for it, which stands "
-                "before it and stays; delete that one first, or keep rules of one table at priorities of their own"
-            )
-        state.remove(rule)
+        _delete_from(state, rule)
         removed.append(Operation(rule, None))
     return made + removed
+
+
+def _delete_from(state: list[Rule], rule: Rule) -> None:
+    """Take a rule out of the kernel's list. Raises Refused where the kernel would take another one out."""
+    found = next((other for other in state if deletes(rule, other)), rule)
+    if found != rule:
+        raise Refused(
+            f"{describe(rule)} cannot be deleted: the kernel would take {describe(found)} for it, which stands "
+            "before it and stays; delete that one first, or keep rules of one table at priorities of their own"
+        )
+    state.remove(rule)
+
+
+def refuse_mistaken(current: Sequence[Rule], operations: Iterable[Operation[Rule]]) -> None:
+    """Raise Refused where the kernel would delete another rule than the one that is to go."""
+    state = list(current)
+    for operation in operations:
+        if operation.before in state and operation.after is None:
+            _delete_from(state, operation.before)
 
 
 def deletes(request: Rule, rule: Rule) -> bool:
@@ -188,9 +201,7 @@ def apply(connection: Connection, current: Sequence[Rule], operations: Iterable[
                 )
                 state.append(rule)
         except nl.NetlinkError as exc:
-            done = f" (after {requests} changes that were made)" if requests else ""
-            raise nl.NetlinkError(
-                exc.errno or 0, f"{exc.explanation or 'no more is said'}: {describe(rule)}{done}"
-            ) from None
+            said = exc.explanation or "no more is said"
+            raise nl.NetlinkError(exc.errno or 0, f"{said}: {describe(rule)}") from None
         requests += 1
     return requests

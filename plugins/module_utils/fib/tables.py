@@ -87,10 +87,16 @@ def plan(
     taken = [foreign[op.key()] for op in operations if op.action != DELETE and op.key() in foreign]
     if taken:
         raise Refused("; ".join(_taken(route) for route in taken[:_NAMED]) + _more(len(taken)))
+    ordered = arranged(operations)
+    for operation in operations:
+        ordered += [Operation(route, None) for route in again.get(operation.key(), ()) if operation.action != CREATE]
+    return ordered
+
+
+def arranged(operations: Collection[Operation[TableRoute]]) -> list[Operation[TableRoute]]:
+    """Return operations in the order in which the kernel can carry them out: gateways before what they lead to."""
     made = sorted((op for op in operations if op.action != DELETE), key=_order)
     removed = sorted((op for op in operations if op.action == DELETE), key=_order, reverse=True)
-    for operation in operations:
-        removed += [Operation(route, None) for route in again.get(operation.key(), ()) if operation.action != CREATE]
     return made + removed
 
 
@@ -166,8 +172,7 @@ def apply(connection: Connection, operations: Sequence[Operation[TableRoute]]) -
                 for at in sorted(refusals)[:_NAMED]
             )
             first = refusals[min(refusals)]
-            done = f" (beside {requests} changes that were made before)" if requests else ""
-            raise nl.NetlinkError(first.errno or 0, f"{named}{_more(len(refusals))}{done}")
+            raise nl.NetlinkError(first.errno or 0, f"{named}{_more(len(refusals))}")
         requests += len(part)
     return requests
 

@@ -10,7 +10,8 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,21 +57,40 @@ def plan(current: Iterable[InterfaceAddress], wanted: Iterable[Address]) -> list
 def apply(ipr: Any, name: str, index: int, operations: Iterable[Operation[InterfaceAddress]]) -> None:
     """Add and remove addresses, in order."""
     operations = list(operations)
-    if any(operation.after is None for operation in operations):
-        # Without this, removing an address takes those with it that were added later in the same prefix.
-        sysctls.write(f"net/ipv4/conf/{name}/promote_secondaries", "1")
-    for operation in operations:
-        address = operation.key()
-        arguments: dict[str, object] = {
-            "index": index,
-            "address": socket.inet_ntop(address.family, address.packed),
-            "prefixlen": address.length,
-            "family": address.family,
-        }
-        if operation.after is None:
-            list(ipr.addr("del", **arguments))
-            continue
-        if address.family == socket.AF_INET6:
-            # There is no link layer on which a duplicate could be detected.
-            arguments["IFA_FLAGS"] = _IFA_F_NODAD
-        list(ipr.addr("add", **arguments))
+    with ExitStack() as stack:
+        if any(operation.after is None for operation in operations):
+            stack.enter_context(_secondaries_promoted(name))
+        for operation in operations:
+            _apply(ipr, index, operation)
+
+
+@contextmanager
+def _secondaries_promoted(name: str) -> Iterator[None]:
+    """Have an address that is removed not take those with it that were added later in the same prefix."""
+    path = f"net/ipv4/conf/{name}/promote_secondaries"
+    before = sysctls.read(path)
+    if before is None or before.value == "1":
+        yield
+        return
+    sysctls.write(path, "1")
+    try:
+        yield
+    finally:
+        sysctls.write(path, before.value)
+
+
+def _apply(ipr: Any, index: int, operation: Operation[InterfaceAddress]) -> None:
+    address = operation.key()
+    arguments: dict[str, object] = {
+        "index": index,
+        "address": socket.inet_ntop(address.family, address.packed),
+        "prefixlen": address.length,
+        "family": address.family,
+    }
+    if operation.after is None:
+        list(ipr.addr("del", **arguments))
+        return
+    if address.family == socket.AF_INET6:
+        # There is no link layer on which a duplicate could be detected.
+        arguments["IFA_FLAGS"] = _IFA_F_NODAD
+    list(ipr.addr("add", **arguments))

@@ -34,8 +34,8 @@ _SECRET_LINE = re.compile(r"^(\s*(?:PrivateKey|PresharedKey)\s*=).*$", re.MULTIL
 class BootFile:
     """A file by path, content, permission bits and group name; ``target`` makes it a symbolic link instead.
 
-    A group of None leaves the group alone. ``ours_by_path`` stands for a file whose format has no room for our first
-    line; ``secret`` for one that no diff may show.
+    A group of None leaves the group alone; ``owner`` is a user's number. ``ours_by_path`` stands for a file whose format
+    has no room for our first line; ``secret`` for one that no diff may show.
     """
 
     path: str
@@ -45,6 +45,7 @@ class BootFile:
     target: str | None = None
     ours_by_path: bool = field(default=False, compare=False)
     secret: bool = field(default=False, compare=False)
+    owner: int = field(default=0, compare=False)
 
     def key(self) -> str:
         """The path."""
@@ -81,8 +82,8 @@ def read(path: str, *, ours_by_path: bool = False, secret: bool = False) -> Boot
         return BootFile(path, mode=0o777, target=os.readlink(path))
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         content = file.read()
-    mode = stat.S_IMODE(status.st_mode)
-    return BootFile(path, content, mode, _group_name(status.st_gid), ours_by_path=ours_by_path, secret=secret)
+    mode, group = stat.S_IMODE(status.st_mode), _group_name(status.st_gid)
+    return BootFile(path, content, mode, group, ours_by_path=ours_by_path, secret=secret, owner=status.st_uid)
 
 
 def settle(before: BootFile | None, wanted: BootFile) -> BootFile:
@@ -108,7 +109,7 @@ def write(file: BootFile) -> None:
             handle.write(file.content)
             handle.flush()
             if file.group is not None and os.geteuid() == 0:
-                os.fchown(handle.fileno(), 0, grp.getgrnam(file.group).gr_gid)
+                os.fchown(handle.fileno(), file.owner, _group_number(file.group))
             os.fchmod(handle.fileno(), file.mode)
             os.fsync(handle.fileno())
     except BaseException:
@@ -172,6 +173,10 @@ def _sync_directory(directory: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _group_number(name: str) -> int:
+    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
 def _group_name(gid: int) -> str:

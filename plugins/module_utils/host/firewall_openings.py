@@ -183,10 +183,28 @@ def warnings(found: Iterable[Finding], *, opened: bool) -> list[str]:
     return [str(finding) for finding in found if not (opened and finding.can_open)]
 
 
+def close_commands(finding: Finding) -> list[Command]:
+    """Return the commands that take an opening of ours back, the last one first; each may run in vain."""
+    if finding.firewall == UFW:
+        return [("ufw", "--force", "delete", *command[1:]) for command in reversed(finding.commands)]
+    return [tuple(word.replace("--add-", "--remove-", 1) for word in command) for command in reversed(finding.commands)]
+
+
 def apply(operations: Iterable[Operation[Finding]]) -> None:
     """Make the openings. Raises OSError with what the firewall's own program says."""
     for command in open_commands(operations):
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()
-            raise OSError(f"{shlex.join(command)}: {said or f'exit code {done.returncode}'}")
+        _run(command)
+
+
+def close(operations: Iterable[Operation[Finding]]) -> None:
+    """Take openings back, given by operations that remove them. Raises OSError as `apply` does."""
+    for operation in operations:
+        for command in close_commands(operation.before) if operation.before else ():
+            _run(command)
+
+
+def _run(command: Command) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise OSError(f"{shlex.join(command)}: {said or f'exit code {done.returncode}'}")

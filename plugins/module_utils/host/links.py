@@ -78,10 +78,10 @@ def read(connection: Connection, name: str) -> Link | None:
     return Link(name, found.kind, found.mtu, found.up, found.alias, found.interface_index)
 
 
-def create(ipr: Any, name: str, kind: str) -> None:
-    """Make an interface. Raises KindUnsupported where the kernel cannot."""
+def create(ipr: Any, name: str, kind: str, index: int = 0) -> None:
+    """Make an interface, with this index where one is given. Raises KindUnsupported where the kernel cannot."""
     try:
-        list(ipr.link("add", ifname=name, kind=kind))
+        list(ipr.link("add", ifname=name, kind=kind, **({"index": index} if index else {})))
     except error_types() as exc:
         if exc.code == errno.EOPNOTSUPP:  # type: ignore[attr-defined]
             raise KindUnsupported(kind) from None

@@ -14,12 +14,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from ..reconcile import CREATE, DELETE, UPDATE, Operation, counts
 from ..refusal import Refused
 from ..stage import Outcome, Stage, carry_out
 from . import listing, table
 from .table import Part, WantedSections, describe, label, plan
+
+if TYPE_CHECKING:
+    from ..take_back import Back
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 # What nft says to its first question where the kernel has no nf_tables, or no netfilter at all; missing rights are another
@@ -38,13 +42,14 @@ def converge(wanted: WantedSections, *, check_mode: bool) -> Outcome:
     Raises NoNftables (nothing was touched), NotConverged, and OSError where the kernel refuses: then, too, nothing has
     changed, for the transaction is all or nothing.
     """
-    return carry_out([sections_stage(wanted)], check_mode=check_mode)[0]
+    return carry_out(sections_stage(wanted), check_mode=check_mode)
 
 
 def sections_stage(wanted: WantedSections) -> Stage:
     """Return the plan for sections. All of it is one transaction, so that only a plan of nothing but deletions waits
     until what else there is has gone. Raises NoNftables."""
-    current = read(needed=bool(wanted.sections))
+    listed = _listed(needed=bool(wanted.sections))
+    current = listing.parse(listed) if listed else ()
     operations = plan(current, wanted)
     makes = any(operation.after is not None for operation in operations)
     return Stage(
@@ -53,8 +58,29 @@ def sections_stage(wanted: WantedSections) -> Stage:
         make=lambda: apply(current, operations) if makes else 0,
         remove=lambda: 0 if makes else apply(current, operations),
         left=lambda: differences(plan(read(needed=bool(wanted.sections)), wanted)),
+        back=lambda: _back(listed, operations),
         counts=counts(operations),
     )
+
+
+def _back(listed: str, done: Sequence[Operation[Part]]) -> Back:
+    """Return the way back to what was listed. Where somebody else has changed the table meanwhile, that stays."""
+    from ..take_back import back_of
+
+    before = listing.parse(listed) if listed else ()
+    touched = {operation.key() for operation in done}
+
+    def others(parts: Collection[Part]) -> list[Part]:
+        return sorted((part for part in parts if part.key() not in touched), key=lambda part: part.key())
+
+    def restore(operations: Sequence[Operation[Part]]) -> None:
+        current = read()
+        if operations and others(current) == others(before):
+            _nft("-j", "-f", "-", text=listing.as_transaction(listed))
+        else:
+            apply(current, operations)
+
+    return back_of(read, lambda: done, restore, lambda part: f"section {label(part)} of table {table.TABLE}")
 
 
 def _diff(operations: Sequence[Operation[Part]]) -> dict[str, list[str]]:
@@ -72,13 +98,19 @@ def read(*, needed: bool = True) -> tuple[Part, ...]:
 
     Raises OSError, and NoNftables: only if nftables are ``needed``, for a host without them has no table to remove.
     """
+    listed = _listed(needed=needed)
+    return listing.parse(listed) if listed else ()
+
+
+def _listed(*, needed: bool) -> str:
+    """Return our table as nft lists it in JSON, "" where there is none."""
     try:
         exists = _exists()
     except NoNftables:
         if needed:
             raise
-        return ()
-    return listing.parse(_nft("-j", "list", "table", table.FAMILY, table.NAME)) if exists else ()
+        return ""
+    return _nft("-j", "list", "table", table.FAMILY, table.NAME) if exists else ""
 
 
 def snapshot() -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..prefix import parse_prefix
 from . import words
-from .table import DORMANT, Hook, Part, Rule, Section, Stray, parse_chain_name
+from .table import DORMANT, FAMILY, NAME, Hook, Part, Rule, Section, Stray, parse_chain_name
 
 _VERDICTS = ("accept", "drop", "masquerade")
 CLAMP = "tcp option maxseg size set rt mtu"
@@ -44,6 +44,17 @@ def parse(text: str) -> tuple[Part, ...]:
             if kind not in _NOT_PARTS:
                 parts.append(_part(kind, found, rules))
     return tuple(parts)
+
+
+def as_transaction(text: str) -> str:
+    """Return a transaction for `nft -j -f` after which our table is as a listing of it says; "" for no table."""
+    ours = {"family": FAMILY, "name": NAME}
+    commands: list[dict[str, Any]] = [{"add": {"table": ours}}, {"delete": {"table": ours}}]
+    for entry in json.loads(text)["nftables"] if text else ():
+        for kind, found in entry.items():
+            if kind != "metainfo":  # a handle is the kernel's to give
+                commands.append({"add": {kind: {name: value for name, value in found.items() if name != "handle"}}})
+    return json.dumps({"nftables": commands})
 
 
 def _all(listed: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

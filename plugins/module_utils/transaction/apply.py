@@ -33,11 +33,16 @@ from .plan import Current, Plan, names_to_resolve, plan
 
 @dataclass(frozen=True)
 class Prepared:
-    """An interface that was read, planned and checked; ``index`` is 0 where it is still to be made."""
+    """An interface that was read, planned and checked; ``before`` is what was read."""
 
     outcome: Outcome
-    index: int
+    before: Current = field(repr=False)
     private_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def index(self) -> int:
+        """The interface's index, 0 where it is still to be made."""
+        return self.before.link.index if self.before.link else 0
 
     @property
     def wanted(self) -> WantedInterface:
@@ -55,7 +60,8 @@ def converge(
 ) -> list[Outcome]:
     """Make the interfaces what they shall be, or in check mode say what that would take.
 
-    Every interface is read, planned and checked before the first is touched. Raises what prepare() and execute() do.
+    Every interface is read, planned and checked before the first is touched. Raises what prepare() and
+    execute_all() do.
     """
     with ways.open_connection() as fib:
         prepared = prepare(fib, wanted, check_mode=check_mode)
@@ -67,9 +73,9 @@ def converge(
             refuse_cut(fib, prepared, {}, Interfaces(present, {one.name for one in wanted} - present))
         if check_mode or not any(one.outcome.plan for one in prepared):
             return [one.outcome for one in prepared]
-        from .execute import execute
+        from .execute import execute_all
 
-        return [execute(fib, one) for one in prepared]
+        return execute_all(fib, prepared)
 
 
 def prepare(fib: Connection, wanted: Sequence[WantedInterface], *, check_mode: bool) -> list[Prepared]:
@@ -83,7 +89,7 @@ def prepare(fib: Connection, wanted: Sequence[WantedInterface], *, check_mode: b
         current = read(fib, item)
         outcome = plan_one(current, item, keys[item.name])
         _refuse_taken(fib, outcome)
-        prepared.append(Prepared(outcome, current.link.index if current.link else 0, keys[item.name]))
+        prepared.append(Prepared(outcome, current, keys[item.name]))
     return prepared
 
 

@@ -10,14 +10,16 @@ This module is private to the collection.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
+from ..all_or_nothing import all_or_nothing
 from ..fib import routes
 from ..host import addresses, files, links, rtnetlink, sysctls, systemd, threaded_napi
 from ..netlink.connection import Connection
 from ..reconcile import Operation
 from ..refusal import NotConverged
+from ..stage import Begun
 from ..wireguard import userspace
 from ..wireguard.backend import backend_for
 from ..wireguard.model import Settings, change_of
@@ -27,22 +29,31 @@ from .desired import WantedInterface
 from .outcome import Outcome
 from .plan import Plan
 
+if TYPE_CHECKING:
+    from ..take_back import Back
 
-def execute(fib: Connection, prepared: Prepared) -> Outcome:
-    """Carry a plan out, then read back and plan again: what is left then is an error.
+
+def execute_all(fib: Connection, prepared: Sequence[Prepared]) -> list[Outcome]:
+    """Carry out plans of interfaces, and take back what was done where one fails; the error has a note of that.
+
+    Raises what execute() does.
+    """
+    begun: Begun = []
+    with all_or_nothing(lambda: begun):
+        return [execute(fib, one, begun) for one in prepared]
+
+
+def execute(fib: Connection, prepared: Prepared, begun: Begun) -> Outcome:
+    """Carry a plan out, then read back and plan again: what is left then is an error. Notes the way back in ``begun``.
 
     Raises NotConverged, and OSError or pyroute2's error where the kernel refuses.
     """
     wanted, found = prepared.wanted, prepared.outcome.plan
     requests = 0
     if found:
-        created = any(operation.before is None for operation in found.link)
-        try:
-            requests = _act(fib, wanted, found)
-        except BaseException:
-            if created:
-                _remove_link(fib, wanted.name)
-            raise
+        made: set[str] = set()
+        begun.append(lambda: back(prepared, made))
+        requests = act(fib, wanted, found, made)
     again = plan_one(read(fib, wanted), wanted, prepared.private_key)
     if again.plan:
         raise NotConverged(*(f"{wanted.name}: {difference}" for difference in again.plan.differences()))
@@ -51,13 +62,33 @@ def execute(fib: Connection, prepared: Prepared) -> Outcome:
     return Outcome(found, wanted, warnings, requests)
 
 
-def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
+def back(prepared: Prepared, made: Collection[str]) -> Back:
+    """Return the way back of an interface; ``made`` has its name where this run made it."""
+    from .interface_back import back_of_interface
+
+    return back_of_interface(prepared, made)
+
+
+def act(fib: Connection, wanted: WantedInterface, found: Plan, made: set[str]) -> int:
+    """Carry a plan out, and note in ``made`` the name of an interface that was made; returns the set requests."""
     if not wanted.present:
-        _remove_link(fib, wanted.name)
+        remove_link(fib, wanted.name)
         _carry_out_files(found)
         return 0
-    if any(operation.before is None for operation in found.link):
-        _create_link(wanted)
+    for operation in found.link:
+        if operation.before is None:
+            _create_link(wanted, operation.after.index if operation.after else 0, made)
+    requests = 0
+    if found.link or found.settings != Settings() or found.peers or found.addresses or found.routes:
+        requests = _act_on_link(fib, wanted, found)
+    for parameter in found.sysctls:
+        if parameter.after is not None:
+            sysctls.write(parameter.after.path, parameter.after.value)
+    _carry_out_files(found)
+    return requests
+
+
+def _act_on_link(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
     link = links.read(fib, wanted.name)
     if link is None:
         raise NotConverged(f"{wanted.name}: interface create (somebody else removed it during the run)")
@@ -75,10 +106,6 @@ def _act(fib: Connection, wanted: WantedInterface, found: Plan) -> int:
         with rtnetlink.open_socket() as ipr:
             _act_on_addresses(ipr, fib, wanted, found, link)
     routes.apply(fib, link.index, found.routes)
-    for parameter in found.sysctls:
-        if parameter.after is not None:
-            sysctls.write(parameter.after.path, parameter.after.value)
-    _carry_out_files(found)
     return requests
 
 
@@ -115,18 +142,21 @@ def _act_on_addresses(ipr: Any, fib: Connection, wanted: WantedInterface, found:
         links.set_up(ipr, link.index, True)
 
 
-def _create_link(wanted: WantedInterface) -> None:
+def _create_link(wanted: WantedInterface, index: int, made: set[str]) -> None:
     """Make the interface: of the kernel where it can, by wireguard-go only where that was allowed."""
     try:
         with rtnetlink.open_socket() as ipr:
-            links.create(ipr, wanted.name, links.WIREGUARD)
+            links.create(ipr, wanted.name, links.WIREGUARD, index)
     except links.KindUnsupported:
         if not wanted.userspace:
             raise
+        made.add(wanted.name)  # the name was free, and a process that fails may leave it behind
         userspace.start(wanted.name)
+    made.add(wanted.name)
 
 
-def _remove_link(fib: Connection, name: str) -> None:
+def remove_link(fib: Connection, name: str) -> None:
+    """Remove an interface, if it is there, and wait for the process that served it."""
     link = links.read(fib, name)
     if link is not None:
         with rtnetlink.open_socket() as ipr:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..host import files, systemd
 from ..host.files import BootFile
 from ..reconcile import Operation, counts, reconcile
 from ..stage import Stage
+
+if TYPE_CHECKING:
+    from ..take_back import Back
 
 _UNITS = "/etc/systemd/system/"
 
@@ -31,15 +34,7 @@ def stage(plan: Plan, unit: str, *, start: bool, warnings: Sequence[str] = ()) -
     operations = plan()
 
     def make() -> int:
-        units = [one for one in operations if one.key().startswith(_UNITS)]
-        of_unit = [one for one in operations if os.path.basename(one.key()) == unit and not _is_link(one)]
-        if systemd.is_running() and any(one.after is None for one in of_unit):
-            systemd.retire(unit)
-        files.carry_out(operations)
-        if systemd.is_running() and units:
-            systemd.reload()
-            if start and any(one.after is not None for one in of_unit):
-                systemd.start(unit)
+        _carry_out(operations, unit, start=start)
         return 0
 
     return Stage(
@@ -48,9 +43,34 @@ def stage(plan: Plan, unit: str, *, start: bool, warnings: Sequence[str] = ()) -
         make=make,
         remove=lambda: 0,
         left=lambda: [f"{operation.action} {operation.key()}" for operation in plan()],
+        back=lambda: files_back(operations, lambda found: _carry_out(found, unit, start=start)),
         counts=counts(operations),
         warnings=tuple(warnings),
     )
+
+
+def _carry_out(operations: Sequence[Operation[BootFile]], unit: str, *, start: bool) -> None:
+    units = [one for one in operations if one.key().startswith(_UNITS)]
+    of_unit = [one for one in operations if os.path.basename(one.key()) == unit and not _is_link(one)]
+    if systemd.is_running() and any(one.after is None for one in of_unit):
+        systemd.retire(unit)
+    files.carry_out(operations)
+    if systemd.is_running() and units:
+        systemd.reload()
+        if start and any(one.after is not None for one in of_unit):
+            systemd.start(unit)
+
+
+def files_back(
+    done: Sequence[Operation[BootFile]], carry_out: Callable[[Sequence[Operation[BootFile]]], None] = files.carry_out
+) -> Back:
+    """Return the way back of files: to their bytes, mode, group and owner, or away."""
+    from ..take_back import back_of
+
+    def read() -> list[BootFile]:
+        return [file for file in (files.read(one.key()) for one in done) if file is not None]
+
+    return back_of(read, lambda: done, carry_out, lambda file: file.path)
 
 
 def plan_files(paths: Iterable[str], wanted: Iterable[BootFile]) -> list[Operation[BootFile]]:

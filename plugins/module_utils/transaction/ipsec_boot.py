@@ -10,8 +10,8 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ..host import files
 from ..host.facts import boot_id
@@ -25,6 +25,9 @@ from ..xfrm.values import State
 from . import file_stage
 from .sections import parse_states
 from .wanted_sections import KEYS, XFRM_BOOT, WantedSections
+
+if TYPE_CHECKING:
+    from ..take_back import Back
 
 _OPTIONS = frozenset(("state", "epoch", "index", "ahead", "roster", "slots"))
 
@@ -81,21 +84,36 @@ def _sending(ahead: Any, epoch: int, keys: Mapping[str, Any], errors: list[str])
 def boot_stage(wanted: WantedBoot, sections: WantedSections) -> Stage:
     """Return the plan for the files. Raises Refused where the host has gone on to a later epoch meanwhile."""
     boot = boot_id()
-    if wanted.present:
-        _refuse_past(wanted.epoch, boot)
+    record = _refuse_past(wanted.epoch, boot) if wanted.present else None
     new = _files(wanted, sections, boot) if wanted.present else []
 
     def plan() -> list[Operation[BootFile]]:
         current = boot_files.current()
         return reconcile(current, new, absent=[file.path for file in current], settle=files.settle)
 
-    return file_stage.stage(plan, "", start=False)
+    found = file_stage.stage(plan, "", start=False)
+    if not wanted.present or record == Record(wanted.epoch, boot):
+        return found
+    sending = _own_states(sections)
+    return replace(found, back=lambda: _back(found, sending))
 
 
-def _refuse_past(epoch: int, boot: str) -> None:
+def _back(found: Stage, sending: Sequence[State]) -> Back:
+    """Return the way back. A host whose keys of an epoch have counted stays in that epoch: none counts twice."""
+    from ..xfrm import key_uses
+
+    way = found.back()
+    uses = key_uses.read()
+    if not any(key_uses.use_of(key) in uses for one in sending for key in key_uses.nonce_keys(one).values()):
+        return way
+    return way._replace(make=lambda: None, remove=lambda: None)
+
+
+def _refuse_past(epoch: int, boot: str) -> Record | None:
+    """Return the record there is. Raises Refused where it is ahead."""
     record = boot_files.read_record()
     if record is None or epoch > record.epoch or (epoch == record.epoch and boot == record.boot_id):
-        return
+        return record
     raise Refused(
         f"{XFRM_BOOT}.epoch: {epoch} was planned, but this host has used the keys of epoch {record.epoch} already, "
         "perhaps because it was rebooted meanwhile; run again"
@@ -106,7 +124,7 @@ def _files(wanted: WantedBoot, sections: WantedSections, boot: str) -> list[Boot
     states = sections.states.states if sections.states is not None else ()
     receive_only = sections.states.receive_only if sections.states is not None else frozenset()
     policies = sections.policies.policies if sections.policies is not None else ()
-    own = [state for state in states if state.key() not in receive_only]
+    own = _own_states(sections)
     by_epoch = {wanted.epoch: own, **wanted.sending}
     sends = {str(epoch): sorted(map(boot_files.place_of, listed)) for epoch, listed in by_epoch.items()}
     remembered = {**wanted.remembered, "sends": sends}
@@ -115,3 +133,9 @@ def _files(wanted: WantedBoot, sections: WantedSections, boot: str) -> list[Boot
         return boot_files.wanted(ahead, policies, [state for state in states if state.key() in receive_only])
     except ValueError as exc:
         raise Refused(f"{XFRM_BOOT}: {exc}") from None
+
+
+def _own_states(sections: WantedSections) -> list[State]:
+    """Return the states that the host sends by."""
+    wanted = sections.states
+    return [one for one in wanted.states if one.key() not in wanted.receive_only] if wanted is not None else []

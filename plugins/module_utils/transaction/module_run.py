@@ -20,7 +20,7 @@ from ..fib.routes import RouteTaken
 from ..host.files import ForeignFile
 from ..host.ports import PortTaken
 from ..host.rtnetlink import error_types
-from ..refusal import InvalidOptions, NotConverged, Refused, of_the_system
+from ..refusal import Ended, InvalidOptions, NotConverged, Refused, notes, of_the_system, with_notes
 from ..wireguard.key_file import BadKeyFile
 from ..wireguard.keys import encode_key
 from ..wireguard.memory import UnreadableMemory
@@ -28,7 +28,7 @@ from .outcome import HostOutcome, Outcome
 
 T = TypeVar("T")
 
-_REFUSALS = (PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged)
+_REFUSALS = (PortTaken, RouteTaken, ForeignFile, BadKeyFile, UnreadableMemory, NotConverged, Ended)
 
 
 def run(module: AnsibleModule, converge: Callable[[], T]) -> T:
@@ -36,16 +36,17 @@ def run(module: AnsibleModule, converge: Callable[[], T]) -> T:
     try:
         return converge()
     except (InvalidOptions, Refused) as exc:
-        _fail(module, f"nothing was changed: {exc}", errors=list(exc.errors))
+        became = notes(exc) or ("nothing was changed",)
+        _fail(module, f"{became[0]}: {exc}", errors=list(exc.errors))
     except _REFUSALS as exc:
-        _fail(module, str(exc))
-    except ImportError:
-        _fail(module, missing_required_lib("pyroute2"), exception=traceback.format_exc())
+        _fail(module, with_notes(str(exc), exc))
+    except ImportError as exc:
+        _fail(module, with_notes(missing_required_lib("pyroute2"), exc), exception=traceback.format_exc())
     except OSError as exc:
-        _fail(module, f"the system refused: {of_the_system(exc)}")
+        _fail(module, with_notes(f"the system refused: {of_the_system(exc)}", exc))
     except Exception as exc:
         if "pyroute2" in sys.modules and isinstance(exc, error_types()):
-            _fail(module, f"the kernel refused: {exc}")
+            _fail(module, with_notes(f"the kernel refused: {exc}", exc))
         raise
 
 

@@ -10,8 +10,8 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..host import firewall_openings, firewalls, systemd
 from ..host.files import BootFile
@@ -26,6 +26,9 @@ from . import file_stage
 from .boot_files import NONE
 from .desired import WantedInterface
 from .wanted_sections import BOOT_NAME, NFTABLES, OPEN
+
+if TYPE_CHECKING:
+    from ..take_back import Back
 
 
 def parse_filter(options: Mapping[str, Any]) -> WantedSections:
@@ -107,9 +110,24 @@ def _openings_stage(options: Mapping[str, Any], interfaces: Collection[WantedInt
         make=make,
         remove=lambda: 0,
         left=lambda: _commands(firewall_openings.plan_openings(look())) if opened else [],
+        back=lambda: _openings_back(operations, look),
         counts=counts(operations),
         warnings=tuple(firewall_openings.warnings(found, opened=opened)),
     )
+
+
+def _openings_back(done: Sequence[Operation[Finding]], look: Callable[[], list[Finding]]) -> Back:
+    """Return the way back. What is found is what is closed, so what is found no more was opened by this run."""
+    from ..take_back import back_of
+
+    def read() -> list[Finding]:
+        closed = {finding.key() for finding in look()}
+        return [one.after for one in done if one.after is not None and one.after.key() not in closed]
+
+    def label(finding: Finding) -> str:
+        return f"the opening of {finding.firewall} for {finding.what}"
+
+    return back_of(read, lambda: done, firewall_openings.close, label)
 
 
 def _commands(operations: Sequence[Operation[Finding]]) -> list[str]:

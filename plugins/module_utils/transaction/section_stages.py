@@ -43,12 +43,13 @@ ByTurn = dict[Section, Stage]  # in the order in which they are made
 
 
 class Stages(NamedTuple):
-    """The stages ``around`` interfaces (made before them and removed behind them), those that stand on them, and those
-    of the files for the next boot, which come last."""
+    """The stages ``around`` interfaces (made before them and removed behind them), those that stand on them, those of
+    the files for the next boot, and those that come behind what cannot be taken back."""
 
     around: ByTurn
     inside: ByTurn
     boot: ByTurn
+    last: ByTurn
 
     def planned(self) -> dict[Section, Outcome]:
         """Return what there is to do, with nothing done."""
@@ -104,7 +105,7 @@ def plan_stages(
     around = {**_temporary(options), **_packet_filter(options, wanted)}
     first, last = _ipsec_boot(options, sections)
     inside = {**first, **fib_stages(fib, sections, interfaces), **_xfrm(stack, sections)}
-    return Stages(around, inside, {**_fib_files(options, wanted, sections, interfaces), **last})
+    return Stages(around, inside, _fib_files(options, wanted, sections, interfaces), last)
 
 
 def _temporary(options: Options) -> ByTurn:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..host import files, sysctls
 from ..host.files import BootFile
@@ -21,6 +21,9 @@ from ..reconcile import Operation, counts
 from ..refusal import InvalidOptions
 from ..stage import Stage
 from ..wireguard.memory import UnreadableMemory
+
+if TYPE_CHECKING:
+    from ..take_back import Back
 
 OPTION = "temporary_sysctls"
 MEMORY = "/run/wirewright.overlay/temporary_sysctls.json"
@@ -125,8 +128,26 @@ def stage(wanted: Mapping[str, str]) -> Stage:
         make=make,
         remove=give_back,
         left=lambda: [f"set sysctl {one.key()}" for one in plan(wanted, load(), sysctls.read)[0]],
+        back=lambda: _back(operations, memory),
         counts=counts(operations),
     )
+
+
+def _back(done: Sequence[Operation[Sysctl]], memory: Memory) -> Back:
+    """Return the way back, of the values and then of what is remembered of them."""
+    from ..take_back import back_of
+
+    def read() -> list[Sysctl]:
+        return [found for found in (sysctls.read(one.key()) for one in done) if found is not None]
+
+    way = back_of(read, lambda: done, _write, lambda parameter: f"sysctl {parameter.path} = {parameter.value}")
+
+    def make() -> None:
+        way.make()
+        if not way.left():
+            _keep(memory)
+
+    return way._replace(needed=way.needed or load() != memory, make=make)
 
 
 def _keep(memory: Memory) -> None:

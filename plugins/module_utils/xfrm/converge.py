@@ -10,7 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..netlink.connection import Connection
 from ..reconcile import Operation, counts
@@ -24,6 +24,9 @@ from .policies import WantedPolicies
 from .states import WantedStates
 from .values import Policy, State
 
+if TYPE_CHECKING:
+    from ..take_back import Back
+
 
 def converge_states(wanted: WantedStates, *, check_mode: bool, boot_id: Callable[[], str], memory: str = "") -> Outcome:
     """Make the states what they shall be, or in check mode say what that would take.
@@ -32,14 +35,14 @@ def converge_states(wanted: WantedStates, *, check_mode: bool, boot_id: Callable
     """
     with kernel.open_connection() as connection:
         stage = states_stage(connection, wanted, boot_id, memory)
-        return carry_out([stage], check_mode=check_mode)[0]
+        return carry_out(stage, check_mode=check_mode)
 
 
 def converge_policies(wanted: WantedPolicies, *, check_mode: bool, management: Sequence[Flow] = ()) -> Outcome:
     """Make the policies what they shall be; ``management`` must not be cut. Raises as converge_states() does."""
     with kernel.open_connection() as connection:
         stage = policies_stage(connection, wanted, management)
-        return carry_out([stage], check_mode=check_mode)[0]
+        return carry_out(stage, check_mode=check_mode)
 
 
 def states_stage(connection: Connection, wanted: WantedStates, boot_id: Callable[[], str], memory: str = "") -> Stage:
@@ -71,6 +74,8 @@ def states_stage(connection: Connection, wanted: WantedStates, boot_id: Callable
         make=make,
         remove=lambda: kernel.apply_states(connection, removed),
         left=left,
+        back=lambda: _states_back(operations),
+        final=True,
         counts=states.summary_counts(operations),
         warnings=tuple(_state_warnings(operations, wanted, hidden)),
     )
@@ -92,8 +97,42 @@ def policies_stage(connection: Connection, wanted: WantedPolicies, management: S
         make=lambda: kernel.apply_policies(connection, made),
         remove=lambda: kernel.apply_policies(connection, removed),
         left=lambda: _named("policy", policies.plan(kernel.read_policies(connection), calmly), policies.label),
+        back=lambda: _policies_back(operations),
         counts=counts(operations),
     )
+
+
+def _states_back(done: Sequence[Operation[State]]) -> Back:
+    """Return the way back: what was made is removed, what the kernel changes in place is changed back.
+
+    A state that has gone, or that another was made for, is not made again: it would count from one again under a key that
+    has counted (RFC 8221, section 3), and a peer with a replay window would drop what it sends.
+    """
+    from ..take_back import back_of
+
+    def read() -> list[State]:
+        with kernel.open_connection() as connection:
+            return kernel.read_states(connection)
+
+    def apply(operations: Sequence[Operation[State]]) -> int:
+        with kernel.open_connection() as connection:
+            return kernel.apply_states(connection, operations)
+
+    return back_of(read, lambda: done, apply, lambda one: f"state {states.label(one.key())}", may=states.may_go_back)
+
+
+def _policies_back(done: Sequence[Operation[Policy]]) -> Back:
+    from ..take_back import back_of
+
+    def read() -> list[Policy]:
+        with kernel.open_connection() as connection:
+            return kernel.read_policies(connection)
+
+    def apply(operations: Sequence[Operation[Policy]]) -> int:
+        with kernel.open_connection() as connection:
+            return kernel.apply_policies(connection, operations)
+
+    return back_of(read, lambda: done, apply, lambda one: f"policy {policies.label(one.key())}")
 
 
 def _named(kind: str, left: Iterable[Operation[Any]], label: Callable[[Any], str]) -> list[str]:

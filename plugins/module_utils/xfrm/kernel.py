@@ -23,21 +23,20 @@ _LOCKDOWN = "/sys/kernel/security/lockdown"
 _EXCLUSIVE = nl.NLM_F_CREATE | nl.NLM_F_EXCL
 # A datagram of about 64 new states, whose answers fit into a socket's default receive queue.
 _BATCH = 64
-_UNFINISHED = ". Other changes of this run may be done; run it again when this is mended"
 
 
 class KernelRefused(OSError):
     """The kernel did not take a change; the message names the object and what became of it."""
 
     def __init__(self, subject: str, action: str, refused: nl.NetlinkError, rest: str = "") -> None:
-        super().__init__(refused.errno, f"{subject} was not {action}: {refused.strerror}{rest}{_UNFINISHED}")
+        super().__init__(refused.errno, f"{subject} was not {action}: {refused.strerror}{rest}")
 
 
 class OtherTaken(OSError):
     """The kernel would change another object than the one that is meant, so nothing was sent."""
 
     def __init__(self, subject: str, found: str) -> None:
-        super().__init__(errno.EEXIST, f"{subject} was left alone: asked for it, the kernel finds {found}{_UNFINISHED}")
+        super().__init__(errno.EEXIST, f"{subject} was left alone: asked for it, the kernel finds {found}")
 
 
 def open_connection() -> Connection:

@@ -191,6 +191,12 @@ def changes_in_place(before: State, after: State) -> bool:
     return same_encap and keeps_mark and keeps_if_id and moved == after
 
 
+def may_go_back(operation: Operation[State]) -> bool:
+    """Return whether an operation of a way back makes no state anew, which would begin to count under a used key."""
+    before, after = operation.before, operation.after
+    return after is None or (before is not None and changes_in_place(before, after))
+
+
 def is_replacement(operation: Operation[State]) -> bool:
     """Return whether a state has to go for a moment so that it can be made anew."""
     before, after = operation.before, operation.after

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from managed_host import ManagedHost, key, wait_until
-from witness import observe
+from witness import comparable, observe
 
 PORT, OTHER_PORT = 51820, 51999
 A, B = key("peer a"), key("peer b")
@@ -265,12 +265,3 @@ def test_what_was_done_by_hand_is_undone_and_nothing_else(host: ManagedHost, dam
     assert [line for line in monitor.lines if not reported or not re.search(reported, line)] == []
     assert bool(monitor.lines) is bool(reported)
     assert not host.apply(**wanted).changed
-
-
-def comparable(seen: dict[str, Any]) -> dict[str, Any]:
-    """Return what was observed without what every new interface has anew."""
-    links = [{name: value for name, value in link.items() if name != "ifindex"} for link in seen["links"]]
-    addresses = [{name: value for name, value in link.items() if name != "ifindex"} for link in seen["addresses"]]
-    routes = sorted(json.dumps(route, sort_keys=True) for route in seen["routes"])
-    parameters = [line for line in seen["sysctls"] if "promote_secondaries" not in line]
-    return {**seen, "links": links, "addresses": addresses, "routes": routes, "sysctls": parameters}

@@ -31,4 +31,4 @@ def test_an_interface_that_did_not_become_what_was_asked_for_is_named(monkeypatc
     (wanted,) = parse_document([{"name": "wg0", "mtu": 1420}], {})
     monkeypatch.setattr(execute, "read", lambda _fib, _wanted: Current())
     with pytest.raises(NotConverged, match="still needed: wg0: interface create"):
-        execute.execute(sentinel.fib, Prepared(Outcome(Plan("wg0"), wanted), 0))
+        execute.execute(sentinel.fib, Prepared(Outcome(Plan("wg0"), wanted), Current()), [])

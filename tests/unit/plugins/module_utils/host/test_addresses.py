@@ -11,6 +11,7 @@ import struct
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host import addresses
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.addresses import InterfaceAddress
+from ansible_collections.wirewright.overlay.plugins.module_utils.host.sysctls import Sysctl
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink import messages as nl
 from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Address, parse_address
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import replay
@@ -50,6 +51,7 @@ def test_the_same_address_with_another_length_is_another() -> None:
 
 def test_addresses_are_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, str]] = []
+    monkeypatch.setattr(addresses.sysctls, "read", lambda path: Sysctl(path, "0"))
     monkeypatch.setattr(addresses.sysctls, "write", lambda path, value: written.append((path, value)))
     ipr = ScriptedIpr()
     addresses.apply(ipr, "wg0", 7, addresses.plan([InterfaceAddress(A)], [C]))
@@ -58,7 +60,7 @@ def test_addresses_are_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> Non
         ("addr", "del", {"index": 7, "address": "10.42.0.1", "prefixlen": 24, "family": 2}),
     ]
     # Else the kernel would take others of the same network away with it.
-    assert written == [("net/ipv4/conf/wg0/promote_secondaries", "1")]
+    assert written == [("net/ipv4/conf/wg0/promote_secondaries", value) for value in "10"]
 
 
 def test_adding_alone_touches_no_parameter(monkeypatch: pytest.MonkeyPatch) -> None:

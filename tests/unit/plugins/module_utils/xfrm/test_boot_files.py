@@ -113,7 +113,7 @@ def options(number: int = 5, **more: Any) -> dict[str, Any]:
 def write(given: dict[str, Any]) -> bool:
     wanted = sections.parse_sections(given, lambda name: 1)
     stages = [ipsec_boot.boot_stage(ipsec_boot.parse_boot(given), wanted)]
-    make(stages)
+    make(stages, [])
     remove(stages)
     assert stages[0].left() == []
     shown = str(stages[0].diff())

@@ -19,6 +19,11 @@ description:
     a difference that remains is an error that names it.
   - What is new is made in this order - packet filter, interfaces, routes, rules, states, policies - and what goes is
     removed in the reverse order, so that no rule points at a table that is not there yet, and no policy waits for a state.
+    States go last of all.
+  - Where something is refused in the middle, or the run is ended by C(SIGTERM) or C(SIGHUP), what was changed by then is
+    taken back, in all kinds and files. The message says so, or that nothing was changed; and where something could not be
+    taken back, it names each object that is left. A state that was deleted or made anew does not come back, because its key
+    must not count from one again.
   - Interfaces, rules, routes and packet filter come back at boot where C(persistence) of an interface or O(boot_name)
     says so. States and policies are made in the kernel only. To have them again after a reboot, run this again.
   - One call at a time changes a host. Another one, and the programs of the roles hub_spoke and endpoint_refresh, wait for

@@ -24,6 +24,9 @@ description:
     change a key without loss, add a state with a new SPI on the receiver, then on the sender, which takes the newest,
     then remove the old ones.
   - Everything is read back after it was written. What the kernel ignored is an error that names it.
+  - Where the kernel refuses something, states that were made by then are removed again, and what was changed in place is
+    changed back. A state that was deleted or replaced stays so, and is named. The key of a state that was removed again
+    counts as used.
   - Nothing is written for the next boot.
 extends_documentation_fragment:
   - wirewright.overlay.attributes

@@ -103,7 +103,7 @@ def _back(found: Stage, sending: Sequence[State]) -> Back:
     from ..xfrm import key_uses
 
     way = found.back()
-    uses = key_uses.read()
+    uses = key_uses.read(key_uses.PATH)
     if not any(key_uses.use_of(key) in uses for one in sending for key in key_uses.nonce_keys(one).values()):
         return way
     return way._replace(make=lambda: None, remove=lambda: None)

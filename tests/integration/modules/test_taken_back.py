@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 import pytest
 from managed_host import ManagedHost, key
-from twelve_steps import assert_no_secret
 from witness import comparable, observe, secrets_of
 
 ALL_BACK, NOTHING = "what was changed has been taken back", "nothing was changed"
@@ -120,8 +120,8 @@ def ready(host: ManagedHost) -> Iterator[ManagedHost]:
     host.shell(CLEAN)
 
 
-def steps_of(when: Callable[[Callable[[], Any]], Any]) -> None:
-    """Have every request that changes the host pass through a function, in this process."""
+def steps_of(when: Callable[[Callable[[], Any], Sequence[object]], Any]) -> None:
+    """Have every request that changes the host pass through a function, with its words, in this process."""
     from ansible_collections.wirewright.overlay.plugins.module_utils.host import files, rtnetlink, sysctls
     from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.connection import Connection
     from ansible_collections.wirewright.overlay.plugins.module_utils.nftables import converge as nftables
@@ -133,7 +133,7 @@ def steps_of(when: Callable[[Callable[[], Any]], Any]) -> None:
 
         @wraps(real)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return when(lambda: real(*args, **kwargs)) if changes(*args) else real(*args, **kwargs)
+            return when(lambda: real(*args, **kwargs), args) if changes(*args) else real(*args, **kwargs)
 
         setattr(owner, name, call)
 
@@ -148,10 +148,10 @@ def steps_of(when: Callable[[Callable[[], Any]], Any]) -> None:
             self.ipr.close()
 
         def link(self, *args: Any, **kwargs: Any) -> Any:
-            return when(lambda: list(self.ipr.link(*args, **kwargs)))
+            return when(lambda: list(self.ipr.link(*args, **kwargs)), args)
 
         def addr(self, *args: Any, **kwargs: Any) -> Any:
-            return when(lambda: list(self.ipr.addr(*args, **kwargs)))
+            return when(lambda: list(self.ipr.addr(*args, **kwargs)), args)
 
     real_socket = rtnetlink.open_socket
     rtnetlink.open_socket = lambda: Socket(real_socket())  # type: ignore[assignment]
@@ -169,22 +169,29 @@ def steps_of(when: Callable[[Callable[[], Any]], Any]) -> None:
     counted(nftables, "_nft", lambda *args: "-f" in args)
 
 
-def fail_at(step: int, options: Mapping[str, Any]) -> tuple[int, str]:
+def fail_at(step: int, options: Mapping[str, Any], *, ended: int = 0, then: str = "") -> tuple[int, str]:
     """Run overlay_apply, and have one change fail: odd ones when they are done, even ones before. Returns how many
-    changes were tried, and what is said."""
+    changes were tried, and what is said.
+
+    ended: the signal that the process gets instead. then: a program or a path that fails from then on, too.
+    """
     from managed_host import run_module
 
     tried = 0
 
-    def when(change: Callable[[], Any]) -> Any:
+    def when(change: Callable[[], Any], words: Sequence[object]) -> Any:
         nonlocal tried
         tried += 1
-        if tried != step:
-            return change()
-        if step % 2:
-            with suppress(Exception):  # such as of a kernel that has no such interface
-                change()
-        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        if tried == step:
+            if step % 2:
+                with suppress(Exception):  # such as of a kernel that has no such interface
+                    change()
+            if not ended:
+                raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+            os.kill(os.getpid(), ended)
+        if tried > step and then and then in str(words):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return change()
 
     steps_of(when)
     result = run_module("overlay_apply", options, False)
@@ -205,8 +212,7 @@ def test_whatever_fails_the_host_is_what_it_was(ready: ManagedHost) -> None:
     step = 0
     while True:
         step += 1
-        tried, said = ready.call(fail_at, step, THEN)
-        print(step, tried, said[:300].strip()[40:])
+        _tried, said = ready.call(fail_at, step, THEN)
         if not said:
             break
         found = all_of(ready)
@@ -217,3 +223,70 @@ def test_whatever_fails_the_host_is_what_it_was(ready: ManagedHost) -> None:
     assert step > 40
     assert all_of(ready) != before
     assert not ready.module("overlay_apply", **THEN).changed
+
+
+NOWHERE = [
+    {"table": "8888", "purge": True, "routes": [{"destination": "10.66.0.0/16", "via": "203.0.113.77", "dev": "eth0"}]}
+]
+# What the kernel or the disk refuses by itself, behind what it has taken; what has to be prepared, and what is said.
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a gateway that nothing leads to": ("", {**THEN, "ip_routes": NOWHERE}, "10.66.0.0/16 via 203.0.113.77"),
+    "an IPv6 address where IPv6 is off": (
+        "sysctl -qw net.ipv6.conf.default.disable_ipv6=1",
+        {**THEN, "interfaces": [*THEN["interfaces"], {"name": "wg3", "userspace": True, "addresses": ["fd43::1/64"]}]},
+        "denied",
+    ),
+    "a disk that is full": (
+        "mkdir -p /etc/wirewright.overlay; mount -t tmpfs -o size=4k,nr_inodes=4 none /etc/wirewright.overlay; "
+        "mkdir /etc/wirewright.overlay/fib",
+        THEN,
+        "No space left on device",
+    ),
+}
+UNDO = "sysctl -qw net.ipv6.conf.default.disable_ipv6=0; ! mountpoint -q {0} || umount {0}".format(
+    "/etc/wirewright.overlay"
+)
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_what_is_refused_in_the_middle_leaves_nothing_of_the_run(ready: ManagedHost, refused: str) -> None:
+    prepare, options, said = REFUSED[refused]
+    ready.make_key("wg3")
+    assert ready.module("overlay_apply", **FIRST).changed
+    try:
+        ready.shell(prepare)
+        before = all_of(ready)
+        failed = ready.module("overlay_apply", **options).failure
+        assert all_of(ready) == before, failed
+    finally:
+        ready.shell(UNDO)
+    assert said in failed and failed.endswith(ALL_BACK), failed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_run_that_is_ended_takes_back_what_it_changed(ready: ManagedHost, number: signal.Signals) -> None:
+    """As by a stop of the host, or by the end of a terminal when the connection is cut."""
+    assert ready.module("overlay_apply", **FIRST).changed
+    before = all_of(ready)
+    _tried, said = ready.call(fail_at, 38, THEN, ended=number)
+    assert f"the run was ended by {number.name}; {ALL_BACK}" in said
+    assert all_of(ready) == before
+
+
+def test_what_cannot_be_taken_back_is_named_and_all_else_is(ready: ManagedHost) -> None:
+    assert ready.module("overlay_apply", **FIRST).changed
+    before = all_of(ready)
+    path = "/etc/wireguard/wg0.conf"
+    _tried, said = ready.call(fail_at, 38, THEN, then=path)
+    assert f"{ALL_BACK}, and this is left to do: wg0: put back {path}" in said and said.count("; ") == 1, said
+    after = all_of(ready)
+    assert {part for part in before if before[part] != after[part]} == {"files", "hashes"}
+    assert [line.split()[0] for line in before["files"] if line not in after["files"]] == [path]
+    assert set(after["files"]) < set(before["files"])
+
+
+def test_a_run_that_could_not_begin_says_so(ready: ManagedHost) -> None:
+    assert ready.module("overlay_apply", **FIRST).changed
+    before = all_of(ready)
+    said = ready.module("overlay_apply", ip_routes=NOWHERE).failure
+    assert NOTHING in said and ALL_BACK not in said and all_of(ready) == before

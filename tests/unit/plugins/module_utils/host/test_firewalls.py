@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewall_openings import (
+    Finding,
     Needs,
+    close_commands,
     findings,
     open_commands,
     plan_openings,
@@ -281,3 +283,20 @@ def test_only_ufw_and_firewalld_are_opened_and_the_rest_is_told() -> None:
 def test_what_needs_nothing_finds_nothing() -> None:
     everything = Firewalls(ufw=Ufw("DROP", "DROP", frozenset()), drops=(drop_chain(), drop_chain(hook="input")))
     assert findings(everything, Needs("wg0")) == []
+
+
+def test_what_was_opened_is_closed_by_the_same_words_the_last_first() -> None:
+    firewalld = Finding(
+        "firewalld",
+        "UDP port 1 coming in",
+        (
+            ("firewall-cmd", "--zone=public", "--add-port=1/udp"),
+            ("firewall-cmd", "--permanent", "--zone=trusted", "--add-interface=wg0"),
+        ),
+    )
+    assert close_commands(firewalld) == [
+        ("firewall-cmd", "--permanent", "--zone=trusted", "--remove-interface=wg0"),
+        ("firewall-cmd", "--zone=public", "--remove-port=1/udp"),
+    ]
+    ufw = Finding("ufw", "forwarding", (("ufw", "route", "allow", "in", "on", "wg0"),))
+    assert close_commands(ufw) == [("ufw", "--force", "delete", "route", "allow", "in", "on", "wg0")]

@@ -14,7 +14,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.host import fil
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions, Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils.stage import make, remove
 from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import ipsec_boot, sections
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import boot_facts, boot_files, kernel
+from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import boot_facts, boot_files, kernel, key_uses
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import parse_policies
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.iproute2_words import add_state, set_policy
@@ -222,3 +222,29 @@ def test_age_and_sequence_numbers_of_states() -> None:
     assert boot_facts.wear(half, now)["sequence_percent"] == 49
     assert boot_facts.wear([replace(short, sequence=(2**31, 0))], now)["sequence_percent"] == 50
     assert boot_facts.wear([replace(long, sequence=(2**33, 0))], now)["sequence_percent"] == 0
+
+
+def test_a_failed_run_takes_the_files_back_unless_keys_of_its_epoch_have_counted(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = str(places / "key_uses.json")
+    monkeypatch.setattr(key_uses, "PATH", memory)
+    files = {path: path.read_bytes() for path in sorted(places.iterdir())}
+    for used in (False, True):
+        given = options()
+        wanted = sections.parse_sections(given, lambda name: 1)
+        stage = ipsec_boot.boot_stage(ipsec_boot.parse_boot(given), wanted)
+        make([stage], [])
+        if used and wanted.states is not None:
+            key_uses.write(key_uses.with_uses({}, wanted.states.states, THIS_BOOT), memory)
+        way = stage.back()
+        assert way.needed
+        way.make()
+        way.remove()
+        left = way.left()
+        assert not any(key[2:] in str(left) for key in KEYS.values())
+        if used:
+            assert boot_files.read_record() == boot_files.Record(5, THIS_BOOT)
+            assert f"remove {boot_files.EPOCH}" in left
+        else:
+            assert not left and {path: path.read_bytes() for path in sorted(places.iterdir())} == files

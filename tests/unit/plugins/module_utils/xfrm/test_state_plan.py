@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.reconcile import Operation
 from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils.take_back import inverse
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_uses, states
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import values as v
 from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.states import (
@@ -172,3 +173,27 @@ def test_absent_goes_by_reqid() -> None:
     assert plan([foreign], WantedStates(absent=(AbsentState(STATE.key(), 5),)))
     assert plan([STATE], WantedStates(absent=(AbsentState(STATE.key()),)))
     assert plan([], WantedStates(absent=(AbsentState(STATE.key()),))) == []
+
+
+@given(worlds, worlds, st.integers(0, 12))
+def test_a_way_back_makes_no_state_anew(before: list[v.State], wanted: list[v.State], done: int) -> None:
+    """What was made goes, what was changed in place is changed back; what was deleted or replaced stays so."""
+    try:
+        operations = plan(before, WantedStates(tuple(wanted), purge=True, **ALLOWED))
+    except Refused:
+        assume(False)
+    kernel = Kernel(before)
+    kernel.carry_out(operations[:done])
+    now = dict(kernel.held)
+    back = [operation for operation in inverse(now.values(), operations) if states.may_go_back(operation)]
+    kernel.carry_out(back)
+    assert not states.made_states(back)
+    was = {state.key(): state for state in before}
+    lost = {
+        o.key() for o in operations[:done] if o.before is not None and (o.after is None or states.is_replacement(o))
+    }
+    for key in {*was, *kernel.held}:
+        if key in lost:
+            assert kernel.held.get(key) == now.get(key)
+        elif not (key in was and key in now and not states.changes_in_place(now[key], was[key])):
+            assert kernel.held.get(key) == was.get(key)

@@ -65,10 +65,11 @@ def after(before: Current, plan: Plan) -> Current:
     device = before.device or Device(plan.name, Settings(ZERO, 0, 0), ZERO)
     changed = {name: value for name, value in vars(plan.settings).items() if value is not None}
     peers: dict[Any, Any] = {one.public_key: one for one in device.peers}
-    for operation in plan.peers:  # a peer may go and come again
-        peers.pop(operation.key(), None)
+    for operation in plan.peers:  # a peer may go and come again; no message clears an endpoint
+        held = peers.pop(operation.key(), None)
         if operation.after is not None:
-            peers[operation.key()] = operation.after
+            known = held.endpoint if held is not None else None
+            peers[operation.key()] = replace(operation.after, endpoint=operation.after.endpoint or known)
     return Current(
         next((operation.after for operation in plan.link), before.link),
         replace(

@@ -18,7 +18,11 @@ from networkd import available, networkd
 from node_cluster import Node
 from wire_capture import PLAIN_POD, WIREGUARD
 
-pytestmark = pytest.mark.skipif(not available(), reason="systemd-networkd is not installed")
+pytestmark = [
+    pytest.mark.both,
+    pytest.mark.long,
+    pytest.mark.skipif(not available(), reason="systemd-networkd is not installed"),
+]
 
 # The addresses exactly as they are: networkd 252 tries for ever to give one another broadcast address.
 ETH0 = """

@@ -62,6 +62,8 @@ def mss_of(tcp: bytes) -> int:
     return int(struct.unpack_from("!H", tcp, 22)[0])
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_underlay_that_takes_bytes_for_itself(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     whole = ("-M", "do", "-s")

@@ -51,6 +51,8 @@ def test_whatever_the_source_check_of_the_underlay(cluster: EncryptedNodes, valu
             node.set_sysctls({f"ipv4/conf/{name}/rp_filter": 1 for name in ("all", "eth0")})
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_device_without_address_or_loose_check_drops_what_would_leave_elsewhere(cluster: EncryptedNodes) -> None:
     n1, n2, _n3 = cluster.nodes
     document = host_document(cluster.phased().plan, "n1")
@@ -68,6 +70,8 @@ def test_device_without_address_or_loose_check_drops_what_would_leave_elsewhere(
     assert cluster.ping(n2.pod, n1.pod.ipv4, count=1) == 1
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_strict_check_drops_what_is_not_marked(cluster: EncryptedNodes) -> None:
     n1, n2, _n3 = cluster.nodes
     document = host_document(cluster.phased(host_encryption=True).plan, "n1")

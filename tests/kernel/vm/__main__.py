@@ -47,9 +47,8 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--vm-memory", default=default("MEMORY", "3G"), help="default: %(default)s")
     # With a second one, emulation costs a quarter more, and tests do one thing after the other.
     parser.add_argument("--vm-cpus", type=int, default=default("CPUS", "1"), help="default: %(default)s")
-    parser.add_argument(
-        "--vm-timeout", type=float, default=default("TIMEOUT", "3600"), help="for all of it, in s (%(default)s)"
-    )
+    seconds = default("TIMEOUT", "14400" if os.environ.get("WIREWRIGHT_LONG") else "3600")
+    parser.add_argument("--vm-timeout", type=float, default=seconds, help="for all of it, in s (%(default)s)")
     parser.add_argument(
         "--vm-boot-timeout", type=float, default=default("BOOT_TIMEOUT", "240"), help="in s (%(default)s)"
     )

@@ -65,7 +65,6 @@ def tunnelled(host: ManagedHost, monkeypatch: pytest.MonkeyPatch) -> ManagedHost
     return host
 
 
-@pytest.mark.both
 def test_what_cuts_the_tunnel_that_it_comes_through_is_refused(tunnelled: ManagedHost) -> None:
     before = observe(tunnelled)
     for cut, (module, options, reason) in CUTS.items():

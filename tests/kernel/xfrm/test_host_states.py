@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ipsec_host import Hosts, IpsecHost
+from managed_host import run_module
 from variants import key
 from xfrm_steps import FOREIGN_POLICY, FOREIGN_STATE, take_twelve_steps
 
@@ -67,6 +68,42 @@ def test_states_come_before_policies_and_go_behind_them(hosts: Hosts, tmp_path: 
             assert host.module("overlay_apply", **arguments).changed
             seen = monitor.wait(4)
         assert list(dict.fromkeys(seen)) == order, seen
+
+
+def test_a_run_that_fails_behind_its_states_takes_them_back_and_has_deleted_none(hosts: Hosts) -> None:
+    """One state is changed in place, one made, one to be deleted, and a policy is too much."""
+    host = hosts[0]
+    first = document("old", "out", "in")
+    assert host.module("overlay_apply", **first).changed
+    before = host.states(), host.policies(), host.limits("state")
+    then = document("old", "out", "in", "fwd")
+    kept, other = then["xfrm_states"]["states"]
+    then["xfrm_states"]["states"] = [{**kept, "limits": {"packet_hard": 10**9}}, {**other, "spi": "0x2001"}]
+    failed = host.call(_fail_at_policies, host.memory, then)
+    assert failed.endswith("no room for it; what was changed has been taken back"), failed
+    assert (host.states(), host.policies(), host.limits("state")) == before
+    assert host.module("overlay_apply", **then).changed
+    assert "0x00002001" in host.states() and "0x00001002" not in host.states()
+
+
+def _fail_at_policies(memory: str, arguments: dict[str, Any]) -> str:
+    from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import kernel, key_uses
+
+    real, seen = kernel.apply_policies, []
+
+    def apply_once(connection: Any, operations: Any) -> int:
+        done = real(connection, operations)
+        seen.append(read_states(connection))
+        if len(seen) == 1:
+            raise OSError("no room for it")
+        return done
+
+    read_states = kernel.read_states
+    kernel.apply_policies = apply_once
+    key_uses.PATH = memory
+    failed = run_module("overlay_apply", arguments, False)
+    assert {state.spi for state in seen[0]} == {0x1001, 0x1002, 0x2001}, seen
+    return failed.failure
 
 
 class Monitor:

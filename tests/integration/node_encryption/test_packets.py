@@ -85,6 +85,8 @@ def test_underlay_that_takes_bytes_for_itself(cluster: EncryptedNodes, tmp_path:
         assert cluster.fetch(n1.pod, n2.pod, n2.pod.ipv4)[0] == 20000
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_switched_over_one_by_one_nodes_understand_each_other(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     answered = []

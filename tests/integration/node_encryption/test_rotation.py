@@ -42,6 +42,8 @@ def test_keys_are_changed_without_loss_and_without_plain_text(cluster: Encrypted
     assert assert_ok(cluster.converge(**EVERYTHING)).changed == 0, "the next run stays with the new device"
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_preshared_keys_come_and_change_without_loss(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(**CLOSED)

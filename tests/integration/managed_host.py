@@ -23,7 +23,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible.module_utils import _internal, basic
-from ansible.plugins.callback import CallbackBase
 from lab_hosts import Lab
 from namespaces import call_inside
 
@@ -62,6 +61,8 @@ class ModuleResult:
     @property
     def shown_diff(self) -> str:
         """What `--diff` shows of it."""
+        from ansible.plugins.callback import CallbackBase  # a part of the controller, which modules do without
+
         return str(CallbackBase()._get_diff(self.diff))  # type: ignore[no-untyped-call]
 
     @property

@@ -203,11 +203,12 @@ class ManagedHost:
 
     def reset(self) -> None:
         """Remove every interface, process, route and file that a test may have made."""
+        serving = self.daemons()
         self.shell(RESET)
         for pid in self.daemons():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-        wait_until(lambda: not self.daemons(), "wireguard-go has ended")
+        wait_until(lambda: not self.daemons() and not any(map(_runs, serving)), "wireguard-go has ended")
         self.shell("rm -f /var/run/wireguard/*")
 
 
@@ -217,6 +218,16 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60) -> Non
     while not holds():
         assert time.monotonic() < deadline, f"not so after {seconds:.0f} s: {what}"
         time.sleep(0.02)
+
+
+def _runs(pid: str) -> bool:
+    """Return whether a thread of a process is left: each holds all sockets, also when the first one has ended."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+        with open(f"/proc/{pid}/stat") as stat:
+            return len(threads) > 1 or stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _output(*argv: str) -> str:

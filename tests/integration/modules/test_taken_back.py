@@ -141,7 +141,7 @@ def steps_of(when: Callable[[Callable[[], Any], Sequence[object]], Any]) -> None
         def __init__(self, ipr: Any) -> None:
             self.ipr = ipr
 
-        def __enter__(self) -> Socket:
+        def __enter__(self) -> Any:
             return self
 
         def __exit__(self, *_: object) -> None:

@@ -89,6 +89,7 @@ def test_a_tunnel_inside_a_tunnel_keeps_the_outer_one(tunnelled: ManagedHost, mo
 
 
 LEARNED = """
+echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
 ip link add ra0 type veth peer name ra1; ip link set ra1 up
 for name in accept_ra accept_ra_from_local; do echo 1 >/proc/sys/net/ipv6/conf/ra0/$name; done
 ip link set ra0 up
@@ -97,7 +98,7 @@ import socket, struct, time
 advertise = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
 advertise.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"ra1")
 advertise.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-for _each in range(100):
+for _each in range(600):
     try:
         advertise.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0))
     except OSError:  # the link-local address is still being tried

@@ -47,7 +47,9 @@ def test_a_plan_that_was_carried_out_in_part_leads_back_and_touches_nothing_else
 def test_any_part_of_any_plan_leads_back() -> None:
     chance = random.Random(7)  # noqa: S311   no secret is made of it
     for _round in range(300):
-        before, after = ([Thing(name, chance.randrange(3)) for name in "abcdef" if chance.random() < 0.6] for _ in "12")
+        before, after = (
+            [Thing(name, chance.randrange(3)) for name in "abcdef" if chance.random() < 0.6] for _side in "12"
+        )
         plan = reconcile(before, after, purge=lambda _thing: True)
         done = [operation for operation in plan if chance.random() < 0.5]  # what failed may be done or not
         now = replay(before, done)
@@ -83,7 +85,7 @@ class Store:
                 self.held[name] = operation.after
 
     def back(self, plan: Sequence[Operation[Thing]]) -> Back:
-        return back_of(lambda: self.held.values(), lambda: plan, self.apply, lambda thing: f"thing {thing.name}")
+        return back_of(self.held.values, lambda: plan, self.apply, lambda thing: f"thing {thing.name}")
 
 
 def said_of(*backs: Back) -> str:

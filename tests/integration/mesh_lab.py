@@ -91,8 +91,11 @@ def assert_full_mesh(lab: Lab, interface: str = "wg0") -> None:
 
 
 def ping(lab: Lab, host: str, address: str, *options: str) -> bool:
-    """Return whether an address answers a host, within a deadline."""
-    argv = ["ping", "-n", "-c", "1", "-w", "20", *options, address]
+    """Return whether an address answers a host, within a deadline.
+
+    Where both ends begin a handshake at once, wireguard-go may take up to 20 seconds for a session that carries both ways.
+    """
+    argv = ["ping", "-n", "-c", "1", "-w", "60", *options, address]
     return lab.run(host, argv, check=False).returncode == 0
 
 

@@ -49,7 +49,7 @@ def test_largest_packet_that_fits_the_interface_passes_undivided() -> None:
         assert lab.run("h1", ["cat", "/sys/class/net/wg0/mtu"]).stdout == "1340\n"
         second = next(address for address in addresses(lab, "h2") if "." in address)
         assert ping(lab, "h1", second, "-M", "do", "-s", str(1340 - 28))
-        assert not ping(lab, "h1", second, "-M", "do", "-s", str(1340 - 27))
+        assert not ping(lab, "h1", second, "-w", "20", "-M", "do", "-s", str(1340 - 27))
 
 
 def test_two_remote_calls_for_each_host_whether_or_not_anything_changes() -> None:

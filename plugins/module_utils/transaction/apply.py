@@ -66,8 +66,8 @@ def converge(
     with ways.open_connection() as fib:
         prepared = prepare(fib, wanted, check_mode=check_mode)
         if not allow_management_change and any(one.outcome.plan for one in prepared):
+            from .management_guard import refuse_cut
             from .wanted_sections import Interfaces
-            from .way_back import refuse_cut
 
             present = {one.name for one in wanted if one.present}
             refuse_cut(fib, prepared, {}, Interfaces(present, {one.name for one in wanted} - present))

@@ -47,7 +47,7 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostOutcom
             stages = plan_stages(stack, fib, options, wanted, sections, interfaces)
             planned = HostOutcome(planned.interfaces, stages.planned())
         if planned.changed and not sections.allow_management_change:
-            from .way_back import refuse_cut
+            from .management_guard import refuse_cut
 
             refuse_cut(fib, prepared, {**stages.around, **stages.inside} if stages else {}, interfaces)
         if check_mode or not planned.changed:

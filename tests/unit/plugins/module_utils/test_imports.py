@@ -57,7 +57,16 @@ SECTIONS = {
 }
 
 # What is needed for a document with sections, for one that changes something, or for its diff.
-BESIDE = {"section_stages", "sections", "file_stage", "carry_out", "execute", "way_back", "difference", "packet_filter"}
+BESIDE = {
+    "section_stages",
+    "sections",
+    "file_stage",
+    "carry_out",
+    "execute",
+    "management_guard",
+    "difference",
+    "packet_filter",
+}
 
 
 def imported(module: str, work: str = "", options: Mapping[str, Any] | None = None) -> tuple[set[str], list[str]]:

@@ -13,6 +13,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.fib.rules impor
     deletes,
     is_taken_for,
     plan,
+    refuse_mistaken,
     slot,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.rule import Rule
@@ -145,6 +146,15 @@ def test_a_place_that_is_taken_is_named_with_the_remedy() -> None:
 def test_a_deletion_that_would_hit_another_rule_is_refused() -> None:
     with pytest.raises(Refused, match="cannot be deleted"):
         plan([rule(source=TEN), rule()], [rule(source=TEN)], [rule()], own=OWN)
+
+
+def test_a_deletion_that_hits_what_has_gone_before_it_is_none() -> None:
+    both = [rule(source=TEN), rule()]
+    gone = [Operation(one, None) for one in both]
+    assert plan(both, [], both, own=OWN) == gone
+    refuse_mistaken(both, gone)
+    with pytest.raises(Refused, match="cannot be deleted"):
+        refuse_mistaken(both, gone[1:])
 
 
 def test_rules_that_are_there_twice_go_twice() -> None:

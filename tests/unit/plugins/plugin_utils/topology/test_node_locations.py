@@ -17,6 +17,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_e
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_locations import (
     LocatedNode,
     choose_leaders,
+    gateways_in_use,
     on_link,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import (
@@ -320,3 +321,9 @@ def test_without_locations_they_mean_nothing() -> None:
     plan = planned(fleet)
     assert leaders(plan) == {f"n{n}": f"n{n}" for n in range(1, 5)}
     assert plan.encryption is not None and not plan.encryption.host_encryption
+
+
+@pytest.mark.parametrize("gateway", ["10.1.0.0/24", "nowhere", "10.1.0.300", ""])
+def test_a_gateway_that_is_no_address_is_as_if_not_said(gateway: str) -> None:
+    lines = ["10.244.2.0/24\teth0\t10.1.0.1", f"10.244.3.0/24\teth0\t{gateway}", "10.244.4.0/24\tkwg0"]
+    assert gateways_in_use({"tables": {"7100": "\n".join(lines)}}, 7100) == {"10.1.0.1": "eth0"}

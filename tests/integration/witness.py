@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from managed_host import ManagedHost
+from managed_host import ManagedHost, wait_until
 
 SCRIPT = """
 wg show all dump; echo @@
@@ -36,10 +36,15 @@ VOLATILE = ("valid_life_time", "preferred_life_time", "tentative", "operstate", 
 
 
 def observe(host: ManagedHost) -> dict[str, Any]:
-    """Return everything that modules may change on a host, in a form that compares."""
-    wg, links, addresses, routes4, routes6, files, hashes, sysctls, rules, xfrm, filters = host.shell(SCRIPT).split(
-        "@@\n"
-    )
+    """Return everything that modules may change on a host, in a form that compares, as soon as the kernel is ready."""
+    listings: list[str] = []
+
+    def ready() -> bool:
+        listings[:] = host.shell(SCRIPT).split("@@\n")
+        return _have_local_routes(json.loads(listings[2]), json.loads(listings[4] or "[]"))
+
+    wait_until(ready, "IPv6 addresses have their routes in table local")
+    wg, links, addresses, routes4, routes6, files, hashes, sysctls, rules, xfrm, filters = listings
     own = [line.split("\t") for line in wg.splitlines()]
     return {
         # Of a peer's line all but handshake and counters.
@@ -81,6 +86,22 @@ def _public_keys(host: ManagedHost) -> set[str]:
     return {
         word for line in host.run("wg", "show", "all", "peers").splitlines() for word in line.split()
     }  # `wg show all preshared-keys` names the peers as well
+
+
+def _have_local_routes(links: list[dict[str, Any]], routes: list[dict[str, Any]]) -> bool:
+    """Return whether the kernel has done what it puts off until a worker of its own has time for it.
+
+    Linux makes the local route of a new IPv6 address in a work queue (net/ipv6/addrconf.c, addrconf_dad_work), under a
+    lock that others may hold.
+    """
+    local = {route["dst"] for route in routes if route.get("table") == "local"}
+    return all(
+        address["local"] in local
+        for link in links
+        if "UP" in link["flags"]
+        for address in link["addr_info"]
+        if address["family"] == "inet6"
+    )
 
 
 def _steady(entry: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def _change_then_again(
     assert not again.changed, f"{step} again: {again.output}"
     assert foretold_again.diff == again.diff, f"{step} again"
     assert again.diff["before"] == again.diff["after"], f"{step} again: a diff without a change"
-    assert observe(host) == after, f"{step} again: changed the host and did not say so"
+    found = observe(host)
+    assert found == after, f"{step} again: changed the host and did not say so: {_differences(after, found)}"
 
     secrets |= secrets_of(host) | set(_preshared_keys(arguments))
     assert_no_secret((foretold, done, foretold_again, again), secrets)

@@ -15,9 +15,9 @@ EXEMPT, OTHER_PORT = 2222, 7777
 HOSTS = {"host_encryption": True, "exempt_ports": [EXEMPT]}
 
 
-@pytest.mark.parametrize(
-    "closed", [False, pytest.param(True, marks=[pytest.mark.both, pytest.mark.long])], ids=["open", "closed"]
-)
+@pytest.mark.both
+@pytest.mark.long
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
 def test_nodes_talk_encrypted(cluster: EncryptedNodes, tmp_path: Path, closed: bool) -> None:
     n1, n2, n3 = cluster.nodes
     before = n1.source_check_drops()

@@ -21,10 +21,9 @@ def built(backend: str) -> Iterator[EncryptedNodes]:
         yield cluster
 
 
-@pytest.mark.parametrize(
-    ("family", "size"),
-    [pytest.param("ipv4", 8941, marks=[pytest.mark.both, pytest.mark.long]), ("ipv6", 8921)],
-)
+@pytest.mark.both
+@pytest.mark.long
+@pytest.mark.parametrize(("family", "size"), [("ipv4", 8941), ("ipv6", 8921)])
 def test_largest_packet_passes_whole(cluster: EncryptedNodes, tmp_path: Path, family: str, size: int) -> None:
     n1, n2 = cluster.nodes
     cluster.phased(endpoint_family=family, **CLOSED)

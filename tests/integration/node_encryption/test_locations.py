@@ -31,6 +31,8 @@ def sites(backend: str) -> Iterator[LocatedNodes]:
         yield cluster
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path) -> None:
     n1, n2, n3, n4 = sites.nodes
     sites.reset()

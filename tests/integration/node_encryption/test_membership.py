@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from encrypted_nodes import CLOSED, EncryptedNodes
 from wire_capture import PLAIN_POD, WIREGUARD
 
 PLAIN_N3 = {"n3": {"enabled": False}}
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_a_node_is_switched_off_and_on(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     with (
@@ -45,6 +48,8 @@ def test_a_node_is_switched_off_and_on(cluster: EncryptedNodes, tmp_path: Path) 
             assert set(wire.kinds()) == {WIREGUARD}
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_nodes_are_added_left_out_and_removed(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     cluster.phased([n1, n2], **CLOSED)

@@ -100,6 +100,8 @@ def test_switched_over_one_by_one_nodes_understand_each_other(cluster: Encrypted
     assert answered == [[2, 2, 2]] * 3
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_keys_changed_over_one_by_one_nodes_understand_each_other(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     answered = []

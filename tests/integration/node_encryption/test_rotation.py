@@ -22,6 +22,8 @@ def keys(cluster: EncryptedNodes, device: str) -> set[str]:
 
 
 @pytest.mark.plays
+@pytest.mark.both
+@pytest.mark.long
 def test_keys_are_changed_without_loss_and_without_plain_text(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     assert_ok(cluster.converge(**EVERYTHING))

@@ -31,7 +31,9 @@ def drops(cluster: EncryptedNodes) -> list[int]:
     return [node.source_check_drops() for node in cluster.nodes]
 
 
-@pytest.mark.parametrize("value", [0, 1, pytest.param(2, marks=[pytest.mark.both, pytest.mark.long])])
+@pytest.mark.both
+@pytest.mark.long
+@pytest.mark.parametrize("value", [0, 1, 2])
 def test_whatever_the_source_check_of_the_underlay(cluster: EncryptedNodes, value: int) -> None:
     n1, n2, n3 = cluster.nodes
     wanted = {f"ipv4/conf/{name}/rp_filter": value for name in ("all", "eth0")}

@@ -69,6 +69,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return {name: (value, after[name]) for name, value in before.items() if after[name] != value}
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_each_thing_that_was_changed_is_mended(cluster: EncryptedNodes) -> None:
     n1 = cluster.nodes[0]
     plan = cluster.phased(**CLOSED).plan

@@ -24,6 +24,8 @@ def verdicts(play: Play) -> dict[str, str]:
     }
 
 
+@pytest.mark.both
+@pytest.mark.long
 def test_cluster_is_looked_at_broken_disabled_and_removed(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     assert_ok(cluster.converge())

@@ -12,7 +12,7 @@ from encrypted_nodes import EncryptedNodes
 from mesh_lab import assert_ok
 from node_cluster import Node
 
-pytestmark = [pytest.mark.plays]
+pytestmark = [pytest.mark.plays, pytest.mark.both, pytest.mark.long]
 
 VIP, CLIENT = "10.99.0.1", "10.98.0.1"
 PORT = 7777

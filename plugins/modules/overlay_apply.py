@@ -89,8 +89,8 @@ options:
   nftables:
     description:
       - What is forwarded, dropped, masqueraded and clamped, by interface, in an nftables table of our own,
-        C(inet wirewright_overlay). An interface that is not named is left alone, an empty mapping removes what there
-        is of it; that of an interface that is removed goes with it.
+        C(inet wirewright_overlay), and for C(mark_arp) in C(arp wirewright_overlay). An interface that is not named is
+        left alone, an empty mapping removes what there is of it; that of an interface that is removed goes with it.
       - C(forward) is a list of pairs C(iif) and C(oif) between which packets are accepted. That opens no other firewall.
       - C(isolate) drops what goes from the interface to itself, but for the networks in C(isolate_except).
       - C(masquerade) is a list of networks (C(source)) that get the address of this host where they leave it by another
@@ -99,6 +99,8 @@ options:
       - C(set_mark) is a list of marks for packets that come in. C(mark) is a value or C(value/mask); C(iif), C(not_iif)
         (a list), C(saddr), C(daddr) (lists), C(l4proto), C(udp_dport) and C(ct_mark) say for which. With C(connection) the
         mark is that of the connection.
+      - C(mark_arp) gives ARP packets of the addresses in C(saddr) the mark C(mark), so that a host with C(rp_filter) and
+        C(src_valid_mark) answers those whose packets it would send by another interface.
       - C(closed) drops what should go through the interface and does not. C(ways) is V(in), V(out) or both;
         C(networks) are those of the pods, C(except) lets some of them pass; C(interfaces) are those of this host's own
         pods. C(hosts) are other hosts, with which only the tunnel's own packets (C(ports), C(mark)), ESP (C(ipsec)) and

@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Read our table, plan, act, and read again, all by nft(8): the edge where plans meet the kernel.
+"""Read our tables, plan, act, and read again, all by nft(8): the edge where plans meet the kernel.
 
 This module is private to the collection.
 """
@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..reconcile import CREATE, DELETE, UPDATE, Operation, counts
@@ -74,13 +74,19 @@ def _back(listed: str, done: Sequence[Operation[Part]]) -> Back:
         return sorted((part for part in parts if part.key() not in touched), key=lambda part: part.key())
 
     def restore(operations: Sequence[Operation[Part]]) -> None:
-        current = read()
+        families = _families()
+        now = _list(families)
+        current = listing.parse(now) if now else ()
         if operations and others(current) == others(before):
-            _nft("-j", "-f", "-", text=listing.as_transaction(listed))
+            touched_families = sorted({*families, *(part.family for part in before)}, reverse=True)
+            _nft("-j", "-f", "-", text=listing.as_transaction(listed, touched_families))
         else:
             apply(current, operations)
 
-    return back_of(read, lambda: done, restore, lambda part: f"section {label(part)} of table {table.TABLE}")
+    def named(part: Part) -> str:
+        return f"section {label(part)} of table {table.table_name(part.family)}"
+
+    return back_of(read, lambda: done, restore, named)
 
 
 def _diff(operations: Sequence[Operation[Part]]) -> dict[str, list[str]]:
@@ -94,7 +100,7 @@ def _diff(operations: Sequence[Operation[Part]]) -> dict[str, list[str]]:
 
 
 def read(*, needed: bool = True) -> tuple[Part, ...]:
-    """Return what stands in our table; nothing where there is none.
+    """Return what stands in our tables; nothing where there are none.
 
     Raises OSError, and NoNftables: only if nftables are ``needed``, for a host without them has no table to remove.
     """
@@ -103,24 +109,36 @@ def read(*, needed: bool = True) -> tuple[Part, ...]:
 
 
 def _listed(*, needed: bool) -> str:
-    """Return our table as nft lists it in JSON, "" where there is none."""
+    """Return our tables as nft lists them in JSON, "" where there are none."""
     try:
-        exists = _exists()
+        families = _families()
     except NoNftables:
         if needed:
             raise
         return ""
-    return _nft("-j", "list", "table", table.FAMILY, table.NAME) if exists else ""
+    return _list(families)
+
+
+def _list(families: Iterable[str]) -> str:
+    return listing.joined(_nft("-j", "list", "table", family, table.NAME) for family in families)
 
 
 def snapshot() -> str:
-    """Return a transaction for `nft -f` that brings our whole table back as it is now, by hand or by us, or absent."""
-    listed = _nft("list", "table", table.FAMILY, table.NAME) if _exists() else ""
-    return f"add table {table.TABLE}\ndelete table {table.TABLE}\n{listed}"
+    """Return a transaction for `nft -f` that brings our tables back as they are now, by hand or by us, or absent.
+
+    A table of ARP that comes only later stays: where a kernel has none, to speak of it would be an error.
+    """
+    families = _families()
+    gone = [
+        f"{verb} table {table.table_name(family)}" for family in {table.INET, *families} for verb in ("add", "delete")
+    ]
+    return "\n".join([*gone, *(_nft("list", "table", family, table.NAME) for family in families), ""])
 
 
-def _exists() -> bool:
-    return f"table {table.TABLE}" in _nft("list", "tables").splitlines()
+def _families() -> list[str]:
+    """Return the families of the tables of ours that there are."""
+    tables = _nft("list", "tables").splitlines()
+    return [family for family in table.FAMILIES if f"table {table.table_name(family)}" in tables]
 
 
 def apply(current: Collection[Part], operations: Sequence[Operation[Part]]) -> int:

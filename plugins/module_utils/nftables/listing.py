@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..prefix import parse_prefix
 from . import words
-from .table import DORMANT, FAMILY, NAME, Hook, Part, Rule, Section, Stray, parse_chain_name
+from .table import DORMANT, HOOKS, NAME, Hook, Part, Rule, Section, Stray, parse_chain_name
 
 _VERDICTS = ("accept", "drop", "masquerade")
 CLAMP = "tcp option maxseg size set rt mtu"
@@ -31,14 +31,20 @@ _L4_NAMES: Mapping[str | int, str] = {socket.IPPROTO_ESP: "esp", socket.IPPROTO_
 _NOT_PARTS = ("metainfo", "table", "rule", "element")
 
 
+def joined(texts: Iterable[str]) -> str:
+    """Return one listing for those of several tables, "" for none."""
+    entries = [entry for text in texts for entry in json.loads(text)["nftables"]]
+    return json.dumps({"nftables": entries}) if entries else ""
+
+
 def parse(text: str) -> tuple[Part, ...]:
-    """Return the parts of our table. Raises ValueError where the text is no listing."""
+    """Return the parts of our tables. Raises ValueError where the text is no listing."""
     listed = json.loads(text)["nftables"]
-    rules: dict[str, list[Rule]] = {}
+    rules: dict[tuple[str, str], list[Rule]] = {}
     for found in _all(listed, "rule"):
         expressions = tuple(expression(item) for item in found.get("expr", ()))
-        rules.setdefault(found["chain"], []).append(Rule(expressions, found.get("comment", "")))
-    parts: list[Part] = [DORMANT for table in _all(listed, "table") if table.get("flags")]
+        rules.setdefault((found["family"], found["chain"]), []).append(Rule(expressions, found.get("comment", "")))
+    parts: list[Part] = [Stray(*DORMANT, table["family"]) for table in _all(listed, "table") if table.get("flags")]
     for entry in listed:
         for kind, found in entry.items():
             if kind not in _NOT_PARTS:
@@ -46,10 +52,12 @@ def parse(text: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def as_transaction(text: str) -> str:
-    """Return a transaction for `nft -j -f` after which our table is as a listing of it says; "" for no table."""
-    ours = {"family": FAMILY, "name": NAME}
-    commands: list[dict[str, Any]] = [{"add": {"table": ours}}, {"delete": {"table": ours}}]
+def as_transaction(text: str, families: Iterable[str]) -> str:
+    """Return a transaction for `nft -j -f` after which our tables of these families are as a listing of them says."""
+    commands: list[dict[str, Any]] = []
+    for family in families:
+        ours = {"family": family, "name": NAME}
+        commands += [{"add": {"table": ours}}, {"delete": {"table": ours}}]
     for entry in json.loads(text)["nftables"] if text else ():
         for kind, found in entry.items():
             if kind != "metainfo":  # a handle is the kernel's to give
@@ -61,13 +69,13 @@ def _all(listed: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [entry[kind] for entry in listed if kind in entry]
 
 
-def _part(kind: str, found: Mapping[str, Any], rules: Mapping[str, list[Rule]]) -> Part:
-    name = str(found["name"])
+def _part(kind: str, found: Mapping[str, Any], rules: Mapping[tuple[str, str], list[Rule]]) -> Part:
+    name, family = str(found["name"]), str(found["family"])
     known = parse_chain_name(name) if kind == "chain" else None
-    if known is None:
-        return Stray(kind, name)
-    hook = Hook(*(found.get(field, "") for field in ("type", "hook", "prio", "policy")))
-    return Section(*known, hook, tuple(rules.get(name, ())))
+    if known is None or HOOKS[known[1]].family != family:
+        return Stray(kind, name, family)
+    hook = Hook(found.get("type", ""), found.get("hook", ""), found.get("prio", 0), found.get("policy", ""), family)
+    return Section(*known, hook, tuple(rules.get((family, name), ())))
 
 
 def expression(found: Mapping[str, Any]) -> str:
@@ -130,7 +138,15 @@ _OPERATORS = {"==": "", "!=": "!= "}
 _MARK = {"meta": {"key": "mark"}}
 _CONNECTION_MARK = {"ct": {"key": "mark"}}
 _NUMBERS = ("udp dport", "tcp sport", "tcp dport")
-_ADDRESSES = ("ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr", "ct original ip saddr", "ct original ip6 saddr")
+_ADDRESSES = (
+    "arp saddr ip",
+    "ip saddr",
+    "ip daddr",
+    "ip6 saddr",
+    "ip6 daddr",
+    "ct original ip saddr",
+    "ct original ip6 saddr",
+)
 
 
 def network(text: str) -> str:

@@ -13,6 +13,7 @@ from . import words
 from .checks import Checks
 
 _FIELDS = ("mark", "iif", "not_iif", "saddr", "daddr", "l4proto", "udp_dport", "ct_mark", "connection")
+_ARP_FIELDS = ("mark", "saddr")
 L4_PROTOCOLS = ("esp", "udp", "tcp")
 
 
@@ -57,3 +58,21 @@ def set_mark(checks: Checks, where: str, raw: object) -> list[list[str]]:
                 statement = words.connection_mark(value) if of_connection else words.mark(value, mask)
                 rules.append([*matches, *addresses, *ends, statement])
     return rules
+
+
+def mark_arp(checks: Checks, where: str, raw: object) -> list[list[str]]:
+    """Return the rule of the option mark_arp: ARP packets of IPv4 addresses get a mark.
+
+    The kernel answers a request only where the way back to its sender leads by the interface it came in by, if rp_filter
+    is 1 there, and it looks that way up with the packet's mark (src_valid_mark).
+    """
+    if raw is None:
+        return []
+    entry = checks.mapping(where, raw, _ARP_FIELDS) or {}
+    value, mask = checks.mark(f"{where}.mark", entry.get("mark"))
+    networks = checks.networks(f"{where}.saddr", entry.get("saddr"))
+    if "ip6" in networks:
+        checks.wrong(f"{where}.saddr", networks["ip6"], "is of IPv6, which has no ARP; leave it out")
+    if not networks:
+        checks.wrong(where, "", "would mark every packet; say whose, by saddr")
+    return [[f"arp saddr ip {networks.get('ip', '')}", words.mark(value, mask)]]

@@ -14,7 +14,7 @@ from ..refusal import InvalidOptions
 from .checks import Checks, Options
 from .closed import closed
 from .listing import CLAMP, network
-from .marks import set_mark
+from .marks import mark_arp, set_mark
 from .table import (
     CLAMP_MSS,
     CLOSED_IN,
@@ -22,6 +22,7 @@ from .table import (
     FORWARD,
     HOOKS,
     ISOLATE,
+    MARK_ARP,
     MASQUERADE,
     SET_MARK,
     Section,
@@ -29,7 +30,7 @@ from .table import (
     section,
 )
 
-_PURPOSES = (FORWARD, ISOLATE, "isolate_except", MASQUERADE, CLAMP_MSS, SET_MARK, "closed", "keep")
+_PURPOSES = (FORWARD, ISOLATE, "isolate_except", MASQUERADE, CLAMP_MSS, SET_MARK, MARK_ARP, "closed", "keep")
 _VERSIONS = {4: "ip", 16: "ip6"}
 
 
@@ -72,6 +73,7 @@ class _Parser(Checks):
         if self.flag(f"{where}.clamp_mss", options.get(CLAMP_MSS)):
             rules[CLAMP_MSS] = [[f'{way} "{interface}"', "tcp flags syn", CLAMP] for way in ("iifname", "oifname")]
         rules[SET_MARK] = set_mark(self, f"{where}.set_mark", options.get(SET_MARK))
+        rules[MARK_ARP] = mark_arp(self, f"{where}.mark_arp", options.get(MARK_ARP))
         shut = closed(self, f"{where}.closed", interface, options.get("closed"))
         rules.update({CLOSED_IN: shut.incoming, CLOSED_OUT: shut.outgoing})
         return [section(interface, purpose, written) for purpose, written in rules.items() if written]

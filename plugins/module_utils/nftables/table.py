@@ -2,9 +2,10 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The table `inet wirewright_overlay`: what stands in it, what has to change, and the nft(8) text that does it. Pure.
+"""The tables `inet wirewright_overlay` and, for ARP alone, `arp wirewright_overlay`: what stands in them, what has to
+change, and the nft(8) text that does it. Pure.
 
-A section is one base chain that serves one purpose for one interface, so that several interfaces share the table and
+A section is one base chain that serves one purpose for one interface, so that several interfaces share a table and
 each is changed without a look at the others. Its policy is accept. As netfilter has it, a packet has to be accepted by
 every base chain of its hook: an accept of ours opens nothing that another table drops, and only a drop is final.
 
@@ -21,20 +22,22 @@ from typing import NamedTuple, Union
 
 from ..reconcile import Operation, reconcile, replay
 
-FAMILY, NAME = "inet", "wirewright_overlay"
-TABLE = f"{FAMILY} {NAME}"
+INET, ARP = "inet", "arp"
+FAMILIES = (INET, ARP)
+NAME = "wirewright_overlay"
 
 FORWARD, ISOLATE, MASQUERADE, CLAMP_MSS = "forward", "isolate", "masquerade", "clamp_mss"
-SET_MARK, CLOSED_IN, CLOSED_OUT = "set_mark", "closed_in", "closed_out"
+SET_MARK, MARK_ARP, CLOSED_IN, CLOSED_OUT = "set_mark", "mark_arp", "closed_in", "closed_out"
 
 
 class Hook(NamedTuple):
-    """Where a base chain hangs: type, hook, priority (linux/netfilter_ipv4.h, NF_IP_PRI_*), policy."""
+    """Where a base chain hangs: type, hook, priority (linux/netfilter_ipv4.h, NF_IP_PRI_*), policy, family of the table."""
 
     type: str
     hook: str
     priority: int
     policy: str = "accept"
+    family: str = INET
 
     def __str__(self) -> str:
         return f"type {self.type} hook {self.hook} priority {self.priority}; policy {self.policy};"
@@ -48,6 +51,8 @@ HOOKS = {
     MASQUERADE: Hook("nat", "postrouting", 100),
     # Behind destination NAT (-100), so that what a service stands for is marked, and before routes are looked up.
     SET_MARK: Hook("filter", "prerouting", -90),
+    # No other family sees ARP, and what looks up a way for it comes after this hook (net/ipv4/arp.c, arp_process).
+    MARK_ARP: Hook("filter", "input", 0, family=ARP),
     # Before everything else that looks at packets; and behind source NAT, the last that sees them.
     CLOSED_IN: Hook("filter", "prerouting", -290),
     CLOSED_OUT: Hook("filter", "postrouting", 300),
@@ -82,6 +87,11 @@ class Section:
         return self.interface, self.purpose
 
     @property
+    def family(self) -> str:
+        """The family of the table that it stands in."""
+        return self.hook.family
+
+    @property
     def chain(self) -> str:
         """The name of the chain."""
         return chain_name(self.interface, self.purpose)
@@ -98,18 +108,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Stray:
-    """What stands in our table and is no section: `kind` and name as nft's delete takes them."""
+    """What stands in a table of ours and is no section: `kind` and name as nft's delete takes them."""
 
     kind: str
     name: str
+    family: str = INET
 
     def key(self) -> tuple[str, str]:
         """No interface, so that it sorts before all sections."""
-        return "", f"{self.kind} {self.name}"
+        return "", f"{self.family} {self.kind} {self.name}"
 
 
 Part = Union[Section, Stray]
-DORMANT = Stray("flags", "dormant")
+DORMANT = ("flags", "dormant")
 
 
 class WantedSections(NamedTuple):
@@ -121,6 +132,11 @@ class WantedSections(NamedTuple):
     interfaces: frozenset[str]
     sections: tuple[Section, ...]
     kept: frozenset[tuple[str, str]] = frozenset()
+
+
+def table_name(family: str) -> str:
+    """Return a table of ours as nft(8) takes it."""
+    return f"{family} {NAME}"
 
 
 def chain_name(interface: str, purpose: str) -> str:
@@ -177,35 +193,51 @@ def after(current: Collection[Part], wanted: WantedSections, interface: str) -> 
 
 def script(current: Collection[Part], operations: Sequence[Operation[Part]]) -> str:
     """Return one transaction for `nft -f -` that carries the operations out."""
-    lines = [f"add table {TABLE}"]  # wakes a dormant one, too
-    if not replay(current, operations):
-        return "\n".join([*lines, f"delete table {TABLE}", ""])
-    gone = [operation.before for operation in operations if operation.after is None]
+    left = replay(current, operations).values()
+    gone = [operation.before for operation in operations if operation.after is None and operation.before is not None]
     made = [operation.after for operation in operations if isinstance(operation.after, Section)]
-    sections = [part for part in (*gone, *made) if isinstance(part, Section)]
-    strays = [part for part in gone if isinstance(part, Stray) and part != DORMANT]
-    chains = [part.chain for part in sections] + [stray.name for stray in strays if stray.kind == "chain"]
-    lines += _clear(chains)
-    lines += [f"delete {stray.kind} {TABLE} {stray.name}" for stray in strays if stray.kind != "chain"]
-    return "\n".join([*lines, *_block(made), ""])
+    lines: list[str] = []
+    for family in FAMILIES:
+        going = [part for part in gone if part.family == family]
+        coming = [part for part in made if part.family == family]
+        if going or coming:
+            lines += _family_script(family, going, coming, empty=not any(part.family == family for part in left))
+    return "\n".join([*lines, ""])
+
+
+def _family_script(family: str, gone: Sequence[Part], made: Sequence[Section], *, empty: bool) -> list[str]:
+    lines = [f"add table {table_name(family)}"]  # wakes a dormant one, too
+    if empty:
+        return [*lines, f"delete table {table_name(family)}"]
+    strays = [part for part in gone if isinstance(part, Stray) and (part.kind, part.name) != DORMANT]
+    chains = [part.chain for part in (*gone, *made) if isinstance(part, Section)]
+    lines += _clear(family, chains + [stray.name for stray in strays if stray.kind == "chain"])
+    lines += [f"delete {stray.kind} {table_name(family)} {stray.name}" for stray in strays if stray.kind != "chain"]
+    return [*lines, *_block(family, made)]
 
 
 def load_script(sections: Sequence[Section]) -> str:
     """Return a transaction after which the sections are there, whatever there was of them before."""
-    return "\n".join([f"add table {TABLE}", *_clear([part.chain for part in sections]), *_block(sections), ""])
+    lines: list[str] = []
+    for family in FAMILIES:
+        own = [part for part in sections if part.family == family]
+        if own:
+            cleared = _clear(family, [part.chain for part in own])
+            lines += [f"add table {table_name(family)}", *cleared, *_block(family, own)]
+    return "\n".join([*lines, ""])
 
 
-def _clear(chains: Sequence[str]) -> list[str]:
+def _clear(family: str, chains: Sequence[str]) -> list[str]:
     # Added first, so that deleting succeeds; all are flushed before one is deleted, since rules may lead from one to
     # another; deleted rather than flushed, since a chain by hand may hang elsewhere.
     verbs = ("add", "flush", "delete")
-    return [f"{verb} chain {TABLE} {chain}" for verb in verbs for chain in chains]
+    return [f"{verb} chain {table_name(family)} {chain}" for verb in verbs for chain in chains]
 
 
-def _block(sections: Sequence[Section]) -> list[str]:
+def _block(family: str, sections: Sequence[Section]) -> list[str]:
     if not sections:
         return []
-    lines = [f"table {TABLE} {{"]
+    lines = [f"table {table_name(family)} {{"]
     for part in sections:
         lines += [f"    chain {part.chain} {{", f"        {part.hook}"]
         lines += [f'        {rule} comment "{rule.comment}"' for rule in part.rules]
@@ -216,7 +248,7 @@ def _block(sections: Sequence[Section]) -> list[str]:
 def label(part: Part) -> str:
     """Return the name of a part for people."""
     if isinstance(part, Stray):
-        return f"{part.kind} {part.name}, which somebody else put into table {TABLE}"
+        return f"{part.kind} {part.name}, which somebody else put into table {table_name(part.family)}"
     return f"{part.interface} {part.purpose}"
 
 

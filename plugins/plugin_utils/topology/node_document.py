@@ -48,6 +48,8 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settin
 # Until there is traffic, only a keepalive makes two nodes shake hands; seconds.
 _KEEPALIVE = 5
 _LOOSE_SOURCE_CHECK = "2"
+# What of the packet filter stays while packets of both kinds come in.
+_KEPT = ("set_mark", "mark_arp", "clamp_mss")
 
 
 def node_interfaces(plan: FleetPlan, name: str, host: HostPlan, device: Device, phase: str) -> list[InterfaceDocument]:
@@ -99,7 +101,7 @@ def _enabled(plan: FleetPlan, host: HostPlan, device: Device, own: Own, phase: s
         if retiring:
             # What the old device has closed stays closed, and lets pass what comes through the new one.
             shut = sections[plan.interface].pop("closed", None)
-            sections[retiring] = {"keep": ["set_mark", "clamp_mss"]}
+            sections[retiring] = {"keep": [*_KEPT]}
             if shut:
                 sections[retiring]["closed"] = {**shut, "interfaces": [*shut["interfaces"], plan.interface]}
         return {"nftables": sections, "temporary_sysctls": _loosened(own.steering)}
@@ -127,7 +129,7 @@ def _retired(interface: str) -> dict[str, Any]:
 
 def _leaving(interface: str, steering: Steering, phase: str) -> dict[str, Any]:
     if phase == RECEIVE:
-        keep = {"keep": ["set_mark", "clamp_mss"]}
+        keep = {"keep": [*_KEPT]}
         settled = steering.settled or steering.settled_for_pods
         return {"nftables": {interface: keep}, "temporary_sysctls": _loosened(steering)} if settled else {}
     if phase == FLIP:

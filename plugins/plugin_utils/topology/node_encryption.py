@@ -267,6 +267,7 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
         return HostPlan(None)
     extra, found = nodes.extras[member.name], nodes.discoveries[member.name]
     addresses = tuple(own.address for own in found.addresses)
+    through = (*found.pod_cidrs, *(addresses if nodes.encryption.host_encryption else ()))
     return HostPlan(
         public_key=member.public_key,
         addresses=tuple(
@@ -275,7 +276,7 @@ def _host_plan(nodes: NodeFleet, member: Member, mtu: int, ports: Mapping[str, i
         networks=tuple(str(network) for network in member.settings.networks),
         endpoints=member.endpoints,
         families=member.families,
-        device=device_of(member, mtu, ports, _sysctls(nodes, member, found.pod_cidrs)),
+        device=device_of(member, mtu, ports, _sysctls(nodes, member, through)),
         node=NodePlan(
             addresses,
             found.pod_cidrs,
@@ -317,9 +318,12 @@ def _family(address: str) -> int:
     return parse_prefix(address).family
 
 
-def _sysctls(nodes: NodeFleet, member: Member, pod_cidrs: Iterable[str]) -> dict[str, str]:
-    """Return what the source check of IPv4 needs (Linux, ip-sysctl: rp_filter, src_valid_mark)."""
-    if not any("." in cidr for cidr in pod_cidrs):
+def _sysctls(nodes: NodeFleet, member: Member, through: Iterable[str]) -> dict[str, str]:
+    """Return what the source check needs (Linux, ip-sysctl: rp_filter, src_valid_mark) where IPv4 goes through tunnels.
+
+    through: the node's own networks and addresses for which others have tunnels.
+    """
+    if not any("." in text for text in through):
         return _forwarding(nodes, member)
     found = {f"net/ipv4/conf/{member.settings.interface}/rp_filter": "2"}
     if nodes.encryption.host_encryption:

@@ -45,6 +45,11 @@ def sections(others: Mapping[str, HostPlan], device: Device, own: Own, phase: st
                 "udp_dport": device.listen_port,
             }
         ]
+        # Nor do answers to their ARP requests, for which the way back is looked up as well.
+        nodes = [address for name in sorted(others) for address in encrypted_addresses(name, others[name], encryption)]
+        arp = [address for address in nodes if "." in address]
+        if arp:
+            found["mark_arp"] = {"mark": steering.mark, "saddr": arp}
     if steering.profile == CILIUM:
         ready = [
             network

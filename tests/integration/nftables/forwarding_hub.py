@@ -182,8 +182,8 @@ class Net:
 
 
 def blocks(ruleset: str) -> list[str]:
-    """Return the chains of one table, sorted, with what holds them."""
-    return sorted(re.split(r"\n{2,}|(?<=\{)\n|\n(?=\})", ruleset.strip()))
+    """Return the chains of all tables, sorted, with what holds them."""
+    return sorted(re.split(r"\n{2,}|(?<=\{)\n|\n(?=\}|table )", ruleset.strip()))
 
 
 def _bound(kind: int, address: str, port: int) -> socket.socket:

@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
         {"source": "fd42::7/128", "oif": "eth0.100"},
     ],
     "clamp_mss": True,
+    "mark_arp": {"mark": "0x100000/0x100000", "saddr": ["192.0.2.2", "192.0.2.3", "192.0.2.9"]},
 }
 LESS: dict[str, Any] = {"forward": [{"iif": "wg0", "oif": "wg0"}], "masquerade": [{"source": "10.42.0.0/25"}]}
 NODE: dict[str, Any] = {
@@ -139,7 +140,7 @@ def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) 
     assert net.ruleset() == ""
 
 
-T = "inet wirewright_overlay"
+T, ARP = "inet wirewright_overlay", "arp wirewright_overlay"
 DAMAGE = {
     "rule deleted": f"flush chain {T} isolate_wg0",
     "rule added": f"add rule {T} isolate_wg0 tcp dport 22 accept",
@@ -159,6 +160,13 @@ DAMAGE = {
     ),
     "table asleep": f"add table {T} {{ flags dormant; }}",
     "table deleted": f"delete table {T}",
+    "table of ARP deleted": f"delete table {ARP}",
+    "table of ARP asleep": f"add table {ARP} {{ flags dormant; }}",
+    "chain of ARP hung elsewhere": (
+        f"flush chain {ARP} mark_arp_wg0\ndelete chain {ARP} mark_arp_wg0\n"
+        f"table {ARP} {{ chain mark_arp_wg0 {{ type filter hook output priority 7; }}; }}"
+    ),
+    "others added to the table of ARP": f"add chain {ARP} isolate_wg0\nadd set {ARP} mine {{ type ipv4_addr; }}",
     "everything flushed": "flush ruleset",
 }
 

@@ -14,7 +14,7 @@ from lab_hosts import Play
 from mesh_lab import assert_ok
 from wire_capture import PLAIN_POD, WIREGUARD
 
-pytestmark = [pytest.mark.plays]
+pytestmark = [pytest.mark.plays, pytest.mark.both, pytest.mark.long]
 
 
 def switched_over(play: Play) -> list[list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from encrypted_nodes import EncryptedNodes
+from encrypted_nodes import CLOSED, EncryptedNodes
 from forged_datagrams import listen, send_as
 from managed_host import wait_until
 from node_cluster import Node
@@ -87,6 +87,34 @@ def test_strict_check_drops_what_is_not_marked(cluster: EncryptedNodes) -> None:
     assert cluster.ping(n2, n1.ipv4, count=1) == 1
     # The mark is for the tunnel's packets alone: plain ones in the name of a node are not let in by it.
     assert_dropped(n1, lambda: send_as(cluster.external, n2.ipv4, n1.ipv4, b"forged"), "forged")
+
+
+@pytest.mark.both
+@pytest.mark.long
+def test_nodes_answer_each_other_on_the_link(cluster: EncryptedNodes) -> None:
+    n1, n2, _n3 = cluster.nodes
+    document = host_document(cluster.phased(host_encryption=True, **CLOSED).plan, "n2")
+    assert is_answered(n1, n2, n2.ipv4) and is_answered(n1, n2, n2.ipv6)
+    n2.run("nft", "delete", "table", "arp", "wirewright_overlay")
+    assert not is_answered(n1, n2, n2.ipv4), "n2 answers nobody to whom it would send through the tunnel"
+    assert n2.apply(**document).changed
+    assert is_answered(n1, n2, n2.ipv4)
+    cluster.phased(state="absent")
+    assert "wirewright" not in n2.run("nft", "list", "ruleset")
+    assert is_answered(n1, n2, n2.ipv4) and is_answered(n1, n2, n2.ipv6)
+
+
+def is_answered(asking: Node, asked: Node, address: str) -> bool:
+    """Let a node ask whether a neighbour is still there, as it does after half a minute, and return whether that answers."""
+    neighbour = ["neigh", "replace", address, "lladdr", asked.host.shell("cat /sys/class/net/eth0/address").strip()]
+    asking.run("ip", *neighbour, "dev", "eth0", "nud", "probe")
+    wait_until(lambda: "PROBE" not in _state_of(asking, address), "the kernel has asked three times")
+    return "REACHABLE" in _state_of(asking, address)
+
+
+def _state_of(asking: Node, address: str) -> str:
+    """Return what a node knows of a neighbour."""
+    return asking.run("ip", "neigh", "show", address, "dev", "eth0")
 
 
 def assert_dropped(node: Node, send: Callable[[], None], what: str) -> None:

@@ -129,14 +129,14 @@ def test_what_is_no_section_is_a_stray() -> None:
     entries = [
         {"metainfo": {"version": "1.0.6"}},
         {"table": {"family": "inet", "name": "wirewright_overlay", "flags": "dormant"}},
-        {"chain": {"name": "mine"}},
-        {"chain": {"name": "isolate_wg0"}},
-        {"set": {"name": "some"}},
-        {"ct helper": {"name": "ftp"}},
+        {"chain": {"family": "inet", "name": "mine"}},
+        {"chain": {"family": "inet", "name": "isolate_wg0"}},
+        {"set": {"family": "inet", "name": "some"}},
+        {"ct helper": {"family": "inet", "name": "ftp"}},
     ]
     dormant, *strays, section, some, helper = parse(json.dumps({"nftables": entries}))
     assert (dormant, strays, some, helper) == (
-        DORMANT,
+        Stray(*DORMANT),
         [Stray("chain", "mine")],
         Stray("set", "some"),
         Stray("ct helper", "ftp"),

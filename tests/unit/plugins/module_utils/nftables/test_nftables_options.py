@@ -96,7 +96,7 @@ def test_all_mistakes_are_told_at_once() -> None:
             "wg2": [],
         }
     )
-    known = "forward, isolate, isolate_except, masquerade, clamp_mss, set_mark, closed, keep"
+    known = "forward, isolate, isolate_except, masquerade, clamp_mss, set_mark, mark_arp, closed, keep"
     assert mistakes == [
         f"nftables.wg0: 'snat' is no option; write one of {known}",
         "nftables.wg0.forward[0]: 'eth0 to any' does not speak of wg0; name it as iif or as oif",
@@ -206,6 +206,13 @@ def test_closed_hosts_let_the_tunnel_s_own_packets_pass() -> None:
     assert with_ipsec["closed_out"][-2].startswith("icmpv6 type { mld") and "nd-neighbor-solicit" in str(with_ipsec)
 
 
+def test_arp_of_neighbours_is_one_set() -> None:
+    entry = {"mark": "0x100000/0x100000", "saddr": ["192.0.2.3", "192.0.2.2", "192.0.2.9"]}
+    assert rules(mark_arp=entry) == {
+        "mark_arp": ["arp saddr ip { 192.0.2.2/31, 192.0.2.9 } meta mark set meta mark | 0x100000"]
+    }
+
+
 def test_hosts_closed_to_pods_only() -> None:
     found = rules(closed={**CLOSED, "hosts": ["192.0.2.2", "fd00::2"], "pods": ["10.244.1.0/24"]})
     assert found["closed_in"] == rules(closed=CLOSED)["closed_in"]
@@ -230,20 +237,26 @@ def test_all_mistakes_in_marks_and_closures_are_told() -> None:
                     {"mark": "1"},
                     {"mark": "1", "l4proto": "ah"},
                 ],
+                "mark_arp": {"mark": "1", "saddr": ["192.0.2.2", "fd00::2"], "iif": "eth0"},
                 "closed": {"ways": ["up"], "networks": [], "hosts": ["192.0.2.2"], "ports": [0], "mark": "x"},
                 "keep": ["closed"],
             },
-            "wg1": {"clamp_mss": True, "keep": ["clamp_mss"]},
+            "wg1": {"clamp_mss": True, "keep": ["clamp_mss"], "mark_arp": {"mark": "1/2"}},
         }
     )
     assert mistakes == [
         "nftables.wg0.set_mark[0].mark: '0x200000/0x100000' is no mark; write one such as 0x100000/0x100000, within its mask",
         "nftables.wg0.set_mark[1]: '' would mark every packet; say which",
         "nftables.wg0.set_mark[2].l4proto: 'ah' is none of esp, udp, tcp",
+        "nftables.wg0.mark_arp: 'iif' is no option; write one of mark, saddr",
+        "nftables.wg0.mark_arp.saddr: 'fd00::2' is of IPv6, which has no ARP; leave it out",
         "nftables.wg0.closed.ways: 'up' is neither in nor out",
         "nftables.wg0.closed.networks: '' closes nothing; list the networks of the pods",
         "nftables.wg0.closed.ports: '0' is no port; write a number from 1 to 65535",
         "nftables.wg0.closed.mark: 'x' is no mark; write one such as 0x100000/0x100000, within its mask",
-        "nftables.wg0.keep: 'closed' is none of clamp_mss, forward, isolate, masquerade, set_mark, closed_in, closed_out",
+        "nftables.wg0.keep: 'closed' is none of clamp_mss, forward, isolate, masquerade, set_mark, mark_arp, "
+        "closed_in, closed_out",
+        "nftables.wg1.mark_arp.mark: '1/2' is no mark; write one such as 0x100000/0x100000, within its mask",
+        "nftables.wg1.mark_arp: '' would mark every packet; say whose, by saddr",
         "nftables.wg1.keep: 'clamp_mss' is asked for as well; say one of the two",
     ]

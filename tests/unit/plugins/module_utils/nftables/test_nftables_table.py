@@ -6,10 +6,12 @@ nft, below tests/integration/nftables."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.boot_files import UNIT, files, paths
+from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.listing import parse as listed
 from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
 from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.table import (
     DORMANT,
@@ -21,6 +23,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.table 
     WantedSections,
     chain_name,
     describe,
+    load_script,
     mark,
     parse_chain_name,
     plan,
@@ -85,9 +88,13 @@ def test_a_plan_leads_there_and_leaves_the_others(before: WantedSections, wanted
 
 
 def test_what_somebody_added_to_our_table_is_removed_and_woken() -> None:
-    current: list[Part] = [*HUB.sections, Stray("chain", "mine"), Stray("set", "some"), DORMANT]
+    current: list[Part] = [*HUB.sections, Stray("chain", "mine"), Stray("set", "some"), Stray(*DORMANT)]
     operations = plan(current, HUB)
-    assert {operation.before for operation in operations} == {Stray("chain", "mine"), Stray("set", "some"), DORMANT}
+    assert {operation.before for operation in operations} == {
+        Stray("chain", "mine"),
+        Stray("set", "some"),
+        Stray(*DORMANT),
+    }
     assert script(current, operations).splitlines() == [
         "add table inet wirewright_overlay",
         "add chain inet wirewright_overlay mine",
@@ -104,7 +111,7 @@ def test_what_another_interface_leans_on_stays_until_that_one_is_spoken_of(expre
     assert [operation.after for operation in plan(current, HUB)] == sorted(HUB.sections, key=Section.key)
     assert [operation.key() for operation in plan(current, MESH) if operation.after is None] == [
         ("wg1", "isolate"),
-        ("", "chain mine"),
+        ("", "inet chain mine"),
     ]
 
 
@@ -114,6 +121,46 @@ def test_without_sections_there_is_no_table() -> None:
         "add table inet wirewright_overlay\ndelete table inet wirewright_overlay\n"
     )
     assert "delete table" not in script((*HUB.sections, *MESH.sections), operations)
+
+
+ARP = parse({"wg0": {"clamp_mss": True, "mark_arp": {"mark": "7", "saddr": ["192.0.2.2"]}}})
+ARP_LINES = [
+    "table arp wirewright_overlay {",
+    "    chain mark_arp_wg0 {",
+    "        type filter hook input priority 0; policy accept;",
+]
+
+
+def test_arp_has_a_table_of_its_own_and_is_spoken_of_where_it_changes() -> None:
+    made = script((), plan((), ARP)).splitlines()
+    assert "add table inet wirewright_overlay" in made and "add table arp wirewright_overlay" in made
+    at = made.index(ARP_LINES[0])
+    assert made[at : at + 3] == ARP_LINES and made[at + 3].startswith(
+        "        arp saddr ip 192.0.2.2 meta mark set 0x7 "
+    )
+    without = parse({"wg0": {"clamp_mss": True}})
+    assert script(ARP.sections, plan(ARP.sections, without)).splitlines() == [
+        "add table arp wirewright_overlay",
+        "delete table arp wirewright_overlay",
+    ]
+    loaded = load_script(ARP.sections).splitlines()
+    assert loaded.index("delete chain arp wirewright_overlay mark_arp_wg0") < loaded.index(ARP_LINES[0])
+    assert " arp " not in load_script(without.sections)
+
+
+def test_a_chain_of_ours_in_the_wrong_table_is_a_stray() -> None:
+    entries = [
+        {"chain": {"family": "arp", "name": "isolate_wg0"}},
+        {"chain": {"family": "inet", "name": "mark_arp_wg0"}},
+    ]
+    found = listed(json.dumps({"nftables": entries}))
+    assert found == (Stray("chain", "isolate_wg0", "arp"), Stray("chain", "mark_arp_wg0"))
+    lines = script((*found, *ARP.sections), plan((*found, *ARP.sections), ARP)).splitlines()
+    deleted = [line for line in lines if line.startswith("delete ")]
+    assert sorted(deleted) == [
+        "delete chain arp wirewright_overlay isolate_wg0",
+        "delete chain inet wirewright_overlay mark_arp_wg0",
+    ]
 
 
 def test_a_transaction_clears_every_chain_before_it_fills_one() -> None:

@@ -171,7 +171,7 @@ def test_a_node_that_is_switched_off_leaves_when_the_others_have() -> None:
     off = known[2]._replace(variables={**known[2].variables, "enabled": False})
     plan = planned([*known[:2], off])
     found = {phase: host_document(plan, "n3", phase=phase) for phase in PHASES}
-    assert found[RECEIVE]["nftables"] == {"kwg0": {"keep": ["set_mark", "clamp_mss"]}}
+    assert found[RECEIVE]["nftables"] == {"kwg0": {"keep": ["set_mark", "mark_arp", "clamp_mss"]}}
     assert found[FLIP] == {}
     assert sorted(found[LEAVE]) == ["ip_routes", "ip_rules"] and routes(found[LEAVE]) == {}
     assert found[CLOSE]["interfaces"] == [{"name": "kwg0", "state": "absent"}]
@@ -188,6 +188,8 @@ def test_hosts_that_talk_encrypted() -> None:
     assert document["ip_routes"][1] == {"table": "7101", "protocol": "87", "purge": True, "routes": []}
     (mark,) = document["nftables"]["kwg0"]["set_mark"]
     assert (mark["saddr"], mark["udp_dport"]) == (["192.0.2.2", "fd00::2", "192.0.2.3", "fd00::3"], 51820)
+    arp = document["nftables"]["kwg0"]["mark_arp"]
+    assert arp == {"mark": mark["mark"], "saddr": ["192.0.2.2", "192.0.2.3"]}
     closed = document["nftables"]["kwg0"]["closed"]
     assert (closed["hosts"], closed["ports"], closed["tcp_ports"]) == (mark["saddr"], [51820], [22])
     assert document["interfaces"][0]["sysctls"]["net/ipv4/conf/all/src_valid_mark"] == "1"

@@ -100,7 +100,10 @@ THEN = document(
         {"name": "wg2", "state": "absent", "remove_private_key": True},
     ],
     preshared_keys={ALPHA["public_key"]: key("three"), GAMMA["public_key"]: key("four")},
-    nftables={"wg0": {"isolate": True, "clamp_mss": True}, "wg1": {"masquerade": [{"source": "10.45.0.0/24"}]}},
+    nftables={
+        "wg0": {"isolate": True, "clamp_mss": True},
+        "wg1": {"masquerade": [{"source": "10.45.0.0/24"}], "mark_arp": {"mark": "7", "saddr": ["192.0.2.2"]}},
+    },
     temporary_sysctls={},
     routes=[{"destination": "default", "dev": "wg1"}, {"destination": "10.10.0.0/16", "type": "throw"}],
     rules=[

@@ -197,6 +197,8 @@ def fail_at(step: int, options: Mapping[str, Any], *, ended: int = 0, then: str 
         return change()
 
     steps_of(when)
+    if ended:
+        signal.signal(ended, signal.SIG_DFL)  # below nohup(1) it would be ignored
     result = run_module("overlay_apply", options, False)
     return tried, result.output if result.rc or tried >= step else ""
 

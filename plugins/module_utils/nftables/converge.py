@@ -78,8 +78,8 @@ def _back(listed: str, done: Sequence[Operation[Part]]) -> Back:
         now = _list(families)
         current = listing.parse(now) if now else ()
         if operations and others(current) == others(before):
-            touched_families = sorted({*families, *(part.family for part in before)}, reverse=True)
-            _nft("-j", "-f", "-", text=listing.as_transaction(listed, touched_families))
+            concerned = sorted({*families, *(part.family for part in before)})
+            _nft("-j", "-f", "-", text=listing.as_transaction(listed, concerned))
         else:
             apply(current, operations)
 

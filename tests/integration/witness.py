@@ -92,13 +92,13 @@ def _have_local_routes(links: list[dict[str, Any]], routes: list[dict[str, Any]]
     """Return whether the kernel has done what it puts off until a worker of its own has time for it.
 
     Linux makes the local route of a new IPv6 address in a work queue (net/ipv6/addrconf.c, addrconf_dad_work), under a
-    lock that others may hold.
+    lock that others may hold: where nobody is asked whether the address is taken (NOARP), also while the link is down.
     """
     local = {route["dst"] for route in routes if route.get("table") == "local"}
     return all(
         address["local"] in local
         for link in links
-        if "UP" in link["flags"]
+        if {"UP", "NOARP"} & set(link["flags"])
         for address in link["addr_info"]
         if address["family"] == "inet6"
     )

@@ -17,13 +17,14 @@ Nodes are hosts of the lab ``cluster.lab``, so plays run on them; pods and x are
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,9 @@ from steady_ping import SteadyPing
 from wire_capture import Capture, Classifier
 
 T = TypeVar("T")
+
+# What the kernel says where no way leads, or one into a blackhole, to a prohibition or past a rule that drops.
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM)
 
 CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 
@@ -81,14 +85,21 @@ class Place:
         return call_in_thread(f"/run/netns/{self.netns}", function)
 
     def knock(self, address: str) -> None:
-        """Send datagrams that nobody waits for; whether they leave is seen on the wire."""
+        """Send datagrams that nobody waits for; whether they leave is seen on the wire.
+
+        They come from a port that also WireGuard may have, which makes them none of its packets.
+        """
 
         def send() -> None:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with socket.socket(family, socket.SOCK_DGRAM) as sender:
+                sender.bind(("", 51871))
                 for _turn in range(2):
-                    with suppress(OSError):  # no way leads there
+                    try:
                         sender.sendto(b"plain or not", (address, 9))
+                    except OSError as error:
+                        if error.errno not in _NO_WAY:
+                            raise
 
         self.quick(send)
 

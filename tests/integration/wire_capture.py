@@ -72,11 +72,12 @@ class Classifier:
     def _kind(self, protocol: int, payload: bytes, ends: tuple[str, str]) -> str:
         if protocol == _ESP:
             return ESP
-        if protocol == _UDP and self.wireguard_ports & set(struct.unpack_from("!HH", payload)):
-            return WIREGUARD
         networks = [ipaddress.ip_network(network) for network in self.pod_networks]
         if any(ipaddress.ip_address(end) in network for end in ends for network in networks):
             return PLAIN_POD
+        # A port that some socket was given by chance may be one of WireGuard's, but not both.
+        if protocol == _UDP and self.wireguard_ports.issuperset(struct.unpack_from("!HH", payload)):
+            return WIREGUARD
         return PLAIN_HOST if self.nodes.issuperset(ends) else OTHER
 
 

@@ -22,7 +22,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_m
     PHASES,
     RECEIVE,
 )
-from planned_nodes import CLOSED, DUAL, HOSTS, node, planned, routes, settled, silent
+from planned_nodes import CLOSED, DUAL, HOSTS, node, planned, pods, routes, settled, silent
 
 VARIANTS: dict[str, list[HostInput]] = {
     "plain": [node(1), node(2), node(3)],
@@ -201,6 +201,17 @@ def test_hosts_that_talk_encrypted() -> None:
     found = host_document(planned(exempt), "n1")
     assert "192.0.2.3/32" not in routes(found) and routes(found)["10.244.3.0/24"] == "kwg0"
     assert found["nftables"]["kwg0"]["set_mark"][0]["saddr"] == ["192.0.2.2"]
+    assert found["nftables"]["kwg0"]["mark_arp"]["saddr"] == ["192.0.2.2"]
+
+
+def test_source_check_of_nodes_whose_pods_have_ipv6_alone() -> None:
+    plain = planned([node(number, DUAL, pod_cidrs=[pods(number)[1]]) for number in (1, 2)])
+    assert not host_document(plain, "n1")["interfaces"][0].get("sysctls")
+    hosts = planned([node(number, {**DUAL, **HOSTS}, pod_cidrs=[pods(number)[1]]) for number in (1, 2)])
+    assert host_document(hosts, "n1")["interfaces"][0]["sysctls"] == {
+        "net/ipv4/conf/kwg0/rp_filter": "2",
+        "net/ipv4/conf/all/src_valid_mark": "1",
+    }
 
 
 def test_excluded_networks_and_single_pods() -> None:

@@ -20,36 +20,36 @@ demo-shell: ## Open a shell in a lab host: make demo-shell HOST=h1
 demo-clean: ## Remove the demo's hosts with all their processes and files.
 	@$(LAB) down
 
-test: ## Set up and run everything: lint, unit tests, gates, integration, kernel and Molecule tests.
+test: ## Install what the tests need and run all tiers, as the CI does.
 	@.ci/test
 
 venv: ## Install packages, make .venv and the collection links.
 	@.ci/setup
 
-lint: ## Run every linter.
+lint: ## Run the linters and standard sessions of nox: make lint TEST=codeqa
 	@.ci/test lint -- $(TEST)
 
-unit: ## Run the tests that need neither root nor network: make unit TEST='tests/unit/test_docs.py -k links'
+unit: ## Run the tests that need no root and no network: make unit TEST='tests/unit/test_docs.py -k links'
 	@.ci/test unit -- $(TEST)
 
 integration: ## Run the tests against lab hosts, as root.
 	@.ci/test integration -- $(TEST)
 
-kernel: ## Run the tests on real kernel WireGuard, in a virtual machine where this kernel has none.
+kernel: ## Run the tests on kernel WireGuard and ESP, in a virtual machine if this kernel lacks them.
 	@WIREWRIGHT_LONG=1 .ci/test kernel -- $(TEST)
 
-gates: ## Run what the Ansible community expects of a release: sanity, build, import, old and new versions.
+gates: ## Check a release: ansible-test sanity, build, import, plays with old and new versions.
 	@.ci/test gates -- $(TEST)
 
 molecule: ## Run the Molecule scenarios in containers.
 	@WIREWRIGHT_LONG=1 .ci/test molecule -- $(TEST)
 
-fresh: ## Run the demo and the tests of some tiers on a new Debian: make fresh TEST='lint unit'
+fresh: ## Run the demo and some tests on a newly made Debian.
 	@.ci/test fresh -- $(TEST)
 
-benchmark: venv ## Measure against wg and ip, on this machine.
+benchmark: venv ## Compare the speed with wg and ip on this machine.
 	@for part in tests/benchmark/[a-z]*.py; do echo "== $$part"; .venv/bin/python $$part || exit 1; done
 
 clean: demo-clean ## Remove the demo and everything that was made in this checkout.
-	@rm -rf .venv .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output dist
+	@rm -rf .venv .cache .nox .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Namespaces for tests that change a machine, so that this one is not changed, and reports of their steps.
+"""Namespaces for tests that would change this machine, and reports of their steps.
 
-`enter` runs a program in mount, network and process namespaces of its own; its way out is a user-space network
-(slirp4netns), which needs no rule, bridge or switch on the machine. When the program ends, or whoever started it,
-everything in there ends with it.
+`enter` runs a program in mount, network and process namespaces of its own, connected through a user-space network
+(slirp4netns), which needs no rule, bridge or sysctl on the machine. When the program or its parent ends, all processes in
+the namespaces end.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-PACKAGES = ["iproute2", "mmdebstrap", "slirp4netns", "util-linux"]
 MMDEBSTRAP = ["mmdebstrap", "--quiet", "--variant=minbase"]
 PASSED = "passed"
 SKIPPED = "skipped"
 _NS_GET_MNTNS_ID = 0x8008B705  # linux/nsfs.h
-_RESOLVER = "10.0.2.3"  # slirp4netns has one there, which asks the machine's
+_RESOLVER = "10.0.2.3"  # of slirp4netns, which forwards to the resolver of the machine
 
 
 class Failed(Exception):
-    """A step failed; says which."""
+    """A step failed; the text names it."""
 
 
 @dataclass
@@ -45,7 +44,7 @@ class Step:
 
 @dataclass
 class Report:
-    """A junit report, kept on disk as it grows."""
+    """A junit report, written after each group."""
 
     path: Path
     suite: ElementTree.Element = field(default_factory=lambda: ElementTree.Element("testsuite"))
@@ -68,31 +67,14 @@ class Report:
 
 
 def check(argv: list[str], **options: object) -> None:
-    """Run a command; raise Failed when it does."""
+    """Run a command; raise Failed if it fails."""
     code = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False, **options).returncode  # type: ignore[call-overload]
     if code:
         raise Failed(f"exit code {code}: {' '.join(argv)}")
 
 
-def install(packages: list[str]) -> None:
-    """Install the Debian packages that are missing."""
-    shown = subprocess.run(
-        ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *packages],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    there = {line.split()[1] for line in shown.splitlines() if line.startswith("installed ")}
-    missing = [package for package in packages if package not in there]
-    if missing:
-        print(f"installing {' '.join(missing)}", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        check(["apt-get", "update", "--quiet=2"], env=quiet)
-        check(["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *missing], env=quiet)
-
-
 def enter(argv: list[str]) -> int:
-    """Run a program in new namespaces; return its exit code. It has to call `settle_in` first."""
+    """Run a program in new namespaces; return its exit code. The program has to call `settle_in` first."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     unshare = ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child"]
     with lowest_mount_namespace():
@@ -119,7 +101,7 @@ def enter(argv: list[str]) -> int:
 
 
 def settle_in() -> None:
-    """Be the first process of the namespaces, give them a network, and /run, /sys and /dev/shm of their own."""
+    """Set up the namespaces as their first process: network, /run, /sys and /dev/shm."""
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     _reap_the_rest()
     for kind, options, place in (
@@ -138,7 +120,7 @@ def settle_in() -> None:
     else:
         check(["mount", "--bind", str(resolver), str(target)])
     check(["ip", "link", "set", "lo", "up"])
-    for _ in range(100):
+    for _attempt in range(100):
         if subprocess.run(["ip", "route", "show", "default"], capture_output=True, check=True).stdout:
             return
         time.sleep(0.1)
@@ -147,7 +129,7 @@ def settle_in() -> None:
 
 @contextlib.contextmanager
 def lowest_mount_namespace() -> Iterator[None]:
-    """Stay meanwhile on the processor that gives the lowest numbers to mount namespaces.
+    """Run on the processor that gives the lowest numbers to mount namespaces.
 
     A mount namespace can be kept by a file (`unshare --mount=FILE`, as the lab does) only in one with a lower number,
     and since Linux 6.18 every processor has a range of numbers of its own.
@@ -156,7 +138,7 @@ def lowest_mount_namespace() -> Iterator[None]:
     def number(processor: int) -> int:
         os.sched_setaffinity(0, {processor})
         done = subprocess.run(["unshare", "--mount", sys.executable, "-c", program], capture_output=True, check=False)
-        return int(done.stdout or 0)  # 0 on kernels that do not tell, which number them in order
+        return int(done.stdout or 0)  # 0 on kernels without the ioctl, which number them in order
 
     program = (
         "import fcntl\nwith open('/proc/self/ns/mnt') as file:\n"
@@ -171,7 +153,7 @@ def lowest_mount_namespace() -> Iterator[None]:
 
 
 def _reap_the_rest() -> None:
-    """Go on in a child: the first process of a PID namespace inherits orphans, and has to wait for them."""
+    """Continue in a child: the first process of a PID namespace inherits orphans, and has to wait for them."""
     child = os.fork()
     while child:
         ended, status = os.wait()
@@ -181,12 +163,12 @@ def _reap_the_rest() -> None:
 
 def mmdebstrap(release: str, target: Path, *options: str) -> None:
     """Make an archive with the root of a small Debian system."""
-    part = target.with_name(f"part-{target.name}")  # what was cut short must not be taken for whole
+    part = target.with_name(f"part-{target.name}")  # an interrupted run must not leave a partial archive
     check([*MMDEBSTRAP, *proxies(), *options, release, str(part)])
     part.replace(target)
 
 
 def proxies() -> list[str]:
-    """Return the proxies of this machine's apt, which mmdebstrap does not look at."""
+    """Return the proxies of this machine's apt, which mmdebstrap does not read."""
     dump = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True).stdout
     return [f"--aptopt={line}" for line in dump.splitlines() if re.match(r'Acquire::https?::Proxy "[^"]', line)]

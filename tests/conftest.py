@@ -1,9 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all tests share: the backend they run on, and a lab host of their own.
+"""Fixtures of all tests: the backend, and lab hosts.
 
-A test that takes the fixture ``backend`` runs on the one that ``--backend`` names. Marked ``both``, it is part of the
+A test with the fixture ``backend`` runs on the backend that ``--backend`` names. Marked ``both``, it is part of the
 integration tier (wireguard-go) and of the kernel tier (kernel WireGuard) alike.
 """
 
@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backend",
         choices=["userspace", "kernel"],
         default="userspace",
-        help="what serves WireGuard interfaces: wireguard-go, or the kernel (default: %(default)s)",
+        help="backend of WireGuard interfaces: wireguard-go or the kernel (default: %(default)s)",
     )
-    parser.addoption("--long", action="store_true", help="also what takes minutes in the virtual machine")
+    parser.addoption("--long", action="store_true", help="also run tests that take minutes in the virtual machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,7 +50,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def lab_of_two(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The two hosts h1 and h2 that tests take turns in; each leaves them as it found them."""
+    """The hosts h1 and h2, which tests use in turn; each test leaves them unchanged."""
     if os.geteuid() != 0:
         pytest.skip("lab hosts are network namespaces, and those need root")
     from lab_hosts import Lab
@@ -62,7 +62,7 @@ def lab_of_two(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 @pytest.fixture
 def host(lab_of_two: Lab) -> Iterator[ManagedHost]:
-    """h1, without anything of an earlier test."""
+    """h1, reset after the previous test."""
     from managed_host import ManagedHost
 
     managed = ManagedHost(lab_of_two, "h1")
@@ -73,7 +73,7 @@ def host(lab_of_two: Lab) -> Iterator[ManagedHost]:
 
 @pytest.fixture
 def other_host(lab_of_two: Lab) -> Iterator[ManagedHost]:
-    """h2, a neighbour of ``host``."""
+    """h2, on the same link as ``host``."""
     from managed_host import ManagedHost
 
     managed = ManagedHost(lab_of_two, "h2")

@@ -1,7 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-test, in a home of its own: its virtual environments are kept there, and pip comes from the registry,
-once for all of them."""
+"""ansible-test in a home directory of its own, which keeps its virtual environments. pip comes from the registry once."""
 
 from __future__ import annotations
 
@@ -14,14 +13,14 @@ from gate.session import CACHE, Session
 
 HOME = CACHE / "home"
 
-# Which version of pip ansible-test wants, it knows alone; it would fetch a script that installs it from a web server.
+# Print the version of pip that ansible-test wants. By itself it would download a script that installs pip.
 ASK_FOR_PIP = """
 from types import SimpleNamespace
 from ansible_test._internal.python_requirements import get_venv_packages
 print(get_venv_packages(SimpleNamespace(version="3.11"))["pip"])
 """
 GET_PIP = '''\
-"""Give a virtual environment pip: tell it where there is one."""
+"""Make pip available in a virtual environment, from a directory."""
 
 import pathlib
 import sysconfig
@@ -34,7 +33,7 @@ def run(session: Session, programs: Path, *arguments: str) -> None:
     """Run ansible-test of these programs on a copy of the checkout."""
     _prepare_home(session, programs)
     places = dict.fromkeys(str(path.parent) for path in interpreters().values())
-    # Interpreters before anything of their names that only starts another one.
+    # Interpreters before programs of the same names that only start another one.
     path = ":".join([str(programs), *places, os.environ["PATH"]])
     session.run(programs / "ansible-test", *arguments, cwd=copies.checkout(), env={"HOME": str(HOME), "PATH": path})
 
@@ -44,7 +43,7 @@ def _prepare_home(session: Session, programs: Path) -> None:
     script = HOME / f".ansible/test/cache/get_pip_{version.replace('.', '_')}.py"
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(GET_PIP.format(place=str(pip_place(session, version))))
-    # ansible-test passes no PIP_* on; what pip is to know has to be in files of the home.
+    # ansible-test removes PIP_* variables; settings of pip have to be in files of the home directory.
     for name in (".config/pip", ".pip", ".cache/pip"):
         link, target = HOME / name, Path.home() / name
         if target.is_dir() and not link.exists():

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of the collection: the checkout as ansible-test wants to see it, and what a user installs."""
+"""Copies of the collection: the checkout at the path that ansible-test needs, and what a user installs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ INSTALLED = CACHE / "installed"
 SHIPPED = ("meta", "playbooks", "plugins", "roles")
 PAPERS = (
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "FILES.json",
     "LICENSES",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
     "changelogs",
     "docs",
 )
@@ -33,7 +35,7 @@ _made: dict[str, Path] = {}
 
 @functools.cache
 def checkout() -> Path:
-    """Return a copy of what git knows or would add, at the path of a collection. Unchanged files keep their times."""
+    """Return a copy of all files that git does not ignore, at the path of a collection. Unchanged files keep their times."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -44,7 +46,7 @@ def checkout() -> Path:
     wanted = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
     copy = TREE / PLACE
     copy.mkdir(parents=True, exist_ok=True)
-    # Tools ask git what belongs to a collection, and would be told by the checkout that the copy is ignored.
+    # Tools ask git for the files of a collection, and the repository of the checkout ignores the copy.
     subprocess.run(["git", "init", "--quiet", copy], check=True)
     for path in sorted(copy.rglob("*"), reverse=True):
         name = str(path.relative_to(copy))
@@ -74,9 +76,9 @@ def artefact(session: Session) -> Path:
 
 
 def installed(session: Session) -> Path:
-    """Install the archive, prove it whole, and return the collections path, stripped to what a collection must have.
+    """Install the archive, verify it, and return the collections path, reduced to what a collection must have.
 
-    What runs from there runs without tests, documents, or anything else of the checkout.
+    Plays from there run without tests, documents, or anything else of the checkout.
     """
     if "installed" in _made:
         return _made["installed"]

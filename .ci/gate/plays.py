@@ -26,7 +26,7 @@ from gate.session import CACHE, DEVELOPMENT, ROOT, GateFailed, GateSkipped, Sess
 
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
-# What a user has who sets nothing but what ansible-core will have as its default, and wants to hear of everything.
+# The defaults of ansible-core, those of a later release included, with all deprecation warnings.
 SETTINGS = {
     "ANSIBLE_DEPRECATION_WARNINGS": "true",
     "ANSIBLE_HOME": str(CACHE / "ansible-home"),
@@ -75,7 +75,7 @@ def new_lab(purpose: str) -> Lab:
 
 
 def witness_mesh(session: Session, lab: Lab, hosts: list[str], interface: str) -> None:
-    """Have every host ping every other through an interface, and wg confirm the handshakes."""
+    """Ping from every host to every other one through an interface, and check the handshakes with wg."""
     show = ("ip", "-o", "-4", "addr", "show", "dev", interface, "scope", "global")
     addresses = {}
     for host in hosts:
@@ -120,12 +120,12 @@ def _site(session: Session, programs: Path, *, all_again: bool = False) -> None:
         around("wirewright.overlay.lab_up")
         player.play_until_unchanged("wirewright.overlay.site")
         witness_mesh(session, lab, ["h1", "h2", "h3"], "wg0")
-        around("wirewright.overlay.remove", "-e", "overlay_remove_keys=true")
+        around("wirewright.overlay.remove", "-e", "overlay_remove_keys=true overlay_remove_confirm=vpn")
         around("wirewright.overlay.lab_down")
 
 
 def importing_project(session: Session) -> None:
-    """Somebody else's project uses the role beside its own; nothing of ours gets in the way of theirs."""
+    """A project of somebody else uses the role beside its own roles, without collisions."""
     hosts = ["cart", "front", "stock"]
     project = CACHE / "importing_project"
     shutil.rmtree(project, ignore_errors=True)
@@ -177,7 +177,7 @@ def pyroute2_versions(session: Session) -> None:
             shown = session.run(*lab.enter(host), "ip", "-o", "addr", "show", "dev", "wg1")
             peers = session.run(*lab.enter(host), "wg", "show", "wg1", "allowed-ips")
             if "10.99.0.1/24" not in shown or "fd99::1/64" not in shown or "10.99.0.2/32" not in peers:
-                raise GateFailed(f"{host}: wg1 is not as asked for")
+                raise GateFailed(f"{host}: wg1 differs from its options")
         player.play_until_unchanged(modules, "-e", "state=absent")
         for host in per_host:
             session.run(*lab.enter(host), "ip", "link", "show", "wg1", accept=(1,))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Python interpreters of this machine, and virtual environments that are made once and kept."""
+"""Python interpreters of this machine, and virtual environments that are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Version = tuple[int, int]
 OLDEST_TARGET: Version = (3, 9)
 NEWEST_TARGET: Version = (3, 13)
 
-# Where interpreters live that are not on PATH, or are there only as shims.
+# Directories of interpreters that are not on PATH, or only as shims.
 KNOWN_PLACES = (
     ".pyenv/versions/*/bin",
     ".local/share/uv/python/*/bin",
@@ -56,7 +56,7 @@ def _version(name: str) -> Version:
 
 
 def choose(oldest: Version, newest: Version = (3, 99), *, prefer_newest: bool = False) -> Version:
-    """Return a version in a range that this machine has; a gate without one is skipped."""
+    """Return a version in a range that this machine has; without one the gate is skipped."""
     fitting = [version for version in interpreters() if oldest <= version <= newest]
     if not fitting:
         there = ", ".join(text(version) for version in interpreters())
@@ -69,10 +69,10 @@ def text(version: Version) -> str:
 
 
 def pip_place(session: Session, version: str = PIP) -> Path:
-    """Return a directory to import pip from. One does for all interpreters; to install pip into each takes seconds."""
+    """Return a directory to import pip from: one for all interpreters, because installing pip takes seconds."""
     place = CACHE / "pip" / version
     if not place.exists():
-        part = CACHE / "pip" / f"part-{version}"  # what was cut short must not be taken for whole
+        part = CACHE / "pip" / f"part-{version}"  # an interrupted run must not leave a partial copy
         shutil.rmtree(part, ignore_errors=True)
         options = ("--disable-pip-version-check", "--quiet", "--no-input", "--no-deps", "--no-compile")
         session.run(DEVELOPMENT / "python", "-m", "pip", "install", *options, "--target", part, f"pip=={version}")
@@ -81,13 +81,13 @@ def pip_place(session: Session, version: str = PIP) -> Path:
 
 
 def environment(session: Session, name: str, version: Version, *requirements: str) -> Path:
-    """Return the directory of programs of a virtual environment; made again when anything it is made from changes."""
+    """Return the directory of programs of a virtual environment, which is made again when its inputs change."""
     path = CACHE / "venv" / f"{name}-py{text(version)}"
     stamp = path / "made-from"
     wanted = "\n".join([str(path), str(interpreters()[version]), *requirements])
     if not (stamp.exists() and stamp.read_text() == wanted):
         session.run(interpreters()[version], "-m", "venv", "--clear", "--without-pip", path)
-        # Most of what comes is never imported.
+        # Most of the packages is never imported.
         pip = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-input", "--no-compile")
         session.run(path / "bin/python", *pip, *requirements, env={"PYTHONPATH": str(pip_place(session))})
         stamp.write_text(wanted)
@@ -97,7 +97,7 @@ def environment(session: Session, name: str, version: Version, *requirements: st
 def newest_core(session: Session) -> Path:
     """Return the programs of the newest ansible-core that the registry has, pre-releases included.
 
-    What comes next has to work before it is there. The registry is asked once a day.
+    The collection has to work with a release before that is published. The registry is queried once a day.
     """
     answer = CACHE / "newest-ansible-core"
     python = max(interpreters())
@@ -107,7 +107,7 @@ def newest_core(session: Session) -> Path:
         replies = [session.run(*ask, *more, env=env) for more in (["--ignore-requires-python"], [])]
         matches = [re.search(r"^ansible-core \((\S+)\)$", reply, re.MULTILINE) for reply in replies]
         if not all(matches):
-            raise GateFailed("the registry does not say which ansible-core is the newest")
+            raise GateFailed("the registry does not report the newest ansible-core")
         answer.write_text(" ".join(match[1] for match in matches if match))
     newest, usable = answer.read_text().split()
     if newest != usable:

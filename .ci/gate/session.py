@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a gate has in hand: commands whose output is kept in a log, and two ways to end early."""
+"""The session of a gate: commands whose output is logged, and exceptions that end the gate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DEVELOPMENT = ROOT / ".venv/bin"
 
 
 class GateFailed(Exception):
-    """The gate stays closed; the text says why."""
+    """The gate failed; the text is the reason."""
 
 
 class GateSkipped(Exception):
-    """This machine has not what the gate needs; the text says what."""
+    """This machine lacks what the gate needs; the text names it."""
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
         log.write_text("")
 
     def note(self, text: str) -> None:
-        """Put a line into the log."""
+        """Write a line to the log."""
         with self.log.open("a") as file:
             file.write(f"{text}\n")
 
@@ -61,7 +61,7 @@ class Session:
                 timeout=timeout,
             )
         except subprocess.TimeoutExpired as error:
-            raise GateFailed(f"no end after {timeout:.0f} s: {' '.join(words)[:200]}") from error
+            raise GateFailed(f"time-out after {timeout:.0f} s: {' '.join(words)[:200]}") from error
         self.note(done.stdout)
         if done.returncode not in accept:
             raise GateFailed(f"exit code {done.returncode}: {' '.join(words)[:200]}")

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build a lab of hosts out of Linux namespaces, look at it, and take it away without a trace.
+"""Build a lab of hosts from Linux namespaces, inspect it, and remove it without a trace.
 
-A lab host has its own network, mount and uts namespace. Its files are the machine's, seen through an overlay on
-/etc, /var, /root and /tmp, and an empty /run; so what is written in a lab host stays in the lab. Hosts are joined
-by veth pairs to a bridge in a network namespace that belongs to the lab; the machine's own network is not touched.
+A lab host has its own network, mount and uts namespace. It sees the machine's files through an overlay on /etc, /var,
+/root and /tmp, and an empty /run; what it writes stays in the lab. veth pairs connect the hosts to a bridge in a network
+namespace of the lab; the machine's own network is not touched.
 
     echo '{"lab": "demo", "hosts": {"h1": {"addresses": ["192.0.2.11/24"], "mtu": 1500}}}' | lab.py up
     lab.py list
@@ -13,8 +13,8 @@ by veth pairs to a bridge in a network namespace that belongs to the lab; the ma
     lab.py down --lab demo --host h1
     lab.py down --lab demo
 
-`up` adds what is missing and repairs what is broken; hosts that it is not told of stay as they are.
-`up` and `down` print one line of JSON with `changed`, and tell on standard error what they did.
+`up` adds what is missing and repairs what is broken; hosts that are not in the document stay as they are.
+`up` and `down` print one line of JSON with `changed`, and report on standard error what they did.
 Files: one tmpfs per lab on /run/wirewright-lab/LAB, network namespaces /run/netns/ww-LAB-HOST. Needs root, Python
 3.9, iproute2 and util-linux.
 """
@@ -59,7 +59,7 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--host", action="append", help="only this host; may be repeated")
     command.set_defaults(run=run_down)
 
-    command = commands.add_parser("reach", help="show who reaches whom; exit code 1 if somebody does not")
+    command = commands.add_parser("reach", help="show which hosts reach each other; exit code 1 if one does not")
     command.add_argument("--lab", default="demo")
     command.add_argument("--interface", default="wg0")
     command.add_argument("--deadline", type=int, default=8, help="seconds to wait for an answer (8)")
@@ -72,7 +72,7 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND")
     command.set_defaults(run=run_enter)
 
-    command = commands.add_parser("list", help="show labs, their hosts, and the prefix that leads into each")
+    command = commands.add_parser("list", help="show labs, their hosts, and the command prefix that enters each")
     command.add_argument("--lab")
     command.add_argument("--json", action="store_true")
     command.set_defaults(run=run_list)
@@ -86,36 +86,38 @@ def run_up(options: argparse.Namespace) -> int:
         raise LabError(f"the lab is no JSON document: {error}") from error
     lab, hosts = parse(document)
     with locked():
-        told = up(lab, hosts)
-    return tell(told)
+        result = up(lab, hosts)
+    return report(result)
 
 
 def run_down(options: argparse.Namespace) -> int:
     with locked():
-        told = down(named_lab(options.lab), options.host)
-    return tell(told)
+        result = down(named_lab(options.lab), options.host)
+    return report(result)
 
 
-def tell(told: dict[str, Any]) -> int:
-    """Print the result for programs, and what it means for people."""
-    for done, hosts in told.items():
+def report(result: dict[str, Any]) -> int:
+    """Print the result for programs, and a summary for people."""
+    for done, hosts in result.items():
         if isinstance(hosts, list) and hosts:
-            print(f"lab {told['lab']}: {done} {' '.join(hosts)}", file=sys.stderr)
-    print(json.dumps(told))
+            print(f"lab {result['lab']}: {done} {' '.join(hosts)}", file=sys.stderr)
+    print(json.dumps(result))
     return 0
 
 
 def run_reach(options: argparse.Namespace) -> int:
-    ways = measure(named_lab(options.lab), options.interface, options.deadline)
-    print(json.dumps([asdict(way) for way in ways]) if options.json else table(ways))
-    return 1 if any(way.problem for way in ways) else 0
+    directions = measure(named_lab(options.lab), options.interface, options.deadline)
+    print(json.dumps([asdict(direction) for direction in directions]) if options.json else table(directions))
+    return 1 if any(direction.problem for direction in directions) else 0
 
 
 def run_enter(options: argparse.Namespace) -> int:
     lab = named_lab(options.lab)
     if not lab.is_whole(options.host):
         raise LabError(f"lab {lab.name} has no host {options.host}; it has: {' '.join(lab.hosts()) or 'none'}")
-    argv = [*lab.enter(options.host), *(options.argv or [os.environ.get("SHELL", "/bin/sh")])]
+    # A shell ends with the exit code of its last command, which is no failure of "enter".
+    shell = ["sh", "-c", '"$1"; exit 0', "sh", os.environ.get("SHELL", "/bin/sh")]
+    argv = [*lab.enter(options.host), *(options.argv or shell)]
     os.execvp(argv[0], argv)  # noqa: S606
 
 

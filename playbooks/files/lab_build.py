@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the hosts of a lab, repair them, and join them to the lab's bridge."""
+"""Make and repair the hosts of a lab, and connect them to its bridge."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from lab_gateway import plan_lan, translate
-from lab_model import NETNS, SWITCH, Host, Lab, batch, is_namespace, port_name, run, show
+from lab_model import NETNS, SWITCH, Host, Lab, LabError, batch, is_namespace, port_name, run, show
 from lab_remove import remove
 
 OVERLAID = ("etc", "var", "root", "tmp")
 
-# Runs in the new namespaces, with the host's name and directory. /run comes last, because it hides that directory;
-# what is mounted below /run is let go first, or this host would keep other labs' namespaces alive.
+# Runs in the new namespaces, with the host's name and directory. /run comes last, because it hides that directory.
+# Mounts below /run are released first: this host would keep the namespaces of other labs.
 FURNISH = r"""
 name=$1 home=$2 overlaid=$3
 cd /
@@ -43,18 +44,18 @@ done
 
 
 def up(lab: Lab, hosts: list[Host]) -> dict[str, Any]:
-    """Make every host as wanted; return what had to be done."""
-    told: dict[str, list[str]] = {"created": [], "repaired": [], "updated": []}
+    """Bring every host to its desired state; return what changed."""
+    result: dict[str, list[str]] = {"created": [], "repaired": [], "updated": []}
     if not os.path.ismount(lab.home):
         lab.home.mkdir(mode=0o755, exist_ok=True)
-        # Private, because the kernel keeps a mount namespace by a file only where mounts do not propagate.
+        # Private: the kernel keeps a mount namespace by a file only on a mount that does not propagate.
         run("mount", "-t", "tmpfs", "-o", "mode=755", "wirewright-lab", str(lab.home))
         run("mount", "--make-private", str(lab.home))
     missing = [host for host in hosts if not lab.is_whole(host.name)]
     broken = [name for name in lab.traces() if name in {host.name for host in missing}]
     remove(lab, broken)
     for host in missing:
-        told["repaired" if host.name in broken else "created"].append(host.name)
+        result["repaired" if host.name in broken else "created"].append(host.name)
     switch = NETNS / lab.netns(SWITCH)
     if not is_namespace(switch):
         switch.unlink(missing_ok=True)
@@ -66,12 +67,12 @@ def up(lab: Lab, hosts: list[Host]) -> dict[str, Any]:
         for behind in dict.fromkeys(host.behind for host in hosts):
             changed |= wire(lab, behind, [host for host in hosts if host.behind == behind], pool)
     changed |= {host.name for host in hosts if host.nat and translate(lab, host)}
-    told["updated"] = sorted(changed - {host.name for host in missing})
+    result["updated"] = sorted(changed - {host.name for host in missing})
     for host in hosts:
         if host.name in changed or not lab.record(host.name).exists():
             spec = {"addresses": host.addresses, "mtu": host.mtu, "behind": host.behind, "kind": host.kind}
             lab.record(host.name).write_text(json.dumps(spec), encoding="utf-8")
-    return {"changed": any(told.values()), "lab": lab.name, **told}
+    return {"changed": any(result.values()), "lab": lab.name, **result}
 
 
 def furnish(lab: Lab, host: Host) -> None:
@@ -87,11 +88,39 @@ def furnish(lab: Lab, host: Host) -> None:
     uts.touch()
     inside = ["unshare", f"--mount={mounts}", f"--uts={uts}", "--propagation", "slave", "--"]
     script = ["sh", "-ec", FURNISH, "sh", host.name, str(home), " ".join(OVERLAID)]
-    run("nsenter", f"--net={net}", "--", *inside, *script)
+    on_some_processor(["nsenter", f"--net={net}", "--", *inside, *script], [mounts, uts])
+
+
+def on_some_processor(argv: list[str], kept: list[Path]) -> None:
+    """Run a command that keeps new namespaces by files, on another processor where the kernel refuses to.
+
+    A file can keep a mount namespace only if the number of that namespace is higher than the number of the one around it
+    (fs/namespace.c, mnt_ns_loop). Since Linux 6.18 each processor has a range of numbers of its own.
+    """
+    allowed = os.sched_getaffinity(0)
+    refused: LabError | None = None
+    try:
+        for processor in (None, *range(os.cpu_count() or 1)):
+            try:
+                if processor is not None:
+                    os.sched_setaffinity(0, {processor})  # of this thread and of what it starts
+                run(*argv)
+                return
+            except OSError:  # a processor that this process may not use
+                continue
+            except LabError as error:
+                if "Invalid argument" not in str(error):
+                    raise
+                refused = error
+                for path in filter(is_namespace, kept):
+                    run("umount", str(path))
+    finally:
+        os.sched_setaffinity(0, allowed)
+    raise refused or LabError("this process may run on no processor")
 
 
 def wire(lab: Lab, behind: str, hosts: list[Host], pool: ThreadPoolExecutor) -> set[str]:
-    """Join hosts to their bridge and give them their addresses; return the names of those that needed it."""
+    """Connect hosts to their bridge and set their addresses; return the names of those that changed."""
     switch, bridge = lab.segment(behind)
     ports = {link["ifname"]: link for link in show(switch)}
     if not behind and bridge not in ports:
@@ -101,7 +130,7 @@ def wire(lab: Lab, behind: str, hosts: list[Host], pool: ThreadPoolExecutor) -> 
     for host, links in zip(hosts, pool.map(lambda host: show(lab.netns(host.name)), hosts)):
         here = {link["ifname"]: link for link in links}
         port, card = ports.get(port_name(host.name), {}), here.get("eth0", {})
-        if bool(port) != bool(card):  # one end has been renamed or moved: a new cable is simpler than a search
+        if bool(port) != bool(card):  # one end was renamed or moved: a new cable is simpler than a search
             batch([f"link del {port_name(host.name)}"] if port else [], switch)
             batch(["link del eth0"] if card else [], lab.netns(host.name))
             port, card = {}, {}
@@ -117,7 +146,7 @@ def wire(lab: Lab, behind: str, hosts: list[Host], pool: ThreadPoolExecutor) -> 
 
 
 def plan_cable(lab: Lab, host: Host, port: dict[str, Any]) -> list[str]:
-    """Return the `ip` commands that bring the switch's end of a host's cable to what is wanted."""
+    """Return the `ip` commands for the switch's end of a host's cable."""
     name = port_name(host.name)
     commands = []
     if not port:
@@ -129,14 +158,14 @@ def plan_cable(lab: Lab, host: Host, port: dict[str, Any]) -> list[str]:
 
 
 def plan_settings(lab: Lab, host: Host, card: dict[str, Any], loopback: dict[str, Any]) -> list[str]:
-    """Return the `ip` commands that bring a host's links and addresses to what is wanted."""
+    """Return the `ip` commands for a host's links and addresses."""
     commands = []
     if "UP" not in loopback["flags"]:
         commands.append("link set lo up")
     if card.get("mtu") != host.mtu or "UP" not in card.get("flags", []):
         commands.append(f"link set eth0 mtu {host.mtu} up")
     present = {f"{entry['local']}/{entry['prefixlen']}" for entry in card.get("addr_info", [])}
-    # Only what an earlier `up` gave is taken back; other addresses on the link are not ours.
+    # Remove only addresses that an earlier `up` added; others on the link are unmanaged.
     given = lab.read_record(host.name).get("addresses", [])
     stale = [address for address in given if address in present and address not in host.addresses]
     commands += [f"addr del {address} dev eth0" for address in stale]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes a lab host lead to others: a bridge of its own for those behind it, and translation of their addresses."""
+"""Gateways of a lab: a bridge for the hosts behind one, and translation of their addresses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from lab_model import Host, Lab, run
 
 TABLE = "wirewright_lab"
-# What nobody behind the gateway asked for is dropped, as routers do. Were it let in to the gateway itself, it would leave
-# an entry in the table of connections, and keep its port from a host that calls the same peer later.
+# Drop packets that nobody behind the gateway requested, as routers do. If the gateway accepted them itself, each would leave
+# a conntrack entry, which would take the port from a host that sends to the same peer later.
 RULES = f"""
 table ip {TABLE} {{
     chain outgoing {{ type nat hook postrouting priority 100; oifname "eth0" masquerade; }}
@@ -26,7 +26,7 @@ table ip {TABLE} {{
 
 
 def plan_lan(lab: Lab, host: Host, here: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the `ip` commands that give a host its bridge, and its way out through the host it is behind.
+    """Return the `ip` commands that give a host its bridge, and a default route through the host it is behind.
 
     here: the host's links by name, as `ip -j address` shows them.
     """
@@ -47,7 +47,7 @@ def plan_lan(lab: Lab, host: Host, here: dict[str, dict[str, Any]]) -> list[str]
 
 
 def translate(lab: Lab, host: Host) -> bool:
-    """Make a gateway forward and translate; return whether it did not yet."""
+    """Make a gateway forward and translate; return whether that changed anything."""
     inside = ["ip", "netns", "exec", lab.netns(host.name)]
     if f"table ip {TABLE}" in run(*inside, "nft", "list", "tables").splitlines():
         return False

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab is: its names and places, its wanted hosts, and the few commands that all parts share."""
+"""The model of a lab: its names and paths, its desired hosts, and the commands that all parts use."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ NETNS = Path("/run/netns")
 SWITCH = "net"  # the lab's own namespace, where the bridge lives
 HOST, GATEWAY, SITE = "host", "gateway", "site"
 
-# A lab's name has no hyphen, so that ww-LAB-HOST can be read in one way only.
+# A lab's name has no hyphen, so that ww-LAB-HOST is unambiguous.
 LAB_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class LabError(Exception):
-    """What the user or the machine has to put right, as one sentence."""
+    """A mistake of the user or a failure of the machine, as one sentence."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """One wanted lab host: its name, its underlay addresses with prefix length, and its link's MTU.
+    """One desired lab host: its name, its underlay addresses with prefix length, and its link's MTU.
 
-    lan: the host's address, with prefix length, on a bridge of its own, to which hosts are joined that say they are
-    `behind` it; these have it as their default gateway (`via`). nat: hides them behind its own addresses, as routers at
-    home do. kind: SITE for a machine that only stands for a network behind a host, and is managed by nobody.
+    lan: the host's address, with prefix length, on a bridge of its own. Hosts `behind` it are connected to that bridge, and
+    have it as their default gateway (`via`). nat: translate their addresses to its own, as home routers do. kind: SITE for a
+    machine that represents a network behind a host, and is not managed.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Lab:
-    """Where one lab keeps its namespaces and files."""
+    """The namespaces and files of one lab."""
 
     name: str
 
@@ -68,24 +68,24 @@ class Lab:
         return [NETNS / self.netns(host), self.home / host / "mnt", self.home / host / "uts"]
 
     def record(self, host: str) -> Path:
-        """Return the file with what the host was made from; written last, so it says that the host is whole."""
+        """Return the file with what the host was made from; written last, so that it marks a whole host."""
         return self.home / host / "host.json"
 
     def enter(self, host: str) -> list[str]:
-        """Return the command prefix that leads into a host."""
+        """Return the command prefix that enters a host."""
         net, mounts, uts = self.namespaces(host)
         return ["nsenter", f"--net={net}", f"--mount={mounts}", f"--uts={uts}", "--"]
 
     def segment(self, behind: str) -> tuple[str, str]:
-        """Return the network namespace and the bridge that hosts behind another one are joined to, else the lab's."""
+        """Return the network namespace and the bridge for hosts behind another one, by default those of the lab."""
         return (self.netns(behind), "lan") if behind else (self.netns(SWITCH), "br0")
 
     def managed(self) -> list[str]:
-        """Return the hosts that are neither gateways nor stand for a network."""
+        """Return the hosts that are neither gateways nor sites."""
         return [name for name in self.hosts() if self.read_record(name).get("kind", HOST) == HOST]
 
     def read_record(self, host: str) -> dict[str, Any]:
-        """Return what the host was made from, or nothing."""
+        """Return the values that the host was made from, empty without any."""
         try:
             return dict(json.loads(self.record(host).read_text(encoding="utf-8")))
         except (OSError, ValueError):
@@ -95,7 +95,7 @@ class Lab:
         return self.record(host).exists() and all(map(is_namespace, self.namespaces(host)))
 
     def traces(self) -> list[str]:
-        """Return the name of every host, the switch included, of which anything is there."""
+        """Return the name of every host, and of the switch, that has a namespace or a directory."""
         prefix = self.netns("")
         found = {path.name[len(prefix) :] for path in NETNS.glob(f"{prefix}*")}
         if self.home.is_dir():
@@ -107,7 +107,7 @@ class Lab:
 
 
 def run(*argv: str, stdin: str | None = None) -> str:
-    """Run a command and return its output; a failure is a LabError with what it said."""
+    """Run a command and return its output; a failure is a LabError with its error output."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{' '.join(argv[:6])}: {done.stderr.strip() or f'exit code {done.returncode}'}")
@@ -115,14 +115,14 @@ def run(*argv: str, stdin: str | None = None) -> str:
 
 
 def batch(lines: Iterable[str], netns: str | None = None) -> None:
-    """Give all lines to one `ip` process, in a network namespace or in the machine's own."""
+    """Run `ip -batch`, in a network namespace or in the machine's own."""
     script = "\n".join(lines)
     if script:
         run("ip", *(["-n", netns] if netns else []), "-batch", "-", stdin=script)
 
 
 def is_namespace(path: Path) -> bool:
-    """Tell whether a file keeps a namespace, and is not just an empty file where one should be."""
+    """Return whether a file keeps a namespace; an empty file in its place does not."""
     try:
         return path.stat().st_dev == os.stat("/proc/self/ns/net").st_dev
     except OSError:
@@ -131,7 +131,7 @@ def is_namespace(path: Path) -> bool:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Keep a second run out. The lock is the directory itself, and goes with the last lab."""
+    """Hold the lock of all labs: the directory itself, which is removed with the last lab."""
     while True:
         RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
         lock = os.open(RUN, os.O_RDONLY | os.O_DIRECTORY)
@@ -153,7 +153,7 @@ def locked() -> Iterator[None]:
 
 
 def parse(document: Any) -> tuple[Lab, list[Host]]:
-    """Check the wanted lab; raise LabError with every mistake in it."""
+    """Validate the document; raise LabError with every mistake in it."""
     if not isinstance(document, dict) or not isinstance(document.get("hosts"), dict):
         raise LabError('the lab must be a JSON object like {"lab": "demo", "hosts": {"h1": {"addresses": []}}}')
     lab = named_lab(document.get("lab"))
@@ -170,7 +170,7 @@ def parse(document: Any) -> tuple[Lab, list[Host]]:
     depths = _depths({host.name: host.behind for host in hosts}, mistakes)
     if mistakes:
         raise LabError("; ".join(mistakes))
-    # Who others are behind comes first.
+    # Gateways before the hosts behind them.
     return lab, sorted(
         (replace(host, via=via.get(host.behind, "")) for host in hosts), key=lambda host: depths[host.name]
     )
@@ -180,12 +180,12 @@ def _depths(behind: dict[str, str], mistakes: list[str]) -> dict[str, int]:
     """Return how many hosts or gateways each one is behind, one after the other."""
     depths = {}
     for name in behind:
-        way = [name]
-        while (outer := behind.get(way[-1], "")) and outer not in way:
-            way.append(outer)
+        path = [name]
+        while (outer := behind.get(path[-1], "")) and outer not in path:
+            path.append(outer)
         if outer:
-            mistakes.append(f"{name}: it is behind itself, by way of {', '.join(way[1:]) or name}")
-        depths[name] = len(way)
+            mistakes.append(f"{name}: it is behind itself, through {', '.join(path[1:]) or name}")
+        depths[name] = len(path)
     return depths
 
 
@@ -230,7 +230,7 @@ def _addresses(name: str, wanted: Any, mistakes: list[str], owners: dict[Any, st
 
 
 def _first_of(name: str, text: Any, mistakes: list[str]) -> str:
-    """Return the first address of a network, with its length; nothing where there is no network."""
+    """Return the first address of a network, with its length; empty without a network."""
     try:
         network = ipaddress.ip_network(text) if text else None
     except ValueError as error:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure who reaches whom over an overlay interface: handshake age, round-trip time, path MTU."""
+"""Measure which hosts reach each other over an overlay interface: handshake age, round-trip time, path MTU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADERS = {4: 20 + 8, 6: 40 + 8}  # IP and ICMP echo
 
 @dataclass(frozen=True)
 class End:
-    """One host's end of the overlay, as the host itself tells it."""
+    """One host's end of the overlay, as the host itself reports it."""
 
     host: str
     addresses: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class End:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One direction between two hosts, to one address; without a `problem` it works."""
+class Direction:
+    """From one host to one address of another one; it works if `problem` is empty."""
 
     source: str
     target: str
@@ -46,27 +46,27 @@ class Way:
     problem: str = ""
 
 
-def measure(lab: Lab, interface: str, deadline: int) -> list[Way]:
+def measure(lab: Lab, interface: str, deadline: int) -> list[Direction]:
     """Probe every host's overlay addresses from every other host, many at the same time."""
     hosts = lab.managed()
     if len(hosts) < 2:
-        raise LabError(f"lab {lab.name} has {len(hosts)} hosts; it takes two to reach each other")
+        raise LabError(f"lab {lab.name} has {len(hosts)} hosts; two are needed")
     with ThreadPoolExecutor(64) as pool:
         ends = list(pool.map(lambda host: read_end(lab, host, interface), hosts))
-        ways: list[Way] = []
-        # One direction after the other: initiations that cross can cost WireGuard's retry of five seconds.
+        directions: list[Direction] = []
+        # Not both at once: handshake initiations that cross can cost WireGuard's retry of five seconds.
         for pairs in (combinations(ends, 2), combinations(reversed(ends), 2)):
             jobs = [(source, target, address) for source, target in pairs for address in target.addresses or ("-",)]
-            ways += pool.map(lambda job: probe(lab, *job, deadline=deadline), jobs)
-        # Afterwards, because the probes are what makes hosts shake hands.
+            directions += pool.map(lambda job: probe(lab, *job, deadline=deadline), jobs)
+        # Afterwards, because the probes start the handshakes.
         ages = dict(zip(hosts, pool.map(lambda host: handshake_ages(lab, host, interface), hosts)))
     keys = {end.host: end.public_key for end in ends}
-    ways.sort(key=lambda way: (hosts.index(way.source), hosts.index(way.target)))
-    return [judge(way, ages[way.source], keys[way.target]) for way in ways]
+    directions.sort(key=lambda direction: (hosts.index(direction.source), hosts.index(direction.target)))
+    return [judge(direction, ages[direction.source], keys[direction.target]) for direction in directions]
 
 
 def read_end(lab: Lab, host: str, interface: str) -> End:
-    """Ask a host for its interface. `wg show dump` would hand out its private key as well, so it is not used."""
+    """Read the interface of a host. Not with `wg show dump`, which prints its private key."""
     inside = lab.enter(host)
     try:
         (link,) = json.loads(run(*inside, "ip", "-j", "address", "show", "dev", interface))
@@ -77,22 +77,22 @@ def read_end(lab: Lab, host: str, interface: str) -> End:
     return End(host, addresses, link["mtu"], key, "" if addresses else f"{interface} has no address")
 
 
-def probe(lab: Lab, source: End, target: End, address: str, *, deadline: int) -> Way:
+def probe(lab: Lab, source: End, target: End, address: str, *, deadline: int) -> Direction:
     """Ping an address and find the largest packet that passes there unfragmented."""
-    way = Way(source.host, target.host, address)
+    direction = Direction(source.host, target.host, address)
     for end in (source, target):
         if end.problem:
-            return replace(way, problem=f"{end.host}: {end.problem}")
-    # The first of two answers waits for the handshake; the other one tells the round-trip time.
+            return replace(direction, problem=f"{end.host}: {end.problem}")
+    # The first of two answers waits for the handshake; the other one has the round-trip time.
     times = ping(lab, source.host, address, deadline, "-c", "2", "-i", "0.05")
     if not times:
-        return replace(way, problem=f"no answer within {deadline} s")
+        return replace(direction, problem=f"no answer within {deadline} s")
     mtu = path_mtu(lab, source, address)
-    return replace(way, round_trip_ms=min(times), mtu=mtu, problem="" if mtu else "only small packets pass")
+    return replace(direction, round_trip_ms=min(times), mtu=mtu, problem="" if mtu else "only small packets pass")
 
 
 def path_mtu(lab: Lab, source: End, address: str) -> int | None:
-    """Return the size of the largest packet that passes; one question when that is the interface's MTU."""
+    """Return the size of the largest packet that passes; a single ping if that is the interface's MTU."""
     family = ipaddress.ip_address(address).version
 
     def passes(size: int) -> bool:
@@ -111,37 +111,47 @@ def path_mtu(lab: Lab, source: End, address: str) -> int | None:
 
 
 def ping(lab: Lab, host: str, address: str, deadline: int, *options: str) -> list[float]:
-    """Return the round-trip times of the answers that came before the deadline."""
+    """Return the round-trip times of the answers before the deadline."""
     argv = [*lab.enter(host), "ping", "-n", "-w", str(deadline), *options, address]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return [float(found) for found in ROUND_TRIP.findall(done.stdout)]
 
 
 def handshake_ages(lab: Lab, host: str, interface: str) -> dict[str, int | None]:
-    """Return the seconds since the last handshake by peer's public key, None where there was none yet."""
+    """Return the seconds since the last handshake by peer's public key, None for no handshake yet."""
     try:
-        told = run(*lab.enter(host), "wg", "show", interface, "latest-handshakes").split()
+        shown = run(*lab.enter(host), "wg", "show", interface, "latest-handshakes").split()
     except LabError:
         return {}
     now = time.time()
-    return {key: max(0, round(now - int(when))) if int(when) else None for key, when in zip(told[::2], told[1::2])}
+    return {key: max(0, round(now - int(when))) if int(when) else None for key, when in zip(shown[::2], shown[1::2])}
 
 
-def judge(way: Way, ages: dict[str, int | None], key: str) -> Way:
-    """Add the handshake to a way. To a host that is no peer it leads over another host, and has none."""
-    if way.problem or key not in ages:
-        return way
+def judge(direction: Direction, ages: dict[str, int | None], key: str) -> Direction:
+    """Add the age of the handshake. A direction to a host that is no peer leads over another host, and has none."""
+    if direction.problem or key not in ages:
+        return direction
     if ages[key] is None:
-        return replace(way, problem="answers come, but around the tunnel: no handshake")
-    return replace(way, handshake_age=ages[key])
+        return replace(direction, problem="answers arrive outside the tunnel: no handshake")
+    return replace(direction, handshake_age=ages[key])
 
 
-def table(ways: list[Way]) -> str:
-    """Return the ways as an aligned table."""
+def table(directions: list[Direction]) -> str:
+    """Return an aligned table."""
     rows = [("FROM", "TO", "ADDRESS", "HANDSHAKE", "ROUND TRIP", "MTU", "")]
-    for way in ways:
-        age = "-" if way.handshake_age is None else f"{way.handshake_age} s ago"
-        trip = "-" if way.round_trip_ms is None else f"{way.round_trip_ms:.2f} ms"
-        rows.append((way.source, way.target, way.address, age, trip, str(way.mtu or "-"), way.problem or "ok"))
+    for direction in directions:
+        age = "-" if direction.handshake_age is None else f"{direction.handshake_age} s ago"
+        trip = "-" if direction.round_trip_ms is None else f"{direction.round_trip_ms:.2f} ms"
+        rows.append(
+            (
+                direction.source,
+                direction.target,
+                direction.address,
+                age,
+                trip,
+                str(direction.mtu or "-"),
+                direction.problem or "ok",
+            )
+        )
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

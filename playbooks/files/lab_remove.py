@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take hosts or a whole lab away, with every process that lives in them."""
+"""Remove hosts or a whole lab, with every process in them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 from lab_model import NETNS, SWITCH, Lab, LabError, batch, is_namespace, port_name, run, show
 
-# How long processes may take to obey SIGTERM before they get SIGKILL, and how long SIGKILL may take.
+# Seconds until SIGKILL follows SIGTERM, and seconds that SIGKILL may take.
 GRACE_SECONDS = 2.0
 KILL_SECONDS = 10.0
 
 
 def down(lab: Lab, hosts: list[str] | None = None) -> dict[str, Any]:
-    """Remove some hosts, or the whole lab; return what was there."""
+    """Remove some hosts, or the whole lab; return what was removed."""
     present = lab.traces()
     going = present if hosts is None else [name for name in present if name in hosts and name != SWITCH]
     ended = remove(lab, going)
@@ -33,7 +33,7 @@ def down(lab: Lab, hosts: list[str] | None = None) -> dict[str, Any]:
 
 
 def remove(lab: Lab, names: list[str]) -> int:
-    """Take hosts away, whole or half-made, with every process in them; return the number of processes."""
+    """Remove hosts, whole or half-made, with every process in them; return the number of processes."""
     kept = [path for name in names for path in lab.namespaces(name) if is_namespace(path)]
     ended = end_processes(set().union(*(identities(lab, name) for name in names)))
     joined: dict[str, list[str]] = {}
@@ -44,7 +44,7 @@ def remove(lab: Lab, names: list[str]) -> int:
         if (behind or SWITCH) in names or not is_namespace(NETNS / netns):
             continue
         ports = {link["ifname"] for link in show(netns)}
-        # At once, and not when the kernel gets round to it: the name may be wanted again.
+        # Now, not when the kernel removes the namespace: the name may be needed again.
         batch((f"link del {port_name(name)}" for name in cabled if port_name(name) in ports), netns)
     if kept:
         run("umount", "--lazy", *map(str, kept))
@@ -70,30 +70,37 @@ def end_processes(namespaces: set[tuple[int, int]]) -> int:
     """End every process in these namespaces; return how many there were."""
     own = {namespace_id(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "uts")}
     if own & namespaces:
-        raise LabError("this process lives in the lab itself: leave the lab first")
-    seen: set[int] = set()
+        raise LabError("this process is in the lab itself: leave the lab first")
+    handles: dict[int, int] = {}
+    ended = 0
     deadline = time.monotonic() + GRACE_SECONDS
-    while True:
-        # Look again until none is left: what is asked to end may still start others.
-        members = [pid for pid in processes() if lives_in(pid, namespaces)]
-        if not members:
-            return len(seen)
-        late = time.monotonic() > deadline
-        if time.monotonic() > deadline + KILL_SECONDS:
-            raise LabError(f"processes do not end: {' '.join(map(str, members))}")
-        with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        while True:
+            # Each time: a process that was told to end may still start others.
+            for pid in processes():
+                if pid not in handles and lives_in(pid, namespaces):
+                    with contextlib.suppress(ProcessLookupError):
+                        # A descriptor names the process itself; its number could pass to another one meanwhile.
+                        handle = os.pidfd_open(pid)
+                        stack.callback(os.close, handle)
+                        if lives_in(pid, namespaces):
+                            handles[pid] = handle
+                            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            if not handles:
+                return ended
+            if time.monotonic() > deadline + KILL_SECONDS:
+                raise LabError(f"processes do not end: {' '.join(map(str, handles))}")
+            if time.monotonic() > deadline:
+                for handle in handles.values():
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
             poll = select.poll()
-            for pid in members:
-                with contextlib.suppress(ProcessLookupError):
-                    # A descriptor names the process itself; its number could pass to another one meanwhile.
-                    handle = os.pidfd_open(pid)
-                    stack.callback(os.close, handle)
-                    if lives_in(pid, namespaces):
-                        if pid not in seen or late:
-                            signal.pidfd_send_signal(handle, signal.SIGKILL if late else signal.SIGTERM)
-                        poll.register(handle, select.POLLIN)
-                        seen.add(pid)
-            poll.poll(100)  # returns as soon as one of them has ended
+            for handle in handles.values():
+                poll.register(handle, select.POLLIN)
+            # Readable when the last thread has ended (pidfd_open(2)), which may be after /proc/PID/ns is empty.
+            readable = {handle for handle, _events in poll.poll(100)}
+            ended += len(readable)
+            handles = {pid: handle for pid, handle in handles.items() if handle not in readable}
 
 
 def processes() -> list[int]:
@@ -110,4 +117,11 @@ def namespace_id(path: str) -> tuple[int, int] | None:
 
 
 def lives_in(pid: int, namespaces: set[tuple[int, int]]) -> bool:
-    return any(namespace_id(f"/proc/{pid}/ns/{kind}") in namespaces for kind in ("net", "mnt", "uts"))
+    """Return whether a process is in one of these namespaces. If its first thread has ended, by another thread."""
+    threads = [f"/proc/{pid}"]
+    if namespace_id(f"/proc/{pid}/ns/net") is None:
+        with contextlib.suppress(OSError):
+            threads = [f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task")]
+    return any(
+        namespace_id(f"{thread}/ns/{kind}") in namespaces for thread in threads for kind in ("net", "mnt", "uts")
+    )

@@ -13,20 +13,20 @@ author:
 version_added: 0.1.0
 short_description: Reach a host through a local command prefix
 description:
-  - Runs every command as I(prefix) C(/bin/sh -c COMMAND) on the controller, and moves files through the same prefix.
-    Any host that a local command leads into can be managed this way, without SSH and without a daemon.
+  - Runs every command as I(prefix) C(/bin/sh -c COMMAND) on the controller, and transfers files through the same prefix.
+    Any host that a local command can enter is managed this way, without SSH and without a daemon.
   - A network namespace with its own mounts,
     C(ansible_exec_prefix=nsenter --net=/run/netns/h1 --mount=/run/lab/h1/mnt --).
   - A container, C(ansible_exec_prefix=podman exec -i h1) or C(ansible_exec_prefix=docker exec -i h1).
-  - The host counts as unreachable when the prefix cannot be started or ends before the shell behind it has spoken.
-    The shell says one word on standard error before each command; it is taken out of the output again.
-    A namespace or container that is gone is therefore told apart from a command that fails,
-    with every kind of prefix and without a further remote command.
+  - The host counts as unreachable when the prefix cannot be started or ends before the shell inside the host starts.
+    The shell writes a marker to standard error before each command; the plugin removes it from the output.
+    This distinguishes a missing namespace or container from a failed command, with every kind of prefix and without a
+    further remote command.
 options:
   exec_prefix:
     description:
-      - The command that leads into the host. A string is split as a shell would; a list is taken as it is.
-      - It must hand on standard input, as C(podman exec) does with C(-i), and must not allocate a terminal.
+      - The command that enters the host. A string is split as in a shell; a list is used unchanged.
+      - It must pass on standard input, as C(podman exec) does with C(-i), and must not allocate a terminal.
     type: raw
     required: true
     vars:
@@ -44,10 +44,10 @@ options:
       - name: ansible_shell_executable
   command_timeout:
     description:
-      - Seconds that one command or file transfer may take. Then the prefix and all its local descendants are ended,
+      - Maximum seconds of one command or file transfer. After that, the prefix and all its local descendants are killed,
         and the host counts as unreachable. V(0) means no limit.
-      - The task keyword C(timeout) works too, and ends the same processes.
-      - What a container engine started on behalf of the prefix is no descendant of it, and is left to the engine.
+      - The task keyword C(timeout) works too, and kills the same processes.
+      - Processes that a container engine started for the prefix are not descendants, and are left to the engine.
     type: int
     default: 0
     ini:
@@ -60,8 +60,8 @@ options:
 extends_documentation_fragment:
   - ansible.builtin.connection_pipelining
 notes:
-  - Becoming another user works where no password is asked for; a become password is refused.
-  - The user is the one that the prefix leads to, C(ansible_user) is not used.
+  - Privilege escalation works without a password; a become password is refused.
+  - The remote user is that of the prefix; C(ansible_user) is not used.
 """
 
 import contextlib
@@ -86,14 +86,14 @@ class Connection(ConnectionBase):
 
     transport = "wirewright.overlay.exec"
     has_pipelining = True
-    # There is no terminal, so become plugins must not count on one.
+    # No terminal for become plugins.
     has_tty = False
 
     _connected: bool
     _prefix: list[str]
 
     def _connect(self) -> Connection:
-        """Read the prefix; nothing is started before the first command."""
+        """Read the prefix; no process starts before the first command."""
         if not self._connected:
             self._prefix = split_prefix(self.get_option("exec_prefix"))
             self._connected = True
@@ -142,7 +142,7 @@ class Connection(ConnectionBase):
             raise AnsibleError(f"failed to fetch file {in_path}: {to_native(stderr).strip()}")
 
     def reset(self) -> None:
-        """Nothing stays open between commands: forget the prefix, so that the next command reads it anew."""
+        """Drop the prefix, so that the next command reads it again; no process is open between commands."""
         self.close()
 
     def close(self) -> None:
@@ -155,11 +155,11 @@ class Connection(ConnectionBase):
     def _run(
         self, command: str, stdin: bytes | IO[bytes], stdout: int | IO[bytes] = subprocess.PIPE
     ) -> tuple[int, bytes, bytes]:
-        """Run a shell command behind the prefix and see to it that the shell was reached."""
-        # The word proves that the shell inside has started. Exit codes cannot: nsenter ends with 1 and
-        # podman with 125 to 127 when they fail, and so may any command.
-        word = f"{self.transport}:{secrets.token_hex(8)}\n"
-        script = f"echo {word.rstrip()} >&2; {command}"
+        """Run a shell command through the prefix, and verify that the shell has started."""
+        # The marker proves that the shell inside has started. Exit codes cannot: nsenter fails with 1 and podman with
+        # 125 to 127, and so may any command.
+        marker = f"{self.transport}:{secrets.token_hex(8)}\n"
+        script = f"echo {marker.rstrip()} >&2; {command}"
         argv = [*self._prefix, self.get_option("executable"), "-c", script]
         limit = self.get_option("command_timeout") or None
         feed = stdin if isinstance(stdin, bytes) else None
@@ -181,21 +181,21 @@ class Connection(ConnectionBase):
                 f"command did not end within command_timeout ({limit} s) and was stopped"
             ) from error
         finally:
-            # Also on a task's own time-out or an interrupt, which reach us as exceptions.
+            # Also on a task's timeout or an interrupt, which are exceptions here.
             if process.returncode is None:
                 end_process_tree(process)
 
-        before, spoken, after = err.partition(to_bytes(word))
-        if not spoken:
+        before, found, after = err.partition(to_bytes(marker))
+        if not found:
             raise AnsibleConnectionFailure(
                 f"ansible_exec_prefix {shlex.join(self._prefix)!r} ended with {process.returncode} "
-                f"before {self.get_option('executable')} started: {to_native(err).strip() or 'it said nothing'}"
+                f"before {self.get_option('executable')} started: {to_native(err).strip() or 'no output'}"
             )
         return process.returncode, out or b"", before + after
 
 
 def split_prefix(value: Any) -> list[str]:
-    """Return the prefix as an argument list; raise AnsibleConnectionFailure when it is none."""
+    """Return the prefix as an argument list. Raises AnsibleConnectionFailure for any other value."""
     if isinstance(value, str):
         try:
             prefix = shlex.split(value)
@@ -211,14 +211,13 @@ def split_prefix(value: Any) -> list[str]:
 
 
 def end_process_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all its descendants, and close our ends of its pipes.
+    """Kill a process and all its descendants, and close our ends of its pipes.
 
-    They share Ansible's process group, because that is how Ansible ends them when it is interrupted itself;
-    so they are found by parentage.
+    They share Ansible's process group, so that an interrupt of Ansible ends them too; so they are found by parent.
     """
     tree: list[int] = []
     grown = [process.pid]
-    # A stopped process starts no others and loses no children, so this ends with the whole tree.
+    # A stopped process neither forks nor loses children, so the loop ends with the whole tree.
     while len(grown) > len(tree):
         tree = grown
         signal_all(tree, signal.SIGSTOP)
@@ -227,24 +226,24 @@ def end_process_tree(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
-            # Closing flushes, and what was still to be written has no reader any more.
+            # Closing flushes, and the reader of the remaining data is dead.
             with contextlib.suppress(OSError):
                 pipe.close()
 
 
 def signal_all(pids: list[int], number: int) -> None:
-    """Send a signal to every process that still lives."""
+    """Send a signal to every process that still exists."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def with_descendants(pids: list[int]) -> list[int]:
-    """Return these processes and all below them; where there is no /proc, the processes alone."""
+    """Return these processes and their descendants; without /proc, only the processes."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if entry.isdigit():
-            # A process that ends while we look is one less to end.
+            # A process may end meanwhile.
             with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as stat:
                 children.setdefault(int(stat.read().rpartition(b")")[2].split()[1]), []).append(int(entry))
     found = list(pids)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all modules of the collection say of themselves."""
+"""Documentation that all modules of the collection have in common."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ attributes:
     description: Can run in C(check_mode) and return the changed status prediction without modifying the host.
   diff_mode:
     support: full
-    description: Returns details on what has changed, or in check mode would change, when the diff is asked for.
+    description: Returns details on what has changed, or in check mode would change, when run with C(--diff).
   idempotent:
     support: full
     description: A second run with the same options changes nothing.
@@ -43,7 +43,7 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode); it changes nothing anyway.
+    description: Can run in C(check_mode). Never changes anything.
   diff_mode:
     support: none
     description: Returns no diff, because nothing changes.

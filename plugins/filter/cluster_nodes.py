@@ -10,34 +10,35 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.nodes import trimmed
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
+
+from ..plugin_utils._kubernetes.nodes import trimmed
+from ..plugin_utils._plain import to_plain
 
 DOCUMENTATION = r"""
 name: cluster_nodes
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: What a plan needs of a list of Kubernetes nodes
+short_description: Reduce a list of Kubernetes nodes to the fields needed for planning
 description:
-  - Keeps of each node its name, labels, addresses, pod CIDRs and provider ID, and the annotations of flannel, Calico and
-    Cilium that say where the node or its pods are. What is left out, images and conditions for two, is most of the list.
+  - Keeps the name, labels, addresses, pod CIDRs and provider ID of each node, and the annotations of flannel, Calico and
+    Cilium with addresses of the node or its pods. Drops all else, such as images and conditions.
 options:
   _input:
     description:
-      - What C(kubectl get nodes -o json) prints, or what C(kubernetes.core.k8s_info) returns, or a list of nodes.
+      - The output of C(kubectl get nodes -o json), the result of C(kubernetes.core.k8s_info), or a list of nodes.
     type: raw
     required: true
 """
 
 EXAMPLES = r"""
-- name: Ask the cluster for its nodes
+- name: Get the nodes of the cluster
   ansible.builtin.command: kubectl get nodes -o json
   register: nodes
   delegate_to: "{{ groups['control_plane'][0] }}"
   run_once: true
   changed_when: false
 
-- name: Keep what is needed of them
+- name: Keep the fields needed for planning
   ansible.builtin.set_fact:
     node_encryption_nodes: "{{ nodes.stdout | wirewright.overlay.cluster_nodes }}"
   run_once: true
@@ -45,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The nodes, each a document of the API's form.
+  description: The nodes, in the format of the API.
   type: list
   elements: dict
   sample:
@@ -56,7 +57,7 @@ _value:
 
 
 def cluster_nodes(document: object) -> Any:
-    """Return what a plan needs of a list of nodes. Raises AnsibleFilterError where it is none."""
+    """Return the reduced list of nodes. Raises AnsibleFilterError for any other document."""
     try:
         return to_plain(trimmed(document))
     except ValueError as error:
@@ -64,8 +65,8 @@ def cluster_nodes(document: object) -> Any:
 
 
 class FilterModule:
-    """What Ansible asks for the filters of this file."""
+    """Entry point of Ansible."""
 
     def filters(self) -> dict[str, Callable[[object], Any]]:
-        """Return them by name."""
+        """Return the filters by name."""
         return {"cluster_nodes": cluster_nodes}

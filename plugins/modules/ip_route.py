@@ -12,14 +12,14 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Manage the routes of a table
 description:
-  - Adds, changes and removes routes of one routing table, as C(ip route) does, thousands of them in one call.
-  - Only what differs is sent, two hundred requests to a message, and a route that changes is replaced in one step.
-  - Routes carry protocol 87, and only such routes are changed and removed. Where a route of another protocol has the
-    same destination and metric, the module refuses, also when that route equals the wanted one in all else.
-  - With another O(protocol), the routes that the module makes are noted on the host, in
-    C(/var/lib/wirewright.overlay/fib/routes.json), and those are changed and removed as well.
-  - A destination, table and metric make one route, as they do for the kernel.
-  - Nothing is written for the next boot.
+  - Adds, changes and removes routes of one routing table, as C(ip route) does, also thousands in one call.
+  - Only differences are sent, up to two hundred requests in a message. A changed route is replaced atomically.
+  - Routes have protocol 87, and only such routes are changed and removed. Where a route of another protocol has the
+    same destination and metric, the module refuses, even if it equals the desired one in all else.
+  - With another O(protocol), the module records its routes on the host, in
+    C(/var/lib/wirewright.overlay/fib/routes.json), and changes and removes these as well.
+  - Destination, table and metric identify a route, as in the kernel.
+  - Does not persist across reboots. M(wirewright.overlay.overlay_apply) writes boot files.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
@@ -27,27 +27,27 @@ options:
   table:
     description:
       - The table, by number or by its name in rt_tables of the managed host.
-      - V(main) has to be written as a name. C(0), C(253) and C(255) are refused.
+      - Write V(main) as a name. C(0), C(253) and C(255) are refused.
     type: str
     required: true
   protocol:
     description:
-      - The routing protocol that routes carry, by number or by its name in rt_protos of the managed host. It is for
-        tables of your own.
-      - A route that carries it and was not made here stays. Where it has the place of a wanted one, and differs, the
+      - The routing protocol of the routes, by number or by its name in rt_protos of the managed host. Only for tables of
+        your own.
+      - Other routes of this protocol stay. Where one has the destination and metric of a desired route and differs, the
         module refuses.
     type: str
     default: "87"
   routes:
     description:
-      - The routes. What is left out of a route is off, or what C(ip route) makes of it.
+      - The routes. Options that are left out are off, or have the default of C(ip route).
     type: list
     elements: dict
     required: true
     suboptions:
       destination:
         description:
-          - The network that the route leads to, or V(default).
+          - The destination network, or V(default).
         type: str
         required: true
       state:
@@ -58,14 +58,14 @@ options:
         default: present
       family:
         description:
-          - The family of the destination V(default). By default that of the gateway or source, and V(ipv4) without them.
+          - The family of the destination V(default). By default that of the gateway or source, or V(ipv4) without them.
         type: str
         choices: [ipv4, ipv6]
       type:
         description:
-          - V(unicast) leads through an interface; V(local) ends at this host; V(blackhole) drops silently;
-            V(unreachable) answers that the host is unreachable; V(prohibit) answers that it is forbidden; V(throw) ends
-            the search in this table, and the rules behind it are asked.
+          - V(unicast) forwards through an interface; V(local) delivers to this host; V(blackhole) drops silently;
+            V(unreachable) and V(prohibit) drop with an ICMP error; V(throw) ends the search in this table, and the
+            kernel continues with the next rule.
         type: str
         choices: [unicast, local, blackhole, unreachable, prohibit, throw]
         default: unicast
@@ -75,35 +75,35 @@ options:
         type: str
       dev:
         description:
-          - The interface. With a gateway it may be left out, and the kernel takes the one that leads to the gateway.
+          - The interface. With a gateway it may be left out; the kernel then uses the interface of the route to the gateway.
         type: str
       src:
         description:
-          - The source address to prefer for packets that the host sends along this route; it is one of the host's.
+          - The preferred source address of packets that the host sends over this route, an address of the host.
         type: str
       scope:
         description:
-          - The scope of the destination, of IPv4 routes alone.
+          - The scope of the destination, for IPv4 routes only.
           - By default V(link) for a unicast route without a gateway, V(host) for a local one, and V(global) for others.
         type: str
         choices: [global, site, link, host]
       metric:
         description:
-          - The preference of the route; the lowest is taken. The kernel makes V(1024) of V(0) in an IPv6 route.
+          - The metric; the kernel prefers the lowest. For IPv6 routes it turns V(0) into V(1024).
         type: int
         default: 0
       mtu:
         description:
-          - The MTU along the route.
+          - The MTU of the route.
         type: int
       onlink:
         description:
-          - Whether to take the gateway for directly attached to the interface, even if no prefix of it says so.
+          - Whether the gateway counts as directly attached to the interface, even if no prefix of the interface contains it.
         type: bool
         default: false
       nexthops:
         description:
-          - Several next hops, between which flows are spread, in place of O(routes[].via) and O(routes[].dev).
+          - Several next hops that share the flows, instead of O(routes[].via) and O(routes[].dev).
         type: list
         elements: dict
         suboptions:
@@ -122,20 +122,21 @@ options:
             default: 1
           onlink:
             description:
-              - Whether to take the gateway for directly attached to the interface.
+              - Whether the gateway counts as directly attached to the interface.
             type: bool
             default: false
   purge:
     description:
-      - Whether to remove all other routes of the table that carry protocol 87 or are noted, of both families. Not for
-        V(main), where those of M(wirewright.overlay.overlay_apply) are too.
+      - Whether to remove all other routes of the table that have protocol 87 or are recorded, of both families. Not for
+        V(main), which also has the routes of M(wirewright.overlay.overlay_apply).
     type: bool
     default: false
   allow_management_change:
     description:
-      - Whether routes may change the way of the host's answers to the SSH connection by which the module runs.
-      - That way is found by asking the rules and searching the tables as the kernel does, before and after the change,
-        for packets of root without a firewall mark and without a type of service.
+      - Whether routes may reroute the management connection, the SSH connection that the module runs over. Without it
+        such a change is refused.
+      - Its route is computed from rules and tables as in the kernel, before and after the change, for packets of root
+        without a firewall mark and without a type of service.
     type: bool
     default: false
 seealso:
@@ -144,14 +145,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A default route through the tunnel, in a table of its own
+- name: Add a default route through the tunnel in a separate table
   wirewright.overlay.ip_route:
     table: 51820
     routes:
       - {destination: default, family: ipv4, dev: wg0}
       - {destination: default, family: ipv6, dev: wg0}
 
-- name: Networks of nodes that encrypt through the tunnel, all else as before, and nothing more in this table
+- name: Route the pod networks of encrypted nodes through the tunnel, and purge other routes of the table
   wirewright.overlay.ip_route:
     table: 7100
     purge: true
@@ -160,7 +161,7 @@ EXAMPLES = r"""
       - {destination: 10.244.2.0/24, type: throw}
       - {destination: 10.244.0.0/16, type: prohibit}
 
-- name: Two gateways, one of them twice as good, and a route that goes
+- name: Share flows between two gateways, and remove a route
   wirewright.overlay.ip_route:
     table: 300
     routes:
@@ -173,31 +174,53 @@ EXAMPLES = r"""
 
 RETURN = r"""
 routes:
-  description: How many routes were created, updated and deleted.
+  description: Number of routes that were created, updated and deleted.
   returned: success
   type: dict
   sample: {created: 2, deleted: 0, updated: 0}
 requests:
-  description: How many requests that took; none where nothing changed.
+  description: Number of netlink requests; 0 without changes.
   returned: success
   type: int
   sample: 2
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.arguments import ROUTES
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.converge import converge_routes
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.route_options import parse
-from ansible_collections.wirewright.overlay.plugins.module_utils.module_run import run
+import socket
+
+from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.result import StageResult
+from ..module_utils._fib.argument_spec import ROUTES
+from ..module_utils._fib.route_options import parse
+from ..module_utils._fib.route_table import name_of
+from ..module_utils._fib.stages import converge
+from ..module_utils._host.missing_interfaces import MissingInterfaces
+from ..module_utils._overlay.management import management_flows
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ROUTES, supports_check_mode=True)
+    module = Module(argument_spec=ROUTES, supports_check_mode=True)
     allowed = module.params["allow_management_change"]
-    run(
-        module,
-        "routes",
-        lambda: converge_routes(parse(module.params), check_mode=module.check_mode, allow_management_change=allowed),
+    missing = MissingInterfaces()  # those that an earlier task in check mode has only predicted
+    index_of = missing.index_of if module.check_mode else socket.if_nametoindex
+
+    def interface_name(index: int) -> str:
+        return missing.name_of(index) or name_of(index)
+
+    def work() -> StageResult:
+        wanted = parse(module.params, index_of)
+        return converge(
+            wanted,
+            check_mode=module.check_mode,
+            allow_management_change=allowed,
+            names=interface_name,
+            management=management_flows,
+        )
+
+    result = run(module, work)
+    for warning in missing.warnings():
+        module.warn(warning)
+    exit_with(
+        module, result, f"routes of table {module.params['table']}", routes=result.counts, requests=result.requests
     )
 
 

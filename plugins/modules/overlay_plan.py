@@ -10,38 +10,41 @@ DOCUMENTATION = r"""
 module: overlay_plan
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Plan the overlay of a whole fleet, once
+short_description: Plan the overlay of a whole fleet
 description:
-  - Reads the variables and facts of every member, checks them against each other, and returns what each host needs,
-    each host described once. M(wirewright.overlay.overlay_apply) expands a host's part where it is applied.
-  - Runs on the controller; use it with C(run_once). It changes nothing.
-  - The members are the same under C(--limit), with C(serial), and when hosts cannot be reached. A member that was not
-    heard from keeps the key, the addresses and the endpoint that the inventory or its neighbours know.
-  - Variables are those of the role, with exact precedence for each member; role defaults and role parameters count.
-    See the roles C(wirewright.overlay.mesh) and C(wirewright.overlay.hub_spoke) for their meaning.
-  - All problems of all hosts are reported in one message, and then nothing is planned.
+  - Reads the variables and facts of every member, checks them against each other, and returns a plan that describes each
+    host once. M(wirewright.overlay.overlay_apply) expands the plan for each host.
+  - Runs on the controller. Use it with C(run_once).
+  - The members are the same with C(--limit), with C(serial), and if hosts are unreachable. An unreachable member keeps
+    the key, the addresses and the endpoint from the inventory or from the cached state of other members.
+  - Hosts of the play that are not in the current batch are asked for their facts, each once, with the task of
+    M(wirewright.overlay.overlay_prepare) of the same role or play. It generates their keys. If nobody in the run knows the
+    key of a member, some hosts outside of the run are asked too. Nothing is changed on these.
+  - Variables are those of the role, with their exact precedence on each member, role defaults and role parameters
+    included. See the roles C(wirewright.overlay.mesh) and C(wirewright.overlay.hub_spoke).
+  - If there are problems, all of them are reported together, each once, and there is no plan.
   - The result holds no secret. Preshared keys are derived later, for one host at a time.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
 attributes:
   action:
-    description: The work is done on the controller.
+    description: Runs on the controller.
     support: full
   check_mode:
-    description: Can run in C(check_mode); it changes nothing anyway.
+    description: Hosts that are asked generate no key.
     support: full
   diff_mode:
-    description: Returns no diff, because nothing changes.
+    description: Returns no diff.
     support: none
   idempotent:
-    description: Changes nothing.
+    description: Hosts that are asked generate a key only if they have none.
     support: full
 options:
   topology:
     description:
-      - Who has a tunnel to whom. In a V(mesh) every member has one to every other. With V(hub_spoke) every spoke has one
-        to every hub, and hubs have one to each other. With V(node_encryption) every Kubernetes node has one to every
-        other, for the pods behind it.
+      - The tunnels of the overlay. In a V(mesh) every member has a tunnel to every other. With V(hub_spoke) every spoke
+        has a tunnel to every hub, and hubs have tunnels to each other. With V(node_encryption) every Kubernetes node has
+        a tunnel to every other, for their pods.
     type: str
     choices: [mesh, hub_spoke, node_encryption]
     default: mesh
@@ -63,32 +66,31 @@ options:
     default: spokes
   prefix:
     description:
-      - What the names of the variables begin with. By default the topology's name and an underscore.
+      - Prefix of the variables. By default the name of the topology and an underscore.
     type: str
     default: ''
   stage:
     description:
-      - How far the run is with direct tunnels between spokes, if O(topology=hub_spoke). V(plan) keeps those that work,
-        V(try) adds those that may, without sending anything over them, and V(settle) keeps of these the ones where both
-        ends have shaken hands.
+      - The stage of direct tunnels between spokes, if O(topology=hub_spoke). V(plan) keeps tunnels that work. V(probe) adds
+        possible ones as peers without routes. V(decide) keeps those where both ends have completed a handshake.
     type: str
-    choices: [plan, try, settle]
+    choices: [plan, probe, decide]
     default: plan
-  heard_from:
+  probe_results:
     description:
-      - The names of variables that have registered results of M(wirewright.overlay.overlay_probe) and
-        M(wirewright.overlay.stun_info) since, on whatever host.
+      - Names of variables in which tasks of this run have registered results of M(wirewright.overlay.probe_info) and
+        M(wirewright.overlay.stun_info), on any host.
     type: list
     elements: str
     default: []
 seealso:
   - module: wirewright.overlay.overlay_apply
-  - module: wirewright.overlay.overlay_facts
+  - module: wirewright.overlay.overlay_prepare
 """
 
 EXAMPLES = r"""
-- name: Have a key, and tell the others
-  wirewright.overlay.overlay_facts:
+- name: Generate the key and gather overlay facts
+  wirewright.overlay.overlay_prepare:
     interface: wg0
 
 - name: Plan the mesh
@@ -96,7 +98,7 @@ EXAMPLES = r"""
   run_once: true
   register: mesh_plan
 
-- name: Apply this host's part
+- name: Apply the overlay configuration
   wirewright.overlay.overlay_apply:
     plan_from: mesh_plan
 
@@ -111,15 +113,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan, in a form that may change with any version. It grows with the number of hosts, not its square.
+  description: The plan. Its format may change with any version. Its size is linear in the number of hosts.
   returned: success
   type: dict
   contains:
     version:
-      description: Version of this form.
+      description: Version of the format.
       returned: success
       type: int
-      sample: 2
+      sample: 3
     topology:
       description: The topology.
       returned: success
@@ -132,86 +134,112 @@ plan:
       sample: wg0
     hosts:
       description:
-        - By inventory name, what the others need to know of a host (C(public_key), C(addresses), C(networks),
-          C(endpoints), C(families); C(hub) with the interface and priority of a hub; C(public_keys) and C(ports) of a
-          spoke by interface) and what only it needs (C(device)).
+        - By inventory name, what other hosts need of a host (C(public_key), C(addresses), C(networks), C(endpoints),
+          C(families); C(hub) with the interface and priority of a hub; C(public_keys) and C(ports) of a spoke by
+          interface) and what only the host itself needs (C(device)).
       returned: success
       type: dict
     unknown:
-      description: Members whose public key nobody knows. The others keep what they hold of them.
+      description: Members whose public key is unknown, or that are refused. Other hosts keep these peers as they are.
       returned: success
       type: list
       elements: str
       sample: []
     revoked:
-      description: Revoked public keys, with the names they had.
+      description: Public keys that the inventory revokes, with the names they had.
+      returned: success
+      type: dict
+      sample: {}
+    refused:
+      description:
+        - Members that are not planned, because what they report contradicts others or the inventory, with the reason. Tasks of
+          M(wirewright.overlay.overlay_apply) on them fail, or are skipped on nodes of a cluster.
+      returned: success
+      type: dict
+      sample: {}
+    refusals:
+      description: By host, public keys that it alone refuses, because it has stored them as revoked, with names.
       returned: success
       type: dict
       sample: {}
     excluded:
-      description: Members that are revoked, and so are not planned.
+      description: Revoked members, which are not planned.
       returned: success
       type: list
       elements: str
       sample: []
     networks:
-      description: The networks of the overlay, if spokes send them to hubs.
+      description: Networks of the overlay, if spokes route them to hubs.
       returned: success
       type: list
       elements: str
       sample: []
     isolate:
-      description: Whether spokes are kept from each other.
+      description: Whether spokes are isolated from each other.
       returned: success
       type: bool
       sample: false
     retired:
-      description: The interfaces that led to hubs which are revoked.
+      description: Interfaces to revoked hubs.
       returned: success
       type: list
       elements: str
       sample: []
     direct:
-      description: The direct tunnels between spokes, null without any.
+      description: Direct tunnels between spokes, or null.
       returned: success
       type: dict
     ipsec:
-      description: What holds for all Kubernetes nodes and what each of them is, where they encrypt by IPsec, or null.
+      description: Settings and state of Kubernetes nodes that encrypt with IPsec, or null.
       returned: success
       type: dict
       sample: null
     encryption:
-      description: What holds for all Kubernetes nodes, or null.
+      description: Common settings of Kubernetes nodes that encrypt with WireGuard, or null.
       returned: success
       type: dict
       sample: null
 direct:
   description:
-    - Direct tunnels between spokes; the C(interface), by spoke the peers that it C(tries), the peers that hubs have to
-      hear for that (C(observe)), and what becomes of each pair, in lines (C(report)) and in short (C(summary)).
+    - Direct tunnels between spokes. C(interface) is their interface, C(probes) the peers that each spoke probes, by spoke,
+      C(discover) the peers whose endpoints hubs discover for that, C(report) one line for each pair, and C(summary) the
+      number of pairs by state.
   returned: when a spoke wants direct tunnels
   type: dict
   sample:
     interface: wgdirect
-    observe: []
-    report: ['s1 and s2: direct', 's1 and s3: through the hub, because the key of s3 is not known']
+    discover: []
+    probes: {}
+    report: ['s1 and s2: direct', 's1 and s3: through the hub, because the public key of s3 is unknown']
     summary: 1 direct, 1 through the hub
-    tries: {}
+generated_keys:
+  description: The hosts of later batches that generated a key, because they had none.
+  returned: if there are any
+  type: list
+  elements: str
+  sample: [web3]
+newcomers:
+  description:
+    - The new C(hosts) of this run that other members do not have as a peer yet. Those members get it with their C(next_run),
+      or in a C(later_batch) of this run.
+  returned: if there are any
+  type: dict
+  sample: {hosts: [web4], next_run: [web1, web2, web3], later_batch: []}
 problems:
-  description: All that is wrong, one line each.
+  description: All problems, one line each. They are not in C(msg), which would print them twice.
   returned: failure
   type: list
   elements: str
   sample: ["host 'web3': mesh_addresses: 10.42.0.4 is also db1''s; give one of them another address"]
 hubs:
-  description: The hubs, the preferred one first, each with C(name), the device C(dev) that leads to it, and its C(address).
+  description: The hubs, the preferred one first, each with its C(name), the interface C(dev) to it, and its C(address).
   returned: with O(topology) V(hub_spoke)
   type: list
   elements: dict
   sample:
     - {address: 10.43.0.1, dev: wg0, name: hub1}
 nodes:
-  description: The nodes that shall encrypt and that this run speaks to, each with C(name) and C(public_key).
+  description: The encrypting nodes that this run reaches, each with C(name) and C(public_key).
   returned: with O(topology) V(node_encryption)
   type: list
   elements: dict
@@ -219,12 +247,14 @@ nodes:
     - {name: node1, public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=}
 wire:
   description:
-    - What the wire between the nodes should look like. C(nodes), C(wireguard_ports), C(exempt_ports) and C(peers) are
-      options of M(wirewright.overlay.wire_census) and of its O(wirewright.overlay.wire_census#module:probe); C(marks) by
-      node is its O(wirewright.overlay.wire_census#module:mark).
-    - C(encrypting) are the nodes that should encrypt, C(keyless) those of them whose key nobody knows; C(host_encryption)
+    - The expected traffic between the nodes. C(nodes), C(wireguard_ports), C(exempt_ports) and C(peers) are
+      options of M(wirewright.overlay.traffic_info) and of its O(wirewright.overlay.traffic_info#module:probe); C(marks) by
+      node is its O(wirewright.overlay.traffic_info#module:mark).
+    - C(encrypting) are the nodes that should encrypt, C(keyless) those of them with an unknown key; C(host_encryption)
       and C(exempt_hosts) are the variables of these names.
-    - Of nodes with IPsec, C(ipsec) is the option O(wirewright.overlay.wire_census#module:ipsec), and C(by_pair) whether each
+    - C(coverage) is of every host of the group, and of every other node of the cluster, its C(name), its C(status) V(encrypted),
+      V(exempt) or V(not covered), and the C(reason).
+    - Of nodes with IPsec, C(ipsec) is the option O(wirewright.overlay.traffic_info#module:ipsec), and C(by_pair) whether each
       pair has states of its own.
   returned: with O(topology) V(node_encryption)
   type: dict
@@ -238,6 +268,7 @@ wire:
     keyless: []
     host_encryption: false
     exempt_hosts: []
+    coverage: [{name: node1, status: encrypted, reason: ''}]
 summary:
   description: The plan in one line.
   returned: success
@@ -256,8 +287,8 @@ def main() -> None:
             "hubs_group": {"type": "str", "default": "hubs"},
             "spokes_group": {"type": "str", "default": "spokes"},
             "prefix": {"type": "str", "default": ""},
-            "stage": {"type": "str", "choices": ["plan", "try", "settle"], "default": "plan"},
-            "heard_from": {"type": "list", "elements": "str", "default": []},
+            "stage": {"type": "str", "choices": ["plan", "probe", "decide"], "default": "plan"},
+            "probe_results": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

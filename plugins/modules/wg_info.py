@@ -12,8 +12,8 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Read WireGuard interfaces, their peers, routes and rules
 description:
-  - Returns what C(wg show) says of one interface or of all, with the names that this collection remembers of peers,
-    and the routes and rules that belong to the interface.
+  - Returns the fields of C(wg show) for one interface or all, with the names of peers that this collection stores, and
+    the routes and rules of the interface.
   - No private or preshared key is returned.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   interface:
     description:
-      - The interface to read. Left out, all WireGuard interfaces are read.
+      - The interface to read. By default all WireGuard interfaces.
     type: str
 seealso:
   - module: wirewright.overlay.wg_peer
@@ -35,14 +35,14 @@ EXAMPLES = r"""
     interface: wg0
   register: wg0
 
-- name: Every peer has been heard of
+- name: Check that every peer completed a handshake
   ansible.builtin.assert:
     that: wg0.interfaces[0].peers | map(attribute='latest_handshake') | min > 0
 """
 
 RETURN = r"""
 interfaces:
-  description: The interfaces, sorted by name; an empty list where O(interface) does not exist.
+  description: The interfaces, sorted by name; an empty list if O(interface) does not exist.
   returned: success
   type: list
   elements: dict
@@ -53,30 +53,30 @@ interfaces:
       returned: success
       sample: wg0
     public_key:
-      description: Its public key in base64, null where it has none.
+      description: Public key in base64, null without one.
       type: str
       returned: success
       sample: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
     listen_port:
-      description: Its UDP port.
+      description: UDP listen port.
       type: int
       returned: success
       sample: 51820
     fwmark:
-      description: The mark of its packets, 0 for none.
+      description: Firewall mark of its packets, 0 for none.
       type: int
       returned: success
       sample: 0
     threaded_napi:
       description: >-
-        Whether the kernel polls its packets in threads (threaded NAPI), null where the kernel does not say.
+        Whether the kernel delivers decrypted packets in threads (threaded NAPI), null if the kernel does not report it.
       type: bool
       returned: success
       sample: false
     routes:
       description:
-        - The routes that lead through it, of all tables but C(local), each with the options of an entry of
-          M(wirewright.overlay.ip_route), and with C(table) and C(protocol) as numbers. What is not set is left out.
+        - Its routes in all tables except C(local), with the options of M(wirewright.overlay.ip_route), and C(table) and
+          C(protocol) as numbers. Unset options are left out.
       type: list
       elements: dict
       returned: success
@@ -85,9 +85,9 @@ interfaces:
            type: unicast}
     rules:
       description:
-        - The rules that name it (C(iif), C(oif)), that look up a table of its own, which is one that has a route
-          through it and is not C(main), or that match its C(fwmark). Each has the options of an entry of
-          M(wirewright.overlay.ip_rule_fwmark), and C(table) and C(protocol) as numbers. What is not set is left out.
+        - The rules that name it (C(iif), C(oif)), that match its C(fwmark), or that look up a table, other than C(main),
+          with a route through it. They have the options of M(wirewright.overlay.ip_rule_fwmark), and C(table) and
+          C(protocol) as numbers. Unset options are left out.
       type: list
       elements: dict
       returned: success
@@ -105,17 +105,17 @@ interfaces:
           returned: success
           sample: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=
         name:
-          description: The name that is remembered of the peer, or an empty text.
+          description: Stored name of the peer, or an empty string.
           type: str
           returned: success
           sample: beta
         endpoint:
-          description: Where the peer was last heard of or is looked for, or an empty text.
+          description: Current endpoint of the peer, or an empty string.
           type: str
           returned: success
           sample: 192.0.2.2:51820
         allowed_ips:
-          description: The networks that are routed to the peer.
+          description: Allowed IPs of the peer.
           type: list
           elements: str
           returned: success
@@ -131,7 +131,7 @@ interfaces:
           returned: success
           sample: false
         latest_handshake:
-          description: Seconds since the epoch of the last handshake, 0 for never.
+          description: Time of the last handshake in seconds since the epoch, 0 for none.
           type: int
           returned: success
           sample: 1790000000
@@ -150,19 +150,32 @@ interfaces:
 import socket
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.of_interface import describe
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.ways import open_connection
-from ansible_collections.wirewright.overlay.plugins.module_utils.host import threaded_napi
-from ansible_collections.wirewright.overlay.plugins.module_utils.netlink.generic import FamilyMissing
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.devices import (
-    device_info,
-    wireguard_interfaces,
-)
+from ..module_utils._engine.module_run import Module, run
+from ..module_utils._fib.interface_info import describe
+from ..module_utils._host import threaded_napi
+from ..module_utils._netlink.generic import FamilyMissing
+from ..module_utils._netlink.route_lookup import open_connection
+from ..module_utils._wireguard.backend import backend_for
+from ..module_utils._wireguard.devices import device_info, wireguard_interfaces
 
 
-def info_of(name: str) -> list[dict[str, Any]]:
+def main() -> None:
+    module = Module(argument_spec={"interface": {"type": "str"}}, supports_check_mode=True)
+    interfaces = run(module, lambda: _read(module.params["interface"]), "nothing was read")
+    if module.params["interface"] and not interfaces:
+        module.warn(f"interface: this host has no WireGuard interface {module.params['interface']!r}")
+    module.exit_json(changed=False, interfaces=interfaces)
+
+
+def _read(name: str | None) -> list[dict[str, Any]]:
+    try:
+        names = wireguard_interfaces() if name is None else [name]
+        return [found for each in names for found in _info_of(each)]
+    except FamilyMissing:
+        return []
+
+
+def _info_of(name: str) -> list[dict[str, Any]]:
     device = backend_for(name).read(name)
     if device is None:
         return []
@@ -170,19 +183,6 @@ def info_of(name: str) -> list[dict[str, Any]]:
     with open_connection() as connection:
         around = describe(connection, name, index, device.settings.fwmark or 0)
     return [{**device_info(device), "threaded_napi": threaded_napi.read(name, index), **around}]
-
-
-def main() -> None:
-    module = AnsibleModule(argument_spec={"interface": {"type": "str"}}, supports_check_mode=True)
-    name = module.params["interface"]
-    try:
-        names = wireguard_interfaces() if name is None else [name]
-        interfaces = [found for each in names for found in info_of(each)]
-    except FamilyMissing:
-        interfaces = []
-    except (OSError, ValueError) as exc:
-        module.fail_json(msg=f"the interface could not be read: {exc}")
-    module.exit_json(changed=False, interfaces=interfaces)
 
 
 if __name__ == "__main__":

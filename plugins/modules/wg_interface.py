@@ -12,53 +12,56 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Manage a WireGuard interface
 description:
-  - Makes, changes and removes one WireGuard interface and its addresses, over netlink. Only what differs is changed.
-  - Peers are the business of M(wirewright.overlay.wg_peer); they and their sessions are left alone here.
-  - Nothing is written for the next boot. M(wirewright.overlay.overlay_apply) does that.
+  - Creates, changes and removes one WireGuard interface and its addresses, over netlink. Only differences are changed.
+  - Peers and their sessions are not changed; M(wirewright.overlay.wg_peer) manages them.
+  - Does not persist across reboots. M(wirewright.overlay.overlay_apply) writes boot files.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
 options:
-  name:
+  interface:
     description:
       - Name of the interface, at most 15 characters.
     type: str
     required: true
   state:
     description:
-      - Whether the interface exists. With V(absent), only an interface that is WireGuard's is removed.
+      - Whether the interface exists. V(absent) removes WireGuard interfaces only.
     type: str
     choices: [present, absent]
     default: present
   private_key_file:
     description:
-      - File on the managed host that holds the private key in base64, as M(wirewright.overlay.wg_key) makes it.
-      - The key is read on the host. Left out, the interface keeps the key it has, or has none.
+      - File on the managed host with the private key in base64, as M(wirewright.overlay.wg_key) creates it.
+      - The key is read on the host. By default the key of the interface is not changed.
     type: path
   listen_port:
     description:
-      - UDP port to listen on. V(0) lets the kernel choose one. Left out, the port is left alone.
+      - UDP port to listen on. V(0) lets the kernel choose one. By default the port is not changed.
     type: int
   fwmark:
     description:
-      - Mark of the packets that the interface sends, as a number or in hexadecimal. V(0) takes it off.
-        Left out, it is left alone.
+      - Mark of the packets that the interface sends, as a decimal or hexadecimal number. V(0) clears it. By default the
+        mark is not changed.
     type: str
   mtu:
     description:
-      - MTU of the interface. Left out, it is left alone, and a new interface has 1420.
+      - MTU of the interface. By default it is not changed, and a new interface has 1420.
     type: int
   threaded_napi:
     description:
-      - Whether the kernel decrypts and delivers packets in a thread for each peer (threaded NAPI), and not where interrupts
-        are served. Left out, it is left alone, and the kernel's release decides what a new interface has.
-      - It can be set only where there is a peer, so it takes a call after M(wirewright.overlay.wg_peer) made the first; until
-        then there is a warning. C(wireguard-go) has no such thing, and then there is a warning, too.
+      - Whether the kernel delivers decrypted packets in a thread for each peer (threaded NAPI) instead of the softirq. By
+        default the setting is not changed, and that of a new interface depends on the kernel.
+      - Can be set only once the interface has a peer, so this takes a call after the first M(wirewright.overlay.wg_peer).
+        Until then, and with C(wireguard-go), which does not support it, the module warns.
     type: bool
   addresses:
     description:
-      - All addresses of the interface, with prefix length; others are removed, link-local ones apart.
-      - An empty list removes all. Left out, addresses are left alone.
+      - All addresses of the interface, with prefix length. Others are removed, except link-local addresses that the kernel
+        or another program has set.
+      - An IPv6 address that gets another prefix length is replaced, because the kernel cannot change it.
+      - An empty list removes all. By default addresses are not changed, also where the kernel removes them because the
+        interface is set down.
     type: list
     elements: str
   up:
@@ -68,15 +71,14 @@ options:
     default: true
   userspace:
     description:
-      - Whether C(wireguard-go) may serve the interface where the kernel has no WireGuard.
-      - The kernel is always tried first.
+      - Whether to use C(wireguard-go) if the kernel does not support WireGuard.
     type: bool
     default: false
   allow_management_change:
     description:
-      - Whether the connection by which the module runs may be sent another way, or cut.
-        Without it a call is refused that takes away the address the connection comes to, the interface it goes through or
-        the private key of that, or after which answers to the controller would leave by another way.
+      - Whether a change may reroute or cut the management connection. By default a call is refused that removes the address
+        or the interface of this connection, changes the private key of that interface, or makes replies to the controller
+        leave through another interface or gateway.
     type: bool
     default: false
 requirements:
@@ -87,9 +89,9 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have wg0 with its key, port and addresses
+- name: Create wg0 with key, port and addresses
   wirewright.overlay.wg_interface:
-    name: wg0
+    interface: wg0
     private_key_file: /etc/wireguard/wg0.key
     listen_port: 51820
     mtu: 1420
@@ -99,43 +101,37 @@ EXAMPLES = r"""
 
 - name: Mark the packets of the tunnel
   wirewright.overlay.wg_interface:
-    name: wg0
+    interface: wg0
     fwmark: "0xca6c"
 
 - name: Remove wg0
   wirewright.overlay.wg_interface:
-    name: wg0
+    interface: wg0
     state: absent
 """
 
 RETURN = r"""
 public_key:
-  description: The public key of the interface in base64, null for one without a key.
+  description: Public key of the interface in base64, null for an interface without a key.
   returned: success
   type: str
   sample: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
 addresses:
-  description: How many addresses were added and removed.
+  description: Number of addresses added and removed.
   returned: success
   type: dict
   sample: {created: 2, deleted: 0, updated: 0}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import converge
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_interface
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
-    exit_with,
-    interface_result,
-    run,
-)
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.outcome import HostOutcome
+from ..module_utils._engine.module_run import Module, combine, exit_with, run
+from ..module_utils._interface.module_options import parse_module_interface
+from ..module_utils._overlay.interfaces import converge_interface
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
-            "name": {"type": "str", "required": True},
+            "interface": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "private_key_file": {"type": "path"},
             "listen_port": {"type": "int"},
@@ -150,14 +146,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     allowed = module.params["allow_management_change"]
-    outcomes = run(
+    result = run(
         module,
-        lambda: converge(
-            [parse_module_interface(module.params)], check_mode=module.check_mode, allow_management_change=allowed
+        lambda: converge_interface(
+            parse_module_interface(module.params), check_mode=module.check_mode, allow_management_change=allowed
         ),
     )
-    result = interface_result(outcomes[0])
-    exit_with(module, HostOutcome(outcomes), public_key=result["public_key"], addresses=result["addresses"])
+    named = combine({module.params["interface"]: result})
+    exit_with(module, named, differs=result.changed, addresses=result.counts["addresses"], **result.details)
 
 
 if __name__ == "__main__":

@@ -10,42 +10,41 @@ DOCUMENTATION = r"""
 module: wg_key
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Make and keep a WireGuard private key on its host
+short_description: Manage a WireGuard private key on its host
 description:
-  - Makes a private key on the managed host, in a file only its owner can read, and returns the public key.
+  - Generates a private key on the managed host, in a file that only its owner can read, and returns the public key.
   - The private key never leaves the host. It is not returned, not logged and not part of any diff.
-  - The file has the format of C(wg genkey), so that C(wg set ... private-key FILE) and
-    C(PrivateKeyFile=) of systemd read it.
+  - The file has the format of C(wg genkey), which C(wg set ... private-key FILE) and C(PrivateKeyFile=) of systemd read.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
 options:
   path:
     description:
-      - The private key file. Missing directories are made, with mode C(0700).
+      - Path of the private key file. Missing directories are created with mode C(0700).
     type: path
     required: true
   state:
     description:
-      - With V(present), a key is made where there is none. A key that is there stays, also when it is not clamped.
-      - With V(absent), the file is removed, and the key with it.
+      - V(present) generates a key if the file does not exist. An existing key is kept, even if it is not clamped.
+      - V(absent) removes the file, and the key with it.
     type: str
     choices: [present, absent]
     default: present
   regenerate:
     description:
-      - Whether to replace a key that is there by a new one. Every peer then needs the new public key.
-      - This option makes the module change something on every run.
+      - Whether to replace an existing key. All peers then need the new public key.
+      - Not idempotent. Each run replaces the key.
     type: bool
     default: false
 notes:
-  - A file that others than its owner may read gets mode C(0600), with a warning, because the key may be known by then.
+  - A file that other users can read gets mode C(0600), with a warning, because the key may be compromised.
 seealso:
   - module: wirewright.overlay.wg_interface
 """
 
 EXAMPLES = r"""
-- name: Make the key of wg0
+- name: Generate the key of wg0
   wirewright.overlay.wg_key:
     path: /etc/wireguard/wg0.key
   register: wg0_key
@@ -57,24 +56,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 public_key:
-  description: The public key in base64; null in check mode for a key that would be made, and with O(state=absent).
+  description:
+    - Public key in base64; null with O(state=absent).
+    - In check mode, for a key that would be generated, a text like V(the new key of h4:/etc/wireguard/wg0.key).
+      M(wirewright.overlay.wg_peer) accepts it in check mode.
   returned: success
   type: str
   sample: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
 path:
-  description: The private key file.
+  description: Path of the private key file.
   returned: success
   type: str
   sample: /etc/wireguard/wg0.key
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import key_file
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
+from ..module_utils._engine.errors import Refused
+from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.result import StageResult
+from ..module_utils._wireguard.key_change import KeyChange, converge_key
+from ..module_utils._wireguard.key_file import BadKeyFile
+from ..module_utils._wireguard.keys import encode_key, new_key_in
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -83,20 +88,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     path = module.params["path"]
+    key = run(module, lambda: _converge(module, path))
+    result = StageResult(key.changed, {}, lambda: key.diff(path), key.warnings(path))
+    public_key = encode_key(new_key_in(path)) if key.is_predicted else key.public_key
+    exit_with(module, result, path=path, public_key=public_key)
+
+
+def _converge(module: Module, path: str) -> KeyChange:
+    present, regenerate = module.params["state"] == "present", module.params["regenerate"]
     try:
-        result = converge_key(
-            path,
-            present=module.params["state"] == "present",
-            regenerate=module.params["regenerate"],
-            check_mode=module.check_mode,
+        return converge_key(path, present=present, regenerate=regenerate, check_mode=module.check_mode)
+    except BadKeyFile as exc:
+        remedy = (
+            "Move it away, or set regenerate to true to replace it" if present else "Check it, and remove it by hand"
         )
-    except key_file.BadKeyFile as exc:
-        module.fail_json(msg=f"{exc}. Move it away, or set regenerate to true to replace it")
-    except OSError as exc:
-        module.fail_json(msg=f"the system refused: {exc}")
-    if result.was_exposed:
-        module.warn(f"{path} could be read by others than its owner: make a new key if any of them is not trusted")
-    module.exit_json(changed=result.before != result.after, path=path, public_key=result.public_key, diff=result.diff())
+        raise Refused(f"{exc}. {remedy}") from None
 
 
 if __name__ == "__main__":

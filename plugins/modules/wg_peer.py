@@ -12,28 +12,29 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Manage peers of a WireGuard interface
 description:
-  - Adds, changes and removes one peer or any number of them, in as few messages to the kernel as hold them.
-  - Only what differs is sent. The sessions of peers that do not change are not touched.
-  - Nothing is written for the next boot. M(wirewright.overlay.overlay_apply) does that.
+  - Adds, changes and removes one or more peers, in as few netlink messages as possible.
+  - Only differences are sent. The sessions of unchanged peers continue.
+  - Does not persist across reboots. M(wirewright.overlay.overlay_apply) writes boot files.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
 options:
   interface:
     description:
-      - The WireGuard interface; it must exist.
+      - Name of the WireGuard interface, which must exist. In check mode a missing one is a warning, because an earlier task
+        may have predicted it.
     type: str
     required: true
   peers:
     description:
-      - The peers. An option of a peer that is left out is left alone; an empty one clears.
+      - The peers. Options that are left out are not changed; empty values clear them.
     type: list
     elements: dict
     required: true
     suboptions:
       public_key:
         description:
-          - Public key of the peer in base64, which says which peer it is.
+          - Public key of the peer in base64. It identifies the peer.
         type: str
         required: true
       state:
@@ -44,27 +45,34 @@ options:
         default: present
       name:
         description:
-          - A name for people, kept in the host's memory of the interface and shown by M(wirewright.overlay.wg_info).
+          - Display name, stored on the host and returned by M(wirewright.overlay.wg_info).
         type: str
       preshared_key:
         description:
-          - Preshared key in base64. An empty text takes it off.
+          - Preshared key in base64. An empty string removes it.
         type: str
       endpoint:
         description:
-          - Where the peer is reached, as C(address:port), C([IPv6 address]:port) or C(name:port).
-          - It is set when it differs from what was asked for last. An endpoint that the peer has moved to since then
-            is kept. It cannot be taken off.
-          - A name is resolved on the managed host. One that does not resolve within three seconds gives a warning.
+          - Endpoint of the peer, as C(address:port), C([IPv6 address]:port) or C(name:port).
+          - Set only when this value changes, so that an endpoint learned through roaming is kept. Cannot be cleared.
+          - Names are resolved on the managed host. The first address that can be the endpoint is used. An address cannot that
+            is unspecified, multicast, reserved, link-local without an interface, an address of this host, or reached through
+            the tunnel. An endpoint that has one of the name's addresses already stays.
+          - If a name has no such address within three seconds, the module warns, and the peer keeps its endpoint.
         type: str
+      endpoint_family:
+        description:
+          - Address family that a name in O(peers[].endpoint) is resolved to. Without it, both are allowed.
+        type: str
+        choices: [ipv4, ipv6]
       persistent_keepalive:
         description:
-          - Seconds between keepalive packets. V(0) switches them off.
+          - Seconds between keepalive packets. V(0) disables them.
         type: int
       allowed_ips:
         description:
-          - All networks whose packets go to and may come from the peer. An empty list takes all away.
-          - An allowed IP belongs to one peer; given to this one it leaves the one that has it.
+          - All allowed IPs of the peer. An empty list removes all.
+          - An allowed IP belongs to one peer of the interface. The peer that had it before loses it.
         type: list
         elements: str
   purge:
@@ -74,8 +82,8 @@ options:
     default: false
   allow_management_change:
     description:
-      - Whether the connection by which the module runs may be sent another way, or cut.
-        Without it a call is refused after which the peer that it goes through would get its packets no more.
+      - Whether a change may reroute or cut the management connection. By default a call is refused after which the peer
+        that carries this connection would not receive its packets any more.
     type: bool
     default: false
 requirements:
@@ -86,7 +94,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have two peers and no other
+- name: Configure two peers and remove all others
   wirewright.overlay.wg_peer:
     interface: wg0
     purge: true
@@ -101,7 +109,7 @@ EXAMPLES = r"""
         allowed_ips: [10.42.0.2/32, 10.77.0.0/16]
         persistent_keepalive: 25
 
-- name: Take the preshared key and the keepalive off one peer
+- name: Remove the preshared key and the keepalive of a peer
   wirewright.overlay.wg_peer:
     interface: wg0
     peers:
@@ -119,30 +127,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 peers:
-  description: How many peers were created, updated and deleted.
+  description: Number of peers created, updated and deleted.
   returned: success
   type: dict
   sample: {created: 2, deleted: 0, updated: 0}
 requests:
-  description: How many set requests that took; none where nothing changed.
+  description: Number of set requests sent, 0 without a change.
   returned: success
   type: int
   sample: 1
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import converge
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_peers
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.module_run import (
-    exit_with,
-    interface_result,
-    run,
-)
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.outcome import HostOutcome
+from ..module_utils._engine.module_run import Module, combine, exit_with, run
+from ..module_utils._interface.module_options import parse_module_peers
+from ..module_utils._overlay.interfaces import converge_interface
+from ..module_utils._wireguard.keys import decode_predicted_key, decode_public_key
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "interface": {"type": "str", "required": True},
             "peers": {
@@ -155,6 +158,7 @@ def main() -> None:
                     "name": {"type": "str"},
                     "preshared_key": {"type": "str", "no_log": True},
                     "endpoint": {"type": "str"},
+                    "endpoint_family": {"type": "str", "choices": ["ipv4", "ipv6"]},
                     "persistent_keepalive": {"type": "int", "no_log": False},
                     "allowed_ips": {"type": "list", "elements": "str"},
                 },
@@ -165,16 +169,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    outcomes = run(
+    # In check mode wg_key returns a text in place of a public key that it would generate.
+    decode = decode_predicted_key if module.check_mode else decode_public_key
+    result = run(
         module,
-        lambda: converge(
-            [parse_module_peers(params["interface"], params["peers"], params["purge"])],
+        lambda: converge_interface(
+            parse_module_peers(params["interface"], params["peers"], params["purge"], decode),
             check_mode=module.check_mode,
             allow_management_change=params["allow_management_change"],
         ),
     )
-    result = interface_result(outcomes[0])
-    exit_with(module, HostOutcome(outcomes), peers=result["peers"], requests=result["requests"])
+    named = combine({params["interface"]: result})
+    exit_with(module, named, differs=result.changed, peers=result.counts["peers"], requests=result.requests)
 
 
 if __name__ == "__main__":

@@ -12,24 +12,24 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Read IPsec security associations and policies
 description:
-  - Returns what C(ip xfrm state) and C(ip xfrm policy) say, as data, without keys.
-  - There is no option that returns keys, because no way to return them is safe. ansible-core up to 2.21 replaces what
-    C(no_log) covers in results, so that the keys would be useless; 2.22 hides it on the screen only and hands it to
-    registered variables, fact caches and files in clear. To compare keys, ask for O(fingerprints). To see them, run
-    C(ip xfrm state) as root on the host.
+  - Returns the output of C(ip xfrm state) and C(ip xfrm policy) as data, without keys.
+  - No option returns keys, because that cannot be safe. ansible-core up to 2.21 masks values under C(no_log) in results,
+    which makes returned keys useless; 2.22 masks them on the screen only and passes them to registered variables, fact
+    caches and files in clear. To compare keys, set O(fingerprints). To see them, run C(ip xfrm state) as root on the
+    host.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.reads
 options:
   reqids:
     description:
-      - Return only what has a reqid in this range, as C(FIRST-LAST), such as V(7100-7199) for what is ours. Left out,
-        everything is returned.
+      - Return only states and policies with a reqid in this range, as C(FIRST-LAST), such as V(7100-7199) for managed
+        ones. By default, all are returned.
     type: str
   fingerprints:
     description:
-      - Whether to return a fingerprint of each key, 64 bits of a hash, by which keys of two hosts can be compared. Of a
-        key that is a guessable text, a fingerprint lets a guess be confirmed.
+      - Whether to return a fingerprint of each key, 64 bits of a hash, to compare keys of two hosts. The fingerprint of a
+        guessable key lets an attacker confirm a guess.
     type: bool
     default: false
 seealso:
@@ -38,12 +38,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what is ours
+- name: Read managed states and policies
   wirewright.overlay.xfrm_info:
     reqids: 7100-7199
   register: xfrm
 
-- name: Nothing was dropped for a wrong key
+- name: Check that no packet failed the integrity check
   ansible.builtin.assert:
     that: xfrm.states | map(attribute='counters.failed_integrity') | sum == 0
 """
@@ -51,19 +51,19 @@ EXAMPLES = r"""
 RETURN = r"""
 states:
   description:
-    - The security associations, by destination, protocol and SPI. What is named as in M(wirewright.overlay.xfrm_state)
-      means the same, and is left out where it does not apply.
+    - The security associations, sorted by destination, protocol and SPI. Fields named as options of
+      M(wirewright.overlay.xfrm_state) have the same meaning, and are left out where they do not apply.
   returned: success
   type: list
   elements: dict
   contains:
     src:
-      description: Source address on the wire.
+      description: Outer source address.
       type: str
       returned: success
       sample: 192.0.2.1
     dst:
-      description: Destination address on the wire.
+      description: Outer destination address.
       type: str
       returned: success
       sample: 192.0.2.2
@@ -88,17 +88,17 @@ states:
       returned: success
       sample: tunnel
     aead:
-      description: Its name, ICV length, and key fingerprint where asked for; C(auth), C(enc) and C(comp) likewise.
+      description: Name, ICV length, and key fingerprint with O(fingerprints); C(auth), C(enc) and C(comp) likewise.
       type: dict
       returned: where the state has one
       sample: {algorithm: rfc4106(gcm(aes)), icv_bits: 128}
     mark:
-      description: Mark and mask, an empty text for none.
+      description: Mark and mask, an empty string for none.
       type: str
       returned: success
       sample: 0x3e00/0xff00
     output_mark:
-      description: Output mark and mask, an empty text for none.
+      description: Output mark and mask, an empty string for none.
       type: str
       returned: success
       sample: 0xe00/0xf00
@@ -108,7 +108,7 @@ states:
       returned: success
       sample: 0
     replay_window:
-      description: The replay window, also where it stands in the ESN context.
+      description: Size of the replay window, with and without ESN.
       type: int
       returned: success
       sample: 1024
@@ -135,7 +135,7 @@ states:
       returned: success
       sample: {}
     counters:
-      description: What the state has done.
+      description: Counters of the state.
       type: dict
       returned: success
       contains:
@@ -150,12 +150,12 @@ states:
           returned: success
           sample: 10
         added:
-          description: When it was made, in seconds since the epoch.
+          description: Time of creation, in seconds since 1970.
           type: int
           returned: success
           sample: 1790000000
         used:
-          description: When it was used first, in seconds since the epoch, 0 for never.
+          description: Time of first use, in seconds since 1970; 0 for never.
           type: int
           returned: success
           sample: 1790000001
@@ -175,19 +175,19 @@ states:
           returned: success
           sample: 0
         failed_replay:
-          description: Packets that came twice.
+          description: Packets received twice.
           type: int
           returned: success
           sample: 0
         failed_integrity:
-          description: Packets that were tampered with, or made with another key.
+          description: Packets that were tampered with or encrypted with another key.
           type: int
           returned: success
           sample: 0
 policies:
   description:
-    - The policies, by direction, mark and selector. What is named as in M(wirewright.overlay.xfrm_policy) means the same,
-      and is left out where it does not apply.
+    - The policies, sorted by direction, mark and selector. Fields named as options of M(wirewright.overlay.xfrm_policy)
+      have the same meaning, and are left out where they do not apply.
   returned: success
   type: list
   elements: dict
@@ -218,7 +218,7 @@ policies:
       returned: success
       sample: allow
     mark:
-      description: Mark and mask, an empty text for none.
+      description: Mark and mask, an empty string for none.
       type: str
       returned: success
       sample: ""
@@ -239,7 +239,7 @@ policies:
       returned: success
       sample: {}
     index:
-      description: The number by which the kernel lists it.
+      description: Index of the policy in the kernel.
       type: int
       returned: success
       sample: 9
@@ -252,28 +252,33 @@ policies:
         - {dst: 192.0.2.2, level: required, mode: tunnel, proto: esp, reqid: 7100, spi: "", src: 192.0.2.1}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.converge import read_all
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.description import list_policies, list_states
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.ownership import parse_reqids
+from typing import Any
+
+from ..module_utils._engine.module_run import Module, run
+from ..module_utils._engine.options import OptionReader
+from ..module_utils._xfrm.describe import list_policies, list_states
+from ..module_utils._xfrm.ownership import parse_reqids
+from ..module_utils._xfrm.stages import read_all
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={"reqids": {"type": "str"}, "fingerprints": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
-    params = module.params
-    try:
-        within = None if params["reqids"] is None else parse_reqids(params["reqids"])
-        states, policies = read_all()
-    except (OSError, ValueError) as exc:
-        module.fail_json(msg=f"IPsec could not be read: {exc}")
-    module.exit_json(
-        changed=False,
-        states=list_states(states, within, fingerprints=params["fingerprints"]),
-        policies=list_policies(policies, within),
-    )
+    result = run(module, lambda: _read(**module.params), "nothing was read")
+    module.exit_json(changed=False, **result)
+
+
+def _read(reqids: str | None, fingerprints: bool) -> dict[str, Any]:
+    call = OptionReader({"reqids": reqids})
+    within = call.read("reqids", parse_reqids, None)
+    call.raise_errors()
+    states, policies = read_all()
+    return {
+        "states": list_states(states, within, fingerprints=fingerprints),
+        "policies": list_policies(policies, within),
+    }
 
 
 if __name__ == "__main__":

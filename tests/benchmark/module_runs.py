@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Ansible sends for a run of a module, and what a host spends on it before the module does anything.
+"""Size and start-up cost of a module: the program that Ansible sends, and the CPU time before the module does anything.
 
     python3 tests/benchmark/module_runs.py [--rounds 9] [MODULE ...]
 
-Ansible sends a module with all that it can import, and a host compiles what it does import anew with every run. Each
+Ansible sends a module with all files that it can import, and a host compiles the imported ones in every run. Each
 module is run as Ansible runs it, with an option that it refuses, beside `ping` of ansible.builtin, which has Ansible's
 own part and next to nothing of its own. Figures are the best of all rounds: CPU time in milliseconds.
 """
@@ -36,7 +35,7 @@ init_plugin_loader([str(COLLECTIONS)])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("modules", nargs="*", default=["overlay_facts", "overlay_apply", "overlay_probe", "wg_info"])
+    parser.add_argument("modules", nargs="*", default=["overlay_prepare", "overlay_apply", "probe_info", "wg_info"])
     options = parser.parse_args()
     sent = {"ping": payload("ping", REFUSED), **{name: payload(name, REFUSED) for name in options.modules}}
     spent: dict[str, float] = {}
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 def payload(module: str, options: dict[str, Any]) -> bytes:
-    """Return the program that Ansible hands to a host's Python for a module of ours, or for ping."""
+    """Return the program that Ansible sends to a host's Python for a module of the collection, or for ping."""
     path = ping.__file__ if module == "ping" else str(MODULES / f"{module}.py")
     return modify_module(
         module_name="ansible.builtin.ping" if module == "ping" else f"wirewright.overlay.{module}",

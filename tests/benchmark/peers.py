@@ -1,11 +1,11 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peers of one device: what overlay_apply does on a host, against `wg` on the same device in the same run.
+"""Peers of one device: overlay_apply on a host, compared with `wg` on the same device in the same run.
 
     python3 tests/benchmark/peers.py [--peers 1000] [--rounds 5]
 
-As root; works in namespaces of its own. The device is the kernel's where it has WireGuard, else wireguard-go's.
+Needs root; uses private namespaces. The device is the kernel's where it has WireGuard, else wireguard-go's.
 Figures are the best of all rounds, in milliseconds: wall-clock time, and CPU time of the process itself.
 """
 
@@ -54,8 +54,8 @@ def measure(count: int, rounds: int) -> None:
     imports = import_times(rounds, start_up)
     from importlib import import_module
 
-    converge = import_module(f"{PACKAGE}.transaction.apply").converge
-    parse = import_module(f"{PACKAGE}.transaction.desired").parse_document
+    converge = import_module(f"{PACKAGE}._interface.prepare").converge
+    parse = import_module(f"{PACKAGE}._interface.options").parse_document
 
     def run(document: list[dict[str, Any]]) -> Any:
         return converge(parse(document, {}), check_mode=False)[0]
@@ -100,7 +100,7 @@ def measure(count: int, rounds: int) -> None:
 
 
 def documents(count: int, directory: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return the same device as overlay_apply takes it and as a file for wg(8)."""
+    """Return the same device as options of overlay_apply and as a file for wg(8)."""
     private_key = base64.b64encode(os.urandom(32)).decode()
     key_file = directory / "private.key"
     key_file.touch(mode=0o600)
@@ -142,10 +142,10 @@ def documents(count: int, directory: Path) -> tuple[list[dict[str, Any]], str]:
 
 
 def import_times(rounds: int, start_up: tuple[float, float]) -> dict[str, tuple[float, float]]:
-    """Return what imports add to the interpreter's start: Ansible's part, ours, and pyroute2 where links change."""
+    """Return the cost of imports at the interpreter's start: Ansible's part, ours, and pyroute2 if links change."""
     steps = {
         "Ansible's imports": "import ansible.module_utils.basic",
-        "our imports": f"import {PACKAGE}.transaction.host_apply, {PACKAGE}.transaction.desired",
+        "our imports": f"import {PACKAGE}._overlay.converge, {PACKAGE}._interface.options",
         "pyroute2, if a link is to change": "import pyroute2",
     }
     found = {}
@@ -160,7 +160,7 @@ def import_times(rounds: int, start_up: tuple[float, float]) -> dict[str, tuple[
 
 
 def whole_runs(module: str, document: list[dict[str, Any]] | None, rounds: int) -> tuple[float, float]:
-    """Return the best of some runs of a module as Ansible runs it on a host, of which none may change anything."""
+    """Return the best of some runs of a module as Ansible runs it on a host; none may change anything."""
     program = payload(module, {} if document is None else {"interfaces": document})
 
     def once() -> None:

@@ -32,20 +32,20 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
-# Ansible's loader has to know where collections are before the first of ours is imported.
+# Ansible's loader needs the paths of collections before the first import from ours.
 context.CLIARGS = ImmutableDict()
 init_plugin_loader()
 
-from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import (  # noqa: E402
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._fleet_variables import (
     FleetVariables,
     HostReader,
     collector_paused,
 )
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput  # noqa: E402
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import Secrets, host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
 
 T = TypeVar("T")
 
@@ -79,10 +79,10 @@ def key_of(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-def fact_of(number: int, peers: dict[str, RememberedPeer], remembered: set[str]) -> dict[str, Any]:
+def fact_of(number: int, peers: dict[str, KnownPeer], cached_keys: set[str]) -> dict[str, Any]:
     address = f"198.{18 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
     key = key_of(f"h{number}")
-    own = {other: peers[other] for other in peers if other in remembered and other != key}
+    own = {other: peers[other] for other in peers if other in cached_keys and other != key}
     fact = {
         "boot_id": "b",
         "underlay": {"ipv4": {"address": address, "interface": "eth0", "mtu": 1500}, "ipv6": None},
@@ -91,21 +91,21 @@ def fact_of(number: int, peers: dict[str, RememberedPeer], remembered: set[str])
             "wg0": {"public_key": key, "addresses": peers[key].addresses, "peers": peer_lines(own), "revoked": {}},
         },
     }
-    # Objects of its own for every host, as they come from real hosts.
+    # Separate objects for every host, as from real hosts.
     result: dict[str, Any] = json.loads(json.dumps(fact))
     return result
 
 
-def fleet_memory(hosts: int) -> dict[str, RememberedPeer]:
-    """Return all members as one who knows them all remembers them."""
+def fleet_memory(hosts: int) -> dict[str, KnownPeer]:
+    """Return all members as cached by a host with all peers."""
     return {
-        key_of(f"h{n}"): RememberedPeer(f"h{n}", (f"10.42.{n // 250}.{n % 250 + 1}",), "192.0.2.1:51820")
+        key_of(f"h{n}"): KnownPeer(f"h{n}", (f"10.42.{n // 250}.{n % 250 + 1}",), "192.0.2.1:51820")
         for n in range(hosts)
     }
 
 
 def read_all(controller: Controller) -> list[HostInput]:
-    """Return what the planner is told about all hosts."""
+    """Return the input of the planner for all hosts."""
     fleet, reader = FleetVariables(controller.task, ""), HostReader(controller.templar, "mesh_")
     return [reader.read(name, host) for name, host in fleet.by_host()]
 
@@ -140,7 +140,7 @@ class Controller:
         blocks = self.play.compile()
         self.task = next(task for block in blocks for task in block.block if task.action == "ansible.builtin.debug")
 
-    def remember(self, name: str, fact: dict[str, Any]) -> None:
+    def cache_fact(self, name: str, fact: dict[str, Any]) -> None:
         self.variables.set_host_facts(name, {"wirewright_overlay": fact})
 
 
@@ -151,12 +151,12 @@ def measure(hosts: int) -> None:
         names = [f"h{number}" for number in range(hosts)]
         peers = fleet_memory(hosts)
         for number, name in enumerate(names):
-            controller.remember(name, fact_of(number, peers, set()))
-        print(" no host remembers its peers, as in a first run")
+            controller.cache_fact(name, fact_of(number, peers, set()))
+        print(" no host has cached its peers, as in a first run")
         measure_planning(controller, hosts)
         for number, name in enumerate(names):
-            controller.remember(name, fact_of(number, peers, set(peers)))
-        print(" every host remembers all its peers, as ever after")
+            controller.cache_fact(name, fact_of(number, peers, set(peers)))
+        print(" every host has cached all its peers, as in every later run")
         plan = measure_planning(controller, hosts)
         data = timed("plan to plain data", plan.to_dict, hosts)
         print(f"  {'size of the plan, as JSON':58s} {len(json.dumps(data)) / 1000:9.1f} kB")
@@ -164,7 +164,7 @@ def measure(hosts: int) -> None:
     print(" one host's document, of which there are as many as hosts")
     read = timed("plan from plain data", lambda: FleetPlan.from_dict(data, device_of="h0"))
     document = timed("expanded", lambda: host_document(read, "h0"))
-    timed("expanded, with preshared keys", lambda: host_document(read, "h0", "a-master-of-good-length"))
+    timed("expanded, with preshared keys", lambda: host_document(read, "h0", Secrets("a-master-of-good-length")))
     print(f"  {'size of the document, as JSON':58s} {len(json.dumps(document)) / 1000:9.1f} kB")
 
 
@@ -175,7 +175,7 @@ def measure_planning(controller: Controller, hosts: int) -> FleetPlan:
         inputs = timed("the same, and templated", lambda: read_all(controller), hosts)
         outcome = timed("planned", lambda: plan_mesh(inputs), hosts)
         one_down = [inputs[0]._replace(fact=None), *inputs[1:]]
-        timed("planned, with one host that was not heard from", lambda: plan_mesh(one_down), hosts)
+        timed("planned, with one unreachable host", lambda: plan_mesh(one_down), hosts)
     if outcome.plan is None:
         raise SystemExit("\n".join(outcome.problems))
     return outcome.plan

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Routes of one table: what ip_route does on a host, against `ip` on the same table in the same run.
+"""Routes of one table: ip_route on a host, compared with `ip` on the same table in the same run.
 
     python3 tests/benchmark/routes.py [--routes 5000] [--rounds 5]
 
-As root; works in a network namespace of its own. Figures are the best of all rounds, in milliseconds: wall-clock time,
+Needs root; uses a private network namespace. Figures are the best of all rounds, in milliseconds: wall-clock time,
 and CPU time of the process itself. A tenth of the routes is of IPv6, a tenth throws.
 """
 
@@ -44,8 +44,8 @@ def measure(count: int, rounds: int) -> None:
     sys.path.insert(0, str(ROOT / ".cache/collections"))
     from importlib import import_module
 
-    converge = import_module(f"{PACKAGE}.fib.converge").converge_routes
-    parse = import_module(f"{PACKAGE}.fib.route_options").parse
+    converge = import_module(f"{PACKAGE}._fib.stages").converge
+    parse = import_module(f"{PACKAGE}._fib.route_options").parse
 
     def run(options: dict[str, Any]) -> Any:
         return converge(parse(options), check_mode=False)
@@ -62,7 +62,7 @@ def measure(count: int, rounds: int) -> None:
         def sample(name: str, found: tuple[float, float]) -> None:
             samples.setdefault(name, []).append(found)
 
-        for _ in range(rounds):
+        for _number in range(rounds):
             run(empty)
             sample("apply", timed(lambda: run(document), resource.RUSAGE_SELF))
             sample("no change", timed(lambda: run(document), resource.RUSAGE_SELF))
@@ -103,8 +103,8 @@ def entries(count: int) -> list[dict[str, Any]]:
 
 
 def line(entry: dict[str, Any]) -> str:
-    way = "" if "type" in entry else " dev va"
-    return f"route add {entry.get('type', '')} {entry['destination']} table {TABLE} proto 87{way}\n"
+    device = "" if "type" in entry else " dev va"
+    return f"route add {entry.get('type', '')} {entry['destination']} table {TABLE} proto 87{device}\n"
 
 
 def replaced(batch: Path) -> Path:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Security associations: what xfrm_state does on a host, against `ip -batch` on the same kernel in the same run.
+"""Security associations: xfrm_state on a host, compared with `ip -batch` on the same kernel in the same run.
 
     python3 tests/benchmark/states.py [--states 1000] [--rounds 5]
 
-As root, in a network namespace of its own. Needs a kernel with ESP; where this one has none:
+Needs root; uses a private network namespace. Needs a kernel with ESP; without one:
 
     tests/kernel/run --vm-shell '.venv/bin/python tests/benchmark/states.py'
 
@@ -31,12 +31,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / ".cache/collections"))
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import converge as xfrm  # noqa: E402
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_policies import (  # noqa: E402
-    parse_policies,
-)
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.desired_states import parse_states  # noqa: E402
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.result import StageResult
+from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm import stages as xfrm
+from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm.policy_options import parse_policies
+from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm.state_options import parse_states
 
 Times = tuple[float, float]
 
@@ -64,11 +62,11 @@ def measure(kind: str, count: int, rounds: int) -> None:
         changed = [{**entry} for entry in entries]
         changed[count // 2]["limits"] = {"packet_hard": 123456}
 
-        def ours(objects: list[dict[str, Any]], **options: Any) -> Outcome:
+        def ours(objects: list[dict[str, Any]], **options: Any) -> StageResult:
             if kind == "policy":
                 return xfrm.converge_policies(parse_policies({"policies": objects, **options}), check_mode=False)
-            asked = parse_states({"states": objects, **options})
-            return xfrm.converge_states(asked, check_mode=False, boot_id=lambda: "boot", memory=memory)
+            wanted_states = parse_states({"states": objects, **options})
+            return xfrm.converge_states(wanted_states, check_mode=False, boot_id=lambda: "boot", uses_path=memory)
 
         found: dict[str, list[Times]] = {}
         for _round in range(rounds):
@@ -92,7 +90,7 @@ def measure(kind: str, count: int, rounds: int) -> None:
 
 
 def state(index: int) -> tuple[dict[str, Any], str]:
-    """Return a state as options and as words of `ip`."""
+    """Return a state as options and as arguments of `ip`."""
     src, dst = "192.0.2.1", f"198.51.{index // 250}.{index % 250 + 1}"
     enc, auth = (hashlib.shake_256(f"{name} {index}".encode()).hexdigest(32) for name in ("enc", "auth"))
     options = {
@@ -108,7 +106,7 @@ def state(index: int) -> tuple[dict[str, Any], str]:
 
 
 def policy(index: int) -> tuple[dict[str, Any], str]:
-    """Return a policy as options and as words of `ip`."""
+    """Return a policy as options and as arguments of `ip`."""
     dst = f"10.{100 + index // 250}.{index % 250}.0/24"
     options = {"dir": "out", "dst": dst, "templates": [{"src": "192.0.2.1", "dst": "192.0.2.2"}]}
     words = f"src 0.0.0.0/0 dst {dst} dir out tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 7100 mode tunnel"
@@ -121,7 +119,7 @@ def expect(requests: int, wanted: int) -> None:
 
 
 def took(found: dict[str, list[Times]], name: str, work: Callable[[], object], *, children: bool = False) -> None:
-    """Note wall-clock and CPU time of some work in milliseconds."""
+    """Record wall-clock and CPU time of some work in milliseconds."""
     who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
     before, start = resource.getrusage(who), time.perf_counter()
     work()

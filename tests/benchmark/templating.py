@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CPU time on the controller of our plan, and of a template over `hostvars`: `templating.py [hosts]`, by default 1000.
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan
 from plan import Controller, fact_of, fleet_memory, read_all
 
 TEMPLATED_HOSTS = 3
@@ -39,7 +38,7 @@ def main() -> None:
         controller = Controller(Path(root), hosts)
         peers = fleet_memory(hosts)
         for number in range(hosts):
-            controller.remember(f"h{number}", fact_of(number, peers, set()))
+            controller.cache_fact(f"h{number}", fact_of(number, peers, set()))
         ours = planned(controller, hosts)
         theirs = templated(controller)
     print(f"{hosts} hosts, CPU time on the controller for each of them")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""States of an interface that are to come back at boot, and what of them is compared: the answers of `wg` and `ip`."""
+"""States of an interface to restore at boot, compared by the output of `wg` and `ip`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FIRST: dict[str, Any] = {
 }
 SECRETS = {A: key("psk 1")}
 
-# What changes after the interface was made; everything at once comes last.
+# Changes of an existing interface; the last case has all of them.
 CHANGES: dict[str, dict[str, Any]] = {
     "nothing": {},
     "port": {"listen_port": 51999},
@@ -61,7 +61,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-# Routes of a table of their own and the rules that lead there.
+# Routes of a separate table, and rules that look it up.
 TABLE = 7100
 TABLES: dict[str, Any] = {
     "ip_routes": [
@@ -96,7 +96,7 @@ def apply(host: ManagedHost, method: str, tables: Mapping[str, Any] | None = Non
 
 
 def running(host: ManagedHost) -> dict[str, Any]:
-    """Return wg0 as `wg` and `ip` tell of it, without counters and interface numbers."""
+    """Return wg0 as shown by `wg` and `ip`, without counters and interface indexes."""
     parts = host.run("wg", "showconf", "wg0").split("\n\n")
     (link,) = (one for one in json.loads(host.run("ip", "-d", "-j", "link")) if one["ifname"] == "wg0")
     routes = [
@@ -117,6 +117,6 @@ def running(host: ManagedHost) -> dict[str, Any]:
 
 
 def take_away(host: ManagedHost) -> None:
-    """Remove the interface as a reboot would, with all that the kernel holds of it; files stay."""
+    """Remove the interface with its kernel state, as a reboot does; files stay."""
     host.shell("ip link del wg0; echo 0 >/proc/sys/net/ipv4/ip_forward")
     wait_until(lambda: not host.daemons(), "wireguard-go has ended")

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 import pytest
 from lab_hosts import Lab
 from mesh_lab import NETWORK, addresses, configurations, exists, mesh
+from playbook_runs import end_processes
 from shared_lab import SharedLab
+
+
+def pytest_sessionfinish() -> None:
+    end_processes()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,7 +26,7 @@ def root() -> None:
 
 
 def mesh_state(lab: Lab) -> object:
-    """Return what a run leaves on the hosts of a mesh, if all have it."""
+    """Return the interfaces and addresses of a mesh, None if one is missing."""
     if not all(exists(lab, host) for host in lab.hosts):
         return None
     return configurations(lab), {host: addresses(lab, host) for host in lab.hosts}
@@ -35,7 +40,7 @@ def shared_mesh_of_three() -> Iterator[SharedLab]:
 
 @pytest.fixture
 def mesh_of_three(shared_mesh_of_three: SharedLab) -> Lab:
-    """A mesh that tests take turns in, with the inventory it was made by."""
+    """A mesh for several tests, with its inventory."""
     lab = shared_mesh_of_three.get()
     lab.inventory(mesh_network=NETWORK)
     return lab

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hubs on a public segment, and spokes behind NAT and not.
+"""Hubs on a public segment, and spokes with and without NAT.
 
-hub1 and hub2 have public addresses, and hub1 a network behind it. s1, s2 and s5 are behind gateways of their own, nat1,
-nat2 and nat5; s3 is public. Behind s2 and s3 are networks, each with one machine: s2-site, s3-site.
+hub1 and hub2 have public addresses, and hub1 a network behind it. s1, s2 and s5 are behind separate gateways, nat1, nat2
+and nat5; s3 is public. Behind s2 and s3 are networks, each with one machine: s2-site, s3-site.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def build(lab: Lab, names: Iterable[str]) -> None:
 
 
 def build_hosts(lab: Lab, wanted: Mapping[str, dict[str, Any]]) -> None:
-    """Add hosts to a lab that are described as HOSTS are, with the gateways they are behind."""
+    """Add hosts to a lab, described as in HOSTS, with the gateways they are behind."""
     behind = {spec.get("behind") for spec in wanted.values()}
     gateways = {name: spec for name, spec in GATEWAYS.items() if name in behind}
     document = {"lab": lab.name, "hosts": wanted, "gateways": gateways}
@@ -75,7 +75,7 @@ def build_hosts(lab: Lab, wanted: Mapping[str, dict[str, Any]]) -> None:
 def converge(
     lab: Lab, *args: str, per_host: Mapping[str, Mapping[str, Any]] | None = None, play: str = PLAY, **variables: Any
 ) -> Play:
-    """Write the inventory of the lab's hosts, run the role, and return what it did."""
+    """Write the inventory of the lab's hosts, run the role, and return the result."""
     groups: dict[str, dict[str, Any]] = {"hubs": {}, "spokes": {}}
     for name, spec in lab.hosts.items():
         groups["hubs" if name.startswith("hub") else "spokes"][name] = {
@@ -104,7 +104,7 @@ def fleet(*names: str, **variables: Any) -> Iterator[Lab]:
 
 
 def fleet_state(lab: Lab) -> dict[str, list[str]]:
-    """Return what a run leaves on the hosts, in any order, as wireguard-go tells it."""
+    """Return the state of all hosts after a run, sorted, because wireguard-go lists it in any order."""
     return {name: sorted(lab.run(name, ["sh", "-c", STATE]).stdout.split()) for name in lab.hosts}
 
 
@@ -114,7 +114,7 @@ def reaches(lab: Lab, source: str, target: str) -> bool:
 
 
 def is_cut_off(lab: Lab, source: str, target: str) -> bool:
-    """Return whether nothing comes back for two seconds."""
+    """Return whether there is no reply for two seconds."""
     argv = ["ping", "-n", "-c", "4", "-i", "0.5", "-w", "2", _address(target)]
     return lab.run(source, argv, check=False).returncode != 0
 
@@ -129,11 +129,11 @@ def public_key(lab: Lab, host: str, interface: str = "wg0") -> str:
 
 
 def session(lab: Lab, host: str, other: str, interface: str = "wg0") -> Any:
-    """Return a host's peer as `wg` shows it, by the device they have in common."""
+    """Return a host's peer on their common device, as `wg` shows it."""
     return peers(lab, host, interface)[public_key(lab, other, interface)]
 
 
 def routes(lab: Lab, host: str) -> set[tuple[str, str, int]]:
-    """Return our routes of a host: destination, device, metric."""
+    """Return the managed routes of a host: destination, device, metric."""
     shown = json.loads(lab.run(host, ["ip", "-4", "-j", "route", "show", "proto", "87"]).stdout)
     return {(entry["dst"], entry["dev"], entry.get("metric", 0)) for entry in shown}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lab hosts for tests, and playbooks run against them.
+"""Lab hosts for tests, and playbooks run on them.
 
 with Lab() as lab:
     lab.up(["h1", "h2"])
@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from playbook_runs import run_playbook
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "playbooks/files/lab.py"
 CALLBACKS = Path(__file__).parent / "callback_plugins"
@@ -36,8 +38,8 @@ for file in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
 done
 """
 
-# What is set for this process is not set in a host. With the first, Python reads a module from its standard input byte
-# by byte; with the second, each run compiles the plugins of this checkout.
+# Variables of this process that hosts do not get. With the first, Python reads a module from its standard input byte by byte;
+# with the second, each run compiles the plugins of this checkout.
 NOT_IN_HOSTS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 
 _serial = itertools.count(1)
@@ -45,7 +47,7 @@ _serial = itertools.count(1)
 
 @dataclass
 class Play:
-    """What a playbook run did."""
+    """The result of a playbook run."""
 
     rc: int
     stdout: str
@@ -53,15 +55,15 @@ class Play:
     recap: dict[str, dict[str, int]]
     events: list[dict[str, Any]] = field(repr=False)
     remote_calls: dict[str, int] = field(default_factory=dict)
-    """How often each host's shell was called, files included; counted only in a run with `-vvv`."""
+    """Calls of each host's shell, file transfers included; counted only with `-vvv`."""
 
     @property
     def changed(self) -> int:
-        """How many tasks changed something, over all hosts."""
+        """The number of tasks that changed something, over all hosts."""
         return sum(counts["changed"] for counts in self.recap.values())
 
     def results(self, *, host: str | None = None, task: str | None = None, action: str | None = None) -> list[Any]:
-        """Return task results, in order; a task's name may be a part of it."""
+        """Return task results, in order; `task` may be a part of its name."""
         return [
             event["result"]
             for event in self.events
@@ -71,7 +73,7 @@ class Play:
         ]
 
     def executions(self, host: str) -> dict[str, int]:
-        """Return how often each action ran for a host, skipped tasks left out."""
+        """Return the number of runs of each action for a host, without skipped tasks."""
         counts: dict[str, int] = {}
         for event in self.events:
             if event["host"] == host and event["event"] != "skipped":
@@ -83,7 +85,7 @@ class Play:
 
 
 class Lab:
-    """A lab of its own name; leaving the context removes it and every file made for it."""
+    """A lab with a unique name; leaving the context removes it and all its files."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"t{os.getpid()}_{next(_serial)}"
@@ -111,7 +113,7 @@ class Lab:
             self.hosts[name] = {"addresses": addresses, "mtu": mtu}
         wanted = {"lab": self.name, "hosts": {name: self.hosts[name] for name in hosts}}
         done = self._program("up", stdin=json.dumps(wanted))
-        for name in done["created"]:  # a new network namespace has what the machine has set, forwarding for one
+        for name in done["created"]:  # a new network namespace inherits sysctls of the machine, for example forwarding
             self.run(name, ["sh", "-c", FORWARD_NOTHING])
         return done
 
@@ -122,7 +124,7 @@ class Lab:
         return self._program("down", "--lab", self.name, *(f"--host={host}" for host in hosts))
 
     def enter(self, host: str) -> list[str]:
-        """Return the command prefix that leads into a host."""
+        """Return the command prefix that enters a host."""
         home = f"/run/wirewright-lab/{self.name}/{host}"
         net = f"--net=/run/netns/ww-{self.name}-{host}"
         return ["nsenter", net, f"--mount={home}/mnt", f"--uts={home}/uts", "--"]
@@ -146,7 +148,8 @@ class Lab:
                 **(per_host or {}).get(name, {}),
             }
         path = self.path / "inventory.yml"
-        common = {"overlay_userspace": True, "mesh_verify_seconds": 0}  # tests ask for themselves
+        # Tests verify connectivity themselves, and lab hosts do not boot.
+        common = {"overlay_userspace": True, "mesh_verify_seconds": 0, "overlay_persistence": "none"}
         path.write_text(json.dumps({group: {"hosts": hosts, "vars": {**common, **variables}}}))
         return path
 
@@ -160,7 +163,7 @@ class Lab:
     ) -> Play:
         """Run a playbook, given as a path in the checkout or as text, with the inventory written last.
 
-        ``under`` is a command to run it under, such as strace, which may go on when the playbook has ended.
+        ``under`` is a command that runs the playbook, such as strace; it may outlive the playbook.
         """
         path = Path(play) if "\n" not in str(play) else self.path / "play.yml"
         if path.parent == self.path and "\n" in str(play):
@@ -170,26 +173,25 @@ class Lab:
             self.inventory()
         results = self.path / "results.jsonl"
         results.unlink(missing_ok=True)
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(path), *args]
-        options: dict[str, Any] = {
-            "cwd": ROOT,
-            "env": {**environment("json_lines"), "WIREWRIGHT_RESULTS": str(results), **(env or {})},
-            "stdin": subprocess.DEVNULL,
-            "text": True,
-            "timeout": timeout,
-        }
-        if under:  # a pipe would end with the last process that holds it
-            outputs = [self.path / "stdout", self.path / "stderr"]
+        arguments = ["-i", str(inventory), str(path), *args]
+        variables = {**environment("json_lines"), "WIREWRIGHT_RESULTS": str(results), **(env or {})}
+        outputs = (self.path / "stdout", self.path / "stderr")
+        if under:
+            command = [*under, str(Path(sys.executable).parent / "ansible-playbook"), *arguments]
+            # A pipe would stay open until the last process that has it ends.
             with open(outputs[0], "w") as stdout, open(outputs[1], "w") as stderr:
-                rc = subprocess.run([*under, *command], stdout=stdout, stderr=stderr, check=False, **options).returncode
-            done = subprocess.CompletedProcess(command, rc, *(output.read_text() for output in outputs))
+                options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
+                rc = subprocess.run(
+                    command, cwd=ROOT, env=variables, timeout=timeout, check=False, **options
+                ).returncode
         else:
-            done = subprocess.run(command, capture_output=True, check=False, **options)
+            rc = run_playbook(arguments, variables, outputs, timeout)
+        output, errors = (path.read_text() for path in outputs)
         lines = results.read_text().splitlines() if results.exists() else []
         events = [json.loads(line) for line in lines]
         recap: dict[str, dict[str, int]] = next((one["hosts"] for one in events if one["event"] == "recap"), {})
         tasks = [event for event in events if event["event"] != "recap"]
-        return Play(done.returncode, done.stdout, done.stderr, recap, tasks, self._remote_calls(done.stdout))
+        return Play(rc, output, errors, recap, tasks, self._remote_calls(output))
 
     def _remote_calls(self, output: str) -> dict[str, int]:
         names = {spec["addresses"][0].partition("/")[0]: name for name, spec in self.hosts.items()}
@@ -208,7 +210,7 @@ class Lab:
 
 
 def environment(*callbacks: str) -> dict[str, str]:
-    """Return what a playbook is run with here: plays cost less than with Ansible alone, and do the same."""
+    """Return the environment of playbooks: plays cost less than with Ansible alone, with the same results."""
     return {
         **{name: value for name, value in os.environ.items() if name not in NOT_IN_HOSTS},
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -220,8 +222,8 @@ def environment(*callbacks: str) -> dict[str, str]:
 
 
 def archives() -> Path:
-    """Return the directory for archives of modules as they are now, and as this ansible-core packs them."""
-    # Not above: the gates have labs without any ansible-core of their own.
+    """Return the directory for archives of modules in their current state, as this ansible-core packs them."""
+    # Not at the top: the gates use labs without an ansible-core of their own.
     from ansible import release as ansible_core
 
     sources = [ROOT / "plugins" / room for room in ("module_utils", "modules")] + [CALLBACKS]
@@ -232,7 +234,7 @@ def archives() -> Path:
 
 
 def shipped_playbook(lab: Lab, inventory: str, playbook: str) -> str:
-    """Run a playbook of the collection with an inventory that it ships, under a lab's name; return what it printed."""
+    """Run a playbook of the collection with an inventory that it ships, under a lab's name; return its output."""
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", inventory]
     done = subprocess.run(
         [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],

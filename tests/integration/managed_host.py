@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab host as the collection sees it: modules run in it, and what they did is looked at with other programs."""
+"""A lab host: modules run in it, and other programs observe the result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from namespaces import call_inside
 T = TypeVar("T")
 
 MODULES = "ansible_collections.wirewright.overlay.plugins.modules."
-FOREIGN_PROTOCOL = 99  # of routes that tests add as somebody else
+FOREIGN_PROTOCOL = 99  # of foreign routes that tests add
 
 RESET = f"""
 for link in $(ls /sys/class/net); do
@@ -43,7 +43,7 @@ if [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]; then echo 0 >/proc/sys/net/ip
 
 @dataclass(frozen=True)
 class ModuleResult:
-    """How a module left: exit code, and the JSON it printed, as text too."""
+    """The exit code of a module and its JSON output, parsed and as text."""
 
     rc: int
     output: str
@@ -56,14 +56,16 @@ class ModuleResult:
 
     @property
     def diff(self) -> dict[str, Any]:
-        return dict(self.data["diff"])
+        return {
+            side: {found[f"{side}_header"]: found[side] for found in self.data["diff"]} for side in ("before", "after")
+        }
 
     @property
     def shown_diff(self) -> str:
-        """What `--diff` shows of it."""
-        from ansible.plugins.callback import CallbackBase  # a part of the controller, which modules do without
+        """The output of `--diff`."""
+        from ansible.plugins.callback import CallbackBase  # a part of the controller that modules do not need
 
-        return str(CallbackBase()._get_diff(self.diff))  # type: ignore[no-untyped-call]
+        return str(CallbackBase()._get_diff(self.data["diff"]))  # type: ignore[no-untyped-call]
 
     @property
     def failure(self) -> str:
@@ -73,16 +75,21 @@ class ModuleResult:
 
 
 def key(seed: object) -> str:
-    """Return a key in base64 that depends on the seed alone; good as public, preshared and private key."""
+    """Return a base64 key that depends only on the seed; valid as public, preshared and private key."""
     return base64.b64encode(hashlib.sha256(repr(seed).encode()).digest()).decode()
 
 
-def run_module(name: str, arguments: Mapping[str, Any], check_mode: bool) -> ModuleResult:
-    """Run a module's main() in this process, as AnsiballZ does, with diff on. Leaves ansible's globals changed."""
-    internal = {"_ansible_check_mode": check_mode, "_ansible_diff": True}
+def run_module(
+    name: str, arguments: Mapping[str, Any], check_mode: bool, tracebacks: Sequence[str] = ()
+) -> ModuleResult:
+    """Run a module's main() in this process, as AnsiballZ does, with diff on. Leaves ansible's globals changed.
+
+    tracebacks: of which events the result has one, such as error (ANSIBLE_DISPLAY_TRACEBACK).
+    """
+    internal = {"_ansible_check_mode": check_mode, "_ansible_diff": True, "_ansible_tracebacks_for": tracebacks}
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, **internal}}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    # Where a test has loaded a part of the controller, a module would print its warnings and not return them.
+    # If a test has imported a part of the controller, a module would print its warnings instead of returning them.
     _internal.is_controller = False
     rc = 0
     with redirect_stdout(io.StringIO()) as printed:
@@ -107,20 +114,20 @@ class ManagedHost:
         return f"ww-{self.lab.name}-{self.name}"
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a function in the host and return what it returns."""
+        """Run a function in the host and return its result."""
         importlib.import_module("pyroute2")  # once here rather than in every child
         options = [word.partition("=") for word in self.lab.enter(self.name) if word.startswith("--") and "=" in word]
         return call_inside([path for _option, _equals, path in options], partial(function, *args, **kwargs))
 
     def module(self, name: str, /, *, check_mode: bool = False, **arguments: Any) -> ModuleResult:
-        """Run a module of the collection in the host, in a process of its own."""
+        """Run a module of the collection in the host, in a separate process."""
         importlib.import_module(MODULES + name)
         return self.call(run_module, name, arguments, check_mode)
 
     def traced_module(
         self, name: str, calls: str, /, *, umask: str = "022", **arguments: Any
     ) -> tuple[ModuleResult, str]:
-        """Run a module in a Python of its own, and return with its result what strace saw of these system calls."""
+        """Run a module in a separate Python process; return its result and the strace output of these system calls."""
         trace = "/run/module.trace"
         program = (
             "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from managed_host import run_module; "
@@ -152,7 +159,7 @@ class ManagedHost:
         self.shell(f'mkdir -p "$(dirname {path})"; cat >{path}; chmod {mode} {path}', input=text)
 
     def make_key(self, interface: str = "wg0", text: str | None = None) -> str:
-        """Put a private key where overlay_apply looks for it, and return its path."""
+        """Write a private key to the default path of overlay_apply, and return the path."""
         path = f"/etc/wireguard/{interface}.key"
         self.write(path, (text or key(f"private {interface} {self.name}")) + "\n")
         return path
@@ -162,12 +169,12 @@ class ManagedHost:
         return [line.split("\t") for line in self.run("wg", "show", interface, "dump").splitlines()]
 
     def addresses(self, interface: str = "wg0") -> set[str]:
-        """Return the global addresses of an interface with their prefix lengths, as `ip` says."""
+        """Return the global addresses of an interface with their prefix lengths, as shown by `ip`."""
         (link,) = json.loads(self.run("ip", "-j", "addr", "show", "dev", interface))
         return {f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["scope"] == "global"}
 
     def routes(self, interface: str = "wg0") -> set[str]:
-        """Return the destinations of our routes through an interface, as `ip` says."""
+        """Return the destinations of our routes through an interface, as shown by `ip`."""
         found: set[str] = set()
         for family in ("-4", "-6"):
             shown = json.loads(self.run("ip", family, "-j", "route", "show", "dev", interface, "proto", "87"))
@@ -175,13 +182,13 @@ class ManagedHost:
         return found
 
     def link(self, interface: str = "wg0") -> dict[str, Any] | None:
-        """Return an interface as `ip -d link` shows it, None where there is none."""
+        """Return an interface as `ip -d link` shows it, None if it is missing."""
         links = json.loads(self.run("ip", "-j", "-d", "link"))
         return next((link for link in links if link["ifname"] == interface), None)
 
     @contextmanager
     def taken_port(self, port: int) -> Iterator[None]:
-        """Hold a UDP port of the host, for IPv4 and IPv6."""
+        """Bind a UDP port of the host, for IPv4 and IPv6."""
         script = (
             "import socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
             f"s.bind(('::', {port})); print('bound', flush=True); sys.stdin.read()"
@@ -202,7 +209,7 @@ class ManagedHost:
         return re.findall(r"^\s*(\d+) [^Z]\S*\s+wireguard-go", names, re.MULTILINE)
 
     def reset(self) -> None:
-        """Remove every interface, process, route and file that a test may have made."""
+        """Remove every interface, process, route and file that a test may have created."""
         serving = self.daemons()
         self.shell(RESET)
         for pid in self.daemons():
@@ -213,7 +220,7 @@ class ManagedHost:
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait for a condition; fail where it does not come true in time."""
+    """Wait for a condition; fail if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not so after {seconds:.0f} s: {what}"
@@ -221,7 +228,7 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60) -> Non
 
 
 def _runs(pid: str) -> bool:
-    """Return whether a thread of a process is left: each holds all sockets, also when the first one has ended."""
+    """Return whether a thread of a process is left: each keeps all sockets open, even after the first one has ended."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
         with open(f"/proc/{pid}/stat") as stat:

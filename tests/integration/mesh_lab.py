@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mesh of lab hosts, and witnesses of it that this collection did not write: wg, ip, ping and tcpdump."""
+"""A mesh of lab hosts, checked with wg, ip, ping and tcpdump."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PeerState:
     persistent_keepalive: str
 
     def configuration(self) -> tuple[str, str, frozenset[str], str]:
-        """What was configured, without what traffic changes."""
+        """The configured fields, without the counters."""
         return (self.preshared_key, self.endpoint, self.allowed_ips, self.persistent_keepalive)
 
 
@@ -49,7 +49,7 @@ def peers(lab: Lab, host: str, interface: str = "wg0") -> dict[str, PeerState]:
 
 
 def configurations(lab: Lab) -> dict[str, dict[str, tuple[object, ...]]]:
-    """Return by host what was configured of its peers."""
+    """Return the configuration of all peers, by host."""
     return {host: {key: peer.configuration() for key, peer in peers(lab, host).items()} for host in lab.hosts}
 
 
@@ -70,7 +70,7 @@ def exists(lab: Lab, host: str, interface: str = "wg0") -> bool:
 
 
 def assert_full_mesh(lab: Lab, interface: str = "wg0") -> None:
-    """Every host reaches every address of every other, and has heard of it."""
+    """Every host reaches every address of every other, and has completed a handshake."""
     names = list(lab.hosts)
     targets = {name: addresses(lab, name, interface) for name in names}
     pairs = [(a, address) for a in names for b in names if a != b for address in targets[b]]
@@ -93,7 +93,7 @@ def assert_full_mesh(lab: Lab, interface: str = "wg0") -> None:
 def ping(lab: Lab, host: str, address: str, *options: str) -> bool:
     """Return whether an address answers a host, within a deadline.
 
-    Where both ends begin a handshake at once, wireguard-go may take up to 20 seconds for a session that carries both ways.
+    If both ends start a handshake at once, wireguard-go may take up to 20 seconds until packets pass in both directions.
     """
     argv = ["ping", "-n", "-c", "1", "-w", "60", *options, address]
     return lab.run(host, argv, check=False).returncode == 0
@@ -101,7 +101,7 @@ def ping(lab: Lab, host: str, address: str, *options: str) -> bool:
 
 @contextlib.contextmanager
 def mesh(*names: str, per_host: Any = None, converge: bool = True, **variables: Any) -> Iterator[Lab]:
-    """A lab of these hosts, with the mesh on them."""
+    """A lab of these hosts, joined to a mesh."""
     with Lab() as lab:
         lab.up(names)
         lab.inventory(per_host, mesh_network=NETWORK, **variables)
@@ -111,20 +111,24 @@ def mesh(*names: str, per_host: Any = None, converge: bool = True, **variables: 
 
 
 def assert_ok(play: Play) -> Play:
-    """The run had no failure and met every host."""
+    """The run reached every host without a failure."""
     assert play.rc == 0, play
     return play
 
 
 def failure(play: Play) -> str:
-    """Return the messages of what failed in a run that must have failed."""
+    """Return the messages of the failed tasks, with all problems of a plan; the run must have failed."""
     assert play.rc != 0, play
     failed = [event["result"] for event in play.events if event["event"] == "failed"]
-    return "\n".join(str(result.get("msg", "")) for result in failed)
+    return "\n".join(
+        str(text)
+        for result in failed
+        for text in (result.get("msg", ""), *result.get("problems", ()), *result.get("errors", ()))
+    )
 
 
 class Capture:
-    """What goes over a lab's underlay bridge, recorded by tcpdump."""
+    """The packets on a lab's underlay bridge, recorded by tcpdump."""
 
     def __init__(self, lab: Lab, path: Path) -> None:
         self._lab, self._path = lab, path
@@ -158,7 +162,7 @@ class Capture:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # It leaves what it has not read yet.
+        # tcpdump discards packets it has not read when it ends.
         size, since, deadline = -1, time.monotonic(), time.monotonic() + 20
         while time.monotonic() < min(since + 1, deadline):
             if size != self._path.stat().st_size:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a function in the namespaces of a lab host, in a child process that has all imports already.
+"""Run a function in the namespaces of a lab host, in a child process with all imports done.
 
 A fork costs a few milliseconds where a new Python costs hundreds, and thousands in an emulated machine.
 """
@@ -24,11 +24,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class ChildFailed(AssertionError):
-    """The function raised something that cannot be handed over, or its process died; carries the traceback."""
+    """The function raised an exception that cannot be pickled, or its process died; has the traceback."""
 
 
 def call_inside(namespaces: Iterable[str], function: Callable[[], T], timeout: float = 300) -> T:
-    """Return what the function returns in a child inside these namespaces (paths); raise what it raises."""
+    """Run the function in a child inside these namespaces (paths); return its result or raise its exception."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -54,13 +54,13 @@ def call_inside(namespaces: Iterable[str], function: Callable[[], T], timeout: f
 
 
 def call_in_thread(namespace: str, function: Callable[[], T]) -> T:
-    """Return what the function returns in a thread inside a namespace (path); what it makes, a socket, stays there.
+    """Run the function in a thread inside a namespace (path) and return its result. Its sockets stay in that namespace.
 
-    Quicker than a child, for what changes nothing of this process.
+    Faster than a child, for functions that do not change this process.
     """
 
     def enter_and_run() -> T:
-        _enter([namespace])  # of this thread, and of the programs that it starts
+        _enter([namespace])  # this thread, and the programs that it starts
         return function()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -78,11 +78,11 @@ def _run(namespaces: Iterable[str], function: Callable[[], Any], writing: int) -
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(answer, pipe)
     finally:
-        os._exit(0)  # the parent's atexit handlers and buffers are not ours to run
+        os._exit(0)  # not the atexit handlers and buffers of the parent
 
 
 def _enter(namespaces: Iterable[str]) -> None:
-    # All are opened first: behind the first mount namespace the paths lead elsewhere.
+    # All are opened first: in another mount namespace the paths have another meaning.
     descriptors = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in namespaces]
     for descriptor in descriptors:
         if _LIBC.setns(descriptor, 0):

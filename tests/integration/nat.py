@@ -33,13 +33,13 @@ T = TypeVar("T")
 PUBLIC = "203.0.113"
 PUBLIC6 = "2001:db8:113"
 
-# How a gateway maps ports, as statements of nftables for what leaves by the interface wan. Linux keeps the port where
-# it can, and then it is the same for all destinations.
+# How a gateway maps ports: nftables statements for packets that leave by the interface wan. Linux keeps the port if it
+# can, and then it is the same for all destinations.
 ENDPOINT_INDEPENDENT = "masquerade"
 SYMMETRIC = "masquerade random,fully-random"
 
-# Packets that nobody behind the gateway asked for are dropped, as routers do. Were they let in to the gateway itself,
-# each would leave an entry in its connection table that keeps the port from a host that asks the same server later.
+# Packets without an established connection are dropped, as routers do. Accepted on the gateway itself, each would add an
+# entry to its connection table, which blocks that port for a host that connects to the same server later.
 RULES = """
 table ip nat {{
     chain incoming {{ type nat hook prerouting priority dstnat; }}
@@ -77,15 +77,15 @@ class Node:
         return str(done.stdout)
 
     def start(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a program in the namespace; who starts it ends it."""
+        """Start a program in the namespace; the caller ends it."""
         return subprocess.Popen(self.words(*argv), text=True, stdin=subprocess.DEVNULL, **options)
 
     def words(self, *argv: str) -> list[str]:
-        """Return the words of a command that runs in the namespace, in a process that is the command's own."""
+        """Return the arguments of a command that runs in the namespace, without a parent process."""
         return ["nsenter", f"--net=/run/netns/{self.name}", "--", *argv]
 
     def ip(self, words: str) -> None:
-        """Run `ip` for the namespace with these words."""
+        """Run `ip` in the namespace with these arguments."""
         subprocess.run(["ip", "-n", self.name, *words.split()], check=True)
 
     def nft(self, rules: str) -> None:
@@ -93,7 +93,7 @@ class Node:
         self.run("nft", "-f", "-", input=rules)
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a function in the namespace, in a process of its own, and return what it returns."""
+        """Run a function in the namespace, in a separate process, and return its result."""
         return call_inside([f"/run/netns/{self.name}"], partial(function, *args, **kwargs))
 
     def module(self, name: str, /, *, check_mode: bool = False, **arguments: Any) -> ModuleResult:
@@ -104,7 +104,7 @@ class Node:
 
 @dataclass
 class Internet:
-    """The public segment, a bridge, and all that is joined to it; leaving the context removes every namespace."""
+    """The public segment, a bridge, and all nodes connected to it; leaving the context removes every namespace."""
 
     prefix: str = field(default_factory=lambda: f"wwn{os.getpid()}-{next(_SERIAL)}")
     publics: list[Node] = field(default_factory=list)
@@ -121,24 +121,24 @@ class Internet:
         self._stack.close()
 
     def node(self, name: str) -> Node:
-        """Make a namespace that is joined to nothing."""
+        """Create a namespace without connections."""
         node = Node(f"{self.prefix}-{name}")
         subprocess.run(["ip", "netns", "add", node.name], check=True)
         self._stack.callback(subprocess.run, ["ip", "netns", "del", node.name], check=False)
-        # Duplicate address detection would keep addresses back for a second, and a new namespace has what the machine has.
+        # Duplicate address detection delays addresses by a second, and a new namespace has the settings of the machine.
         settings = ("ipv6.conf.default.accept_dad=0", "ipv6.conf.all.forwarding=0", "ipv4.ip_forward=0")
         node.run("sysctl", "-qw", *(f"net.{setting}" for setting in settings))
         node.ip("link set lo up")
         return node
 
     def public(self, name: str, *addresses: str) -> Node:
-        """Make a host on the public segment, with the interface wan, that knows the way to networks behind gateways."""
+        """Create a host on the public segment, with the interface wan and routes to networks behind gateways."""
         node = self._join(name, *addresses)
         self.publics.append(node)
         return node
 
     def gateway(self, name: str, number: int, mapping: str = ENDPOINT_INDEPENDENT, outside: Node | None = None) -> Node:
-        """Make a gateway with the public addresses of a number, or behind another gateway, and no network behind it."""
+        """Create a gateway with the public addresses of a number, or behind another gateway, and no network behind it."""
         if outside is None:
             node = self._join(name, f"{PUBLIC}.{number}", f"{PUBLIC6}::{number}")
             self.gateways6[node] = f"{PUBLIC6}::{number}"
@@ -150,7 +150,7 @@ class Internet:
         return node
 
     def behind(self, gateway: Node, name: str, number: int) -> Node:
-        """Make a host behind a gateway, with the interface eth0 and the addresses 192.168.N.2 and 2001:db8:N::2."""
+        """Create a host behind a gateway, with the interface eth0 and the addresses 192.168.N.2 and 2001:db8:N::2."""
         node = self.node(name)
         _wire(node, "eth0", gateway, number)
         for public in self.publics if gateway in self.gateways6 else ():

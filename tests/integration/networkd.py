@@ -7,16 +7,15 @@
 
     with networkd("site-a", directory, links=["wg0"]) as daemon:
         ...                       # wg0 is configured
-    ...                           # networkd is gone, what it configured stays
+    ...                           # networkd has ended, its configuration stays
 
-What makes it work is said in tests/kernel/README.md, under "networkd".
+tests/kernel/README.md, "networkd", explains the setup.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -25,13 +24,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from external_programs import require
+
 DAEMON = "/lib/systemd/systemd-networkd"
 USER = "systemd-network"
 POLL = 0.1
 
 # $1 state directory, $2 directory for /etc/systemd/network, $3 one for /etc/systemd/networkd.conf.d, or empty.
-# A read-only /sys tells networkd that there is no udev to wait for. No other file of its own may have a say, and this
-# machine keeps what it has.
+# A read-only /sys tells networkd that there is no udev to wait for. Its other files are hidden, and those of this machine
+# do not change.
 ENTER = """
 set -e
 mkdir -p /run/systemd
@@ -62,7 +63,7 @@ class Networkd:
     log: Path
 
     def link_state(self, link: str) -> str:
-        """Return networkd's word for the link: configuring, configured, failed, unmanaged; '' while it has none."""
+        """Return networkd's state of the link: configuring, configured, failed, unmanaged; '' if it has none yet."""
         shown = subprocess.run(
             ["ip", "-netns", self.netns, "-json", "link", "show", "dev", link],
             capture_output=True,
@@ -102,9 +103,10 @@ def networkd(
 ) -> Iterator[Networkd]:
     """Run networkd in ``netns`` on the files in ``directory`` alone, and yield when ``links`` are configured.
 
-    networkd gives up root before it reads: ``directory`` must be open to all (pytest's tmp_path is not), and a
+    networkd drops root before it reads files: ``directory`` must be open to all (pytest's tmp_path is not), and a
     PrivateKeyFile, with every directory above it, to the group systemd-network (/etc/wireguard is not, as packaged).
     """
+    require("systemd-networkd")
     for place in filter(None, (directory, drop_ins)):
         if place.stat().st_mode & 0o005 != 0o005:
             raise ValueError(f"{place} must be readable by {USER}: chmod 755")
@@ -127,8 +129,3 @@ def networkd(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def available() -> bool:
-    """Whether this machine has networkd."""
-    return os.access(DAEMON, os.X_OK)

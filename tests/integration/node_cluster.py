@@ -12,7 +12,7 @@ with NodeCluster() as cluster:
         assert cluster.ping(n1.pod, n2.pod.ipv4) == 3
         assert wire.kinds() == {PLAIN_POD: 6}
 
-Nodes are hosts of the lab ``cluster.lab``, so plays run on them; pods and x are namespaces that nobody manages.
+Nodes are hosts of the lab ``cluster.lab``, so plays run on them; pods and x are unmanaged namespaces.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from wire_capture import Capture, Classifier
 
 T = TypeVar("T")
 
-# What the kernel says where no way leads, or one into a blackhole, to a prohibition or past a rule that drops.
+# Errors of the kernel without a route, with a blackhole or prohibit route, or a rule that drops.
 _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM)
 
 CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 
-# What a test may leave on a node: the kernel's state, and files of ours.
+# State that a test may leave on a node: the kernel's, and our files.
 RESET = """
 flush() {
     echo route flush table all proto 87; echo route flush table all proto 99; echo route flush cache
@@ -71,7 +71,7 @@ class Place:
 
     @property
     def prefix(self) -> list[str]:
-        """The command prefix that leads into it."""
+        """The command prefix that enters it."""
         return ["nsenter", f"--net=/run/netns/{self.netns}", "--"]
 
     def run(self, *argv: str, check: bool = True) -> str:
@@ -81,13 +81,13 @@ class Place:
         return done.stdout
 
     def quick(self, function: Callable[[], T]) -> T:
-        """Run a function there in a thread of this process; the sockets that it makes stay there."""
+        """Run a function there in a thread of this process; its sockets stay there."""
         return call_in_thread(f"/run/netns/{self.netns}", function)
 
-    def knock(self, address: str) -> None:
-        """Send datagrams that nobody waits for; whether they leave is seen on the wire.
+    def send_unanswered(self, address: str) -> None:
+        """Send datagrams without a receiver, to be captured on the wire.
 
-        They come from a port that also WireGuard may have, which makes them none of its packets.
+        Their source port may be one of WireGuard's; the classifier still does not take them for its packets.
         """
 
         def send() -> None:
@@ -133,12 +133,7 @@ class Node(Place):
         return (f"10.244.{self.number}.0/24", f"fd00:244:0:{self.number}::/64")
 
     def apply(self, *, check_mode: bool = False, **options: Any) -> Applied:
-        """Make the node what options of overlay_apply say, without the module around it, which would cost seconds."""
-        from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import (  # noqa: F401
-            carry_out,
-            host_apply,
-            section_stages,
-        )
+        """Apply options of overlay_apply to the node without the module, which would take seconds."""
 
         return self.host.call(_apply, options, check_mode)
 
@@ -168,7 +163,7 @@ class Node(Place):
         subprocess.run(words, input=script, text=True, check=True, timeout=120)
 
     def masquerade(self) -> None:
-        """Hide pods behind the node towards all that is no pod, as CNI plugins do."""
+        """Masquerade packets of pods to addresses outside the pod networks, as CNI plugins do."""
         networks = "".join(
             f"{family} saddr {own} {family} daddr != {cluster} masquerade\n"
             for family, own, cluster in zip(("ip", "ip6"), self.pod_networks, CLUSTER_NETWORKS)
@@ -177,7 +172,7 @@ class Node(Place):
         self.nft(f"table inet cni {{ \n{chain}\n}}\n")
 
     def node_port(self, port: int, pod: Place) -> None:
-        """Pass a TCP port of the node on to the same port of a pod, masqueraded by mark as kube-proxy does it."""
+        """Forward a TCP port of the node to the same port of a pod, masqueraded by mark as kube-proxy does."""
         self.nft(
             f"""table ip kube_proxy {{
             chain prerouting {{ type nat hook prerouting priority -100; policy accept;
@@ -193,7 +188,7 @@ class Node(Place):
 
 @dataclass(frozen=True)
 class Applied:
-    """What overlay_apply's room did: whether anything changed, the counts by kind, and its warnings."""
+    """Result of the package behind overlay_apply: whether anything changed, the counts by kind, and the warnings."""
 
     changed: bool
     counts: dict[str, dict[str, int]]
@@ -201,12 +196,13 @@ class Applied:
 
 
 def _apply(options: Mapping[str, Any], check_mode: bool) -> Applied:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import converge_host
+    from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.converge import converge_host
 
     os.environ.pop("SSH_CONNECTION", None)
     done = converge_host(options, check_mode=check_mode)
-    counts = {section.label: dict(one.stage.counts) for section, one in done.sections.items()}
-    warnings = tuple(warning for one in done.sections.values() for warning in one.stage.warnings)
+    sections = {section.label: one for section, one in done.sections.items() if section.kind != "interfaces"}
+    counts = {label: dict(one.counts) for label, one in sections.items()}
+    warnings = tuple(warning for one in sections.values() for warning in one.warnings)
     return Applied(done.changed, counts, warnings)
 
 
@@ -291,7 +287,7 @@ class NodeCluster:
         return [way for other in self.nodes if other is not node for way in ways(other)]
 
     def reset(self) -> None:
-        """Take away what tests put on the nodes."""
+        """Remove the state of tests from the nodes."""
         places = [place for node in self.nodes for place in node.pods]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda node: node.host.shell(RESET), self.nodes))
@@ -299,7 +295,7 @@ class NodeCluster:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """What tells the packets on the underlay apart."""
+        """Classifies the packets on the underlay."""
         return Classifier(
             frozenset(address for node in self.nodes for address in (node.ipv4, node.ipv6)), CLUSTER_NETWORKS
         )
@@ -309,7 +305,7 @@ class NodeCluster:
         return Capture(self._netns("net"), "br0", file, self.classifier, self._mark)
 
     def captured_at(self, place: Place, file: Path) -> Capture:
-        """Capture what comes to a pod, as a context."""
+        """Capture the packets that reach a pod, as a context."""
 
         def mark(payload: bytes) -> None:
             def send() -> None:
@@ -325,7 +321,7 @@ class NodeCluster:
 
     @contextmanager
     def narrowed(self, size: int) -> Iterator[None]:
-        """Let the underlay lose IP packets above a size, and tell nobody."""
+        """Drop IP packets above a size on the underlay, without ICMP errors."""
         switch = Place(self._netns("net"), "", "")
         drop = f"ip length > {size} drop\nip6 length > {size - 40} drop"
         rules = f"table bridge narrow {{ \nchain forward {{ type filter hook forward priority 0; \n{drop}\n }}\n }}\n"
@@ -339,7 +335,7 @@ class NodeCluster:
         def send() -> None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-                sender.bind(("", 9))  # any port would now and then be one of WireGuard's
+                sender.bind(("", 9))  # a random port could be one of WireGuard's
                 sender.sendto(payload, ("10.0.0.255", 9))
 
         self.external.quick(send)
@@ -352,11 +348,11 @@ class NodeCluster:
         return int(found.group(1))
 
     def steady_ping(self, source: Place, address: str, interval: float = 0.1) -> SteadyPing:
-        """Ping as long as the context lasts."""
+        """Ping until the context is left."""
         return SteadyPing(source.prefix, address, interval=interval)
 
     def fetch(self, client: Place, server: Place, address: str, port: int = 7777, size: int = 20000) -> tuple[int, str]:
-        """Let a client fetch bytes over TCP from a server behind an address; return how many, and whom it saw."""
+        """Fetch bytes over TCP from a server behind an address; return their number and the client's address at the server."""
 
         def listen() -> socket.socket:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET

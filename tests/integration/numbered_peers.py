@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peers in numbers, put into a device and read back by our own code, and as `wg show` tells of them."""
+"""Numbered peers, set on a device and read back by our own code and by `wg show`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import socket
 import struct
 from collections.abc import Iterable
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, parse_prefix
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.backend import backend_for
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import ZERO, encode_key
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import Prefix, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.backend import backend_for
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.endpoint import Endpoint
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import ZERO, encode_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.model import (
     Device,
     Peer,
     Settings,
@@ -26,26 +26,26 @@ from managed_host import ManagedHost, key
 DumpLine = tuple[str, str, str, frozenset[str], str]
 
 
-def have_device(host: ManagedHost, **options: object) -> None:
-    """Have wg0 on a host, with a key, on the backend of this run; down, so that it talks to nobody."""
+def create_device(host: ManagedHost, **options: object) -> None:
+    """Create wg0 on a host, with a key, on the backend of this run; down, so that it sends nothing."""
     path = "/etc/wireguard/wg0.key"
     host.write(path, key(f"private {host.name}") + "\n")
-    base = {"name": "wg0", "up": False, "userspace": True, "private_key_file": path}
+    base = {"interface": "wg0", "up": False, "userspace": True, "private_key_file": path}
     made = host.module("wg_interface", **{**base, **options})  # type: ignore[arg-type]
     assert made.changed
 
 
 def raw(*seed: object) -> bytes:
-    """Return 32 bytes that depend on the seed alone."""
+    """Return 32 bytes that depend only on the seed."""
     return hashlib.sha256(repr(seed).encode()).digest()
 
 
 def numbered_peer(number: int) -> Peer:
-    """Return a peer with what its number says: every mixture of options occurs."""
+    """Return a peer whose options depend on its number: every combination occurs."""
     ipv4 = Prefix(socket.AF_INET, struct.pack(">I", (10 << 24) + number), 32)
     ipv6 = Prefix(socket.AF_INET6, bytes.fromhex("fd42") + bytes(10) + struct.pack(">I", number), 128)
     # Hosts with no route to them: wireguard-go sends a handshake to each peer that follows one with a keepalive in a
-    # request, and blocks for good once enough of them wait for neighbours that nobody answers for.
+    # request, and blocks for ever once enough of them wait for neighbours that do not answer.
     hosts = (None, f"198.51.100.{number % 200 + 20}", f"2001:db8:ffff::{number % 200 + 0x100:x}")
     host = hosts[number % 3]
     return Peer(
@@ -66,7 +66,7 @@ def networks(count: int) -> frozenset[Prefix]:
 
 
 def put(host: ManagedHost, peers: Iterable[Peer]) -> tuple[int, Device]:
-    """Make these the only peers of wg0; returns the number of requests, and the device as then read."""
+    """Make these the only peers of wg0; return the number of requests, and the device as read afterwards."""
     return host.call(_put, tuple(peers))
 
 
@@ -94,7 +94,7 @@ def as_dumped(peer: Peer) -> DumpLine:
 
 
 def dumped(host: ManagedHost) -> set[DumpLine]:
-    """Return the peers of wg0 as `wg` says."""
+    """Return the peers of wg0 as shown by `wg`."""
     found = set()
     for fields in host.wg_dump()[1:]:
         allowed = frozenset() if fields[3] == "(none)" else frozenset(fields[3].split(","))

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An overlay on lab hosts without a play: facts, plan and apply by the rooms themselves, in this process and its forks.
+"""An overlay on lab hosts without a play: facts, plan and apply run in this process and its forks.
 
-A play costs seconds for each host, many in an emulated machine; this costs a tenth of one.
+A play takes seconds for each host, more in an emulated machine; this takes a tenth of one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
+    FleetPlan,
+    HostInput,
+    PlanResult,
+)
 from lab_hosts import Lab
 from managed_host import ManagedHost
 
-Planner = Callable[..., Outcome]
+Planner = Callable[..., PlanResult]
 
 
 def plan_on(
@@ -28,11 +32,11 @@ def plan_on(
     interfaces: Sequence[str] = ("wg0",),
     parts: Mapping[str, tuple[str, ...]] | None = None,
     clients: Mapping[str, str] | None = None,
-) -> Outcome:
+) -> PlanResult:
     """Gather facts on hosts, making keys, and plan a fleet of them.
 
-    variables: by host, without a role's prefix. parts: hub and spoke, by host. clients: by host, the address of a
-    controller that has connected there; what leads to it is the underlay. By default it is somewhere on eth0's network.
+    variables: by host, without a role's prefix. parts: hub and spoke, by host. clients: by host, the address of a controller
+    connected to it; its route is the underlay. By default the address is on eth0's network.
     """
     inputs = []
     for name, own in variables.items():
@@ -42,14 +46,14 @@ def plan_on(
 
 
 def apply_to(lab: Lab, plan: FleetPlan | None) -> dict[str, bool]:
-    """Make every host of a lab what a plan says, and return by host whether anything changed."""
+    """Apply a plan to every host of a lab, and return by host whether anything changed."""
     assert plan is not None
     return {name: ManagedHost(lab, name).call(_apply, host_document(plan, name)) for name in plan.hosts}
 
 
 def _facts(interfaces: Sequence[str], client: str) -> dict[str, Any]:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
-    from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
+    from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.facts import gather
+    from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import converge_key
 
     keys = {
         name: converge_key(f"/etc/wireguard/{name}.key", present=True, regenerate=False, check_mode=False)
@@ -61,7 +65,7 @@ def _facts(interfaces: Sequence[str], client: str) -> dict[str, Any]:
 
 
 def _apply(document: Mapping[str, Any]) -> bool:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_apply import converge_host
+    from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.converge import converge_host
 
     os.environ.pop("SSH_CONNECTION", None)
     return converge_host(document, check_mode=False).changed

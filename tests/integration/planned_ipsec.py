@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IPsec on a cluster of namespaces: documents as the planner makes them, applied node by node."""
+"""IPsec on a cluster of namespaces: documents of the planner, applied node by node."""
 
 from __future__ import annotations
 
@@ -9,32 +9,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology import node_ipsec_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import Prefix, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.ipsec import (
+    document as node_ipsec_document,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.ipsec import (
     IpsecNode,
     IpsecSettings,
     Phase,
     Slots,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import XfrmKeys
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._xfrm_keys import XfrmKeys
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
 
 MASTER = "correct horse battery staple"
 
 
+def prefixes(*texts: str) -> tuple[Prefix, ...]:
+    """Return addresses and networks as a plan holds them."""
+    return tuple(map(parse_prefix, texts))
+
+
 @dataclass
 class PlannedIpsec:
-    """What the planner is told of the first nodes of a cluster, and the way to apply what it says."""
+    """Input of the planner for the first nodes of a cluster, and methods that apply the plan."""
 
     cluster: NodeCluster
     count: int = 3
-    settings: IpsecSettings = field(default_factory=lambda: IpsecSettings(cluster_cidrs=CLUSTER_NETWORKS))
+    settings: IpsecSettings = field(default_factory=lambda: IpsecSettings(cluster_cidrs=prefixes(*CLUSTER_NETWORKS)))
     nodes: dict[str, IpsecNode] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in self.members:
-            addresses = (node.ipv4, node.ipv6)
-            self.nodes[node.name] = IpsecNode(node.name, node.number, addresses, node.pod_networks, phase=Phase.ABSENT)
+            addresses, networks = prefixes(node.ipv4, node.ipv6), prefixes(*node.pod_networks)
+            self.nodes[node.name] = IpsecNode(node.name, node.number, addresses, networks, phase=Phase.ABSENT)
 
     @property
     def members(self) -> list[Node]:
@@ -46,7 +54,7 @@ class PlannedIpsec:
         self.settings = replace(self.settings, **settings)
 
     def set(self, name: str, **values: Any) -> None:
-        """Change what is known of a node."""
+        """Change the planner's input for a node."""
         self.nodes[name] = replace(self.nodes[name], **values)
 
     def document(self, node: Node, slots: Slots | None = None) -> dict[str, Any]:
@@ -55,21 +63,21 @@ class PlannedIpsec:
         return node_ipsec_document.host_document(self.nodes, node.name, self.settings, keys, slots)
 
     def enter(self, phase: Phase, nodes: Iterable[Node] = ()) -> None:
-        """Bring nodes to a phase, all by default, one after the other."""
+        """Apply a phase to nodes, by default to all, one after the other."""
         for node in list(nodes) or self.members:
             self.set(node.name, phase=phase)
         for node in self.members:
             node.apply(**self.document(node))
 
     def roll_out(self) -> None:
-        """Bring all nodes from nothing to the last phase."""
+        """Apply all phases to all nodes, in order."""
         for phase in (Phase.RECEIVE, Phase.SEND, Phase.STRICT):
             self.enter(phase)
 
     def establish(self) -> None:
-        """Bring all nodes to the last phase at once, where nobody minds a lost packet."""
+        """Apply the last phase to all nodes at once; packets may be lost."""
         self.enter(Phase.STRICT)
 
     def all_unchanged(self) -> bool:
-        """Return whether another run would do nothing on any node."""
+        """Return whether another run would change nothing on all nodes."""
         return not any(node.apply(check_mode=True, **self.document(node)).changed for node in self.members)

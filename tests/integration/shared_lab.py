@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab with an overlay on it that tests take turns in: to make one takes longer than most of what is tried in it."""
+"""A lab with an overlay for several tests: building one takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lab_hosts import Lab
 
 
 class SharedLab(contextlib.ExitStack):
-    """A lab that is made when it is first asked for, and anew where a test did not leave it as it was.
+    """A lab built on first use, and again after a test that changed it.
 
-    ``state`` returns what a test has to leave as it found it, and may not depend on what traffic changes.
+    ``state`` returns the part that tests have to leave unchanged; it must not depend on traffic.
     """
 
     def __init__(self, make: Callable[[], AbstractContextManager[Lab]], state: Callable[[Lab], object]) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A ping that goes on while something is changed, and tells which of its packets got no answer."""
+"""A ping that runs during a change, and returns its packets without an answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SteadyPing:
     def __init__(self, prefix: Sequence[str], address: str, *, interval: float = 0.1, size: int = 56) -> None:
         self._argv = [*prefix, "ping", "-n", "-O", "-i", str(interval), "-s", str(size), address]
         self._answered: set[int] = set()
-        # All else that ping tells, so with -O each packet that is not answered when the next one is sent.
+        # All other output of ping: with -O, each packet without an answer when the next one is sent.
         self.said: list[str] = []
 
     def __enter__(self) -> SteadyPing:
@@ -55,13 +55,13 @@ class SteadyPing:
                 self.said.append(line)
 
     def answers_again(self, more: int = 3, seconds: float = 30) -> None:
-        """Wait for further answers to what is sent from now on, or later than what is on its way."""
+        """Wait for answers to packets sent from now on, or later than those in flight."""
         least = max(self._answered, default=0) + more
         wait_until(lambda: max(self._answered, default=0) >= least, f"answers: {self._argv} {self.said[-5:]}", seconds)
 
     @property
     def count(self) -> int:
-        """How many answers there were."""
+        """The number of answers."""
         return len(self._answered)
 
     def lost(self) -> list[int]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What wg-quick makes of the files we wrote is what was running when we wrote them."""
+"""wg-quick restores the running state from our files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from boot_states import ALPHA, CHANGES, apply, running, take_away
 from managed_host import ManagedHost, wait_until
 
-# As the unit of wg-quick does, apart from the streams: a wireguard-go would keep those open.
+# As the unit of wg-quick does, apart from the streams: wireguard-go would keep them open.
 BOOT = "sysctl -q -p /etc/sysctl.d/90-wirewright-wg0.conf; wg-quick up wg0 </dev/null >/run/wg-quick.log 2>&1"
 
 
@@ -19,7 +19,7 @@ def boot(host: ManagedHost) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_wg_quick_boots_what_runs(host: ManagedHost, change: str) -> None:
+def test_wg_quick_restores_the_running_state(host: ManagedHost, change: str) -> None:
     host.make_key()
     assert apply(host, "wg_quick")
     if CHANGES[change]:
@@ -31,7 +31,7 @@ def test_wg_quick_boots_what_runs(host: ManagedHost, change: str) -> None:
     assert not apply(host, "wg_quick", **CHANGES[change]), "and the next run has nothing to do"
 
 
-def test_wg_quick_boots_with_a_peer_whose_name_does_not_resolve(host: ManagedHost) -> None:
+def test_wg_quick_starts_with_an_unresolvable_endpoint(host: ManagedHost) -> None:
     host.make_key()
     late = {"peers": [{**ALPHA, "endpoint": "late.test:51820"}]}
     host.shell("cp /etc/hosts /run/hosts; echo 192.0.2.78 late.test >>/etc/hosts")
@@ -39,7 +39,7 @@ def test_wg_quick_boots_with_a_peer_whose_name_does_not_resolve(host: ManagedHos
         assert apply(host, "wg_quick", **late)
         before = running(host)
         boot(host)
-        # The name is looked up beside the boot, which does not wait for it.
+        # The name is resolved in the background; the boot does not wait for it.
         wait_until(lambda: running(host) == before, "the endpoint is there")
         host.shell("cat /run/hosts >/etc/hosts")
         boot(host)
@@ -48,7 +48,24 @@ def test_wg_quick_boots_with_a_peer_whose_name_does_not_resolve(host: ManagedHos
         host.shell("cat /run/hosts >/etc/hosts")
 
 
-def test_wg_quick_file_has_no_private_key_and_is_closed(host: ManagedHost) -> None:
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_wg_quick_takes_the_address_that_the_run_took(host: ManagedHost, family: str) -> None:
+    host.make_key()
+    named = {"peers": [{**ALPHA, "endpoint": "many.test:51820", "endpoint_family": family}]}
+    bad = ("0.0.0.0", "127.0.0.1", "192.0.2.11", "10.42.0.2", "fe80::1")  # noqa: S104   nothing is bound
+    lines = "".join(f"{address} many.test\n" for address in (*bad, "2001:db8:1::78", "192.0.2.78"))
+    host.shell("cp /etc/hosts /run/hosts; cat >>/etc/hosts", input=lines)
+    try:
+        assert apply(host, "wg_quick", **named)
+        before = running(host)
+        assert {"ipv4": "192.0.2.78:51820", "ipv6": "[2001:db8:1::78]:51820"}[family] in str(before)
+        boot(host)
+        wait_until(lambda: running(host) == before, "the endpoint is there")
+    finally:
+        host.shell("cat /run/hosts >/etc/hosts")
+
+
+def test_wg_quick_file_has_no_private_key_and_mode_0600(host: ManagedHost) -> None:
     path = host.make_key()
     assert apply(host, "wg_quick")
     private_key = host.run("cat", path).strip()

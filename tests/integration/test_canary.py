@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Known secrets are planted, everything is run as loudly as it can be, and then they are looked for everywhere."""
+"""Known secrets are planted, everything runs with maximum verbosity, and no output or file may contain them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mesh_lab import NETWORK, assert_ok, failure, mesh, peers
 MASTER = "canary-master-secret-31415926535"
 LOUD = ("-vvvv", "--diff")
 # Records the arguments and the environment of every program that is started, on the controller and in the hosts. With
-# -D it is nobody's parent, so that no one waits for it while wireguard-go runs.
+# -D it is no parent of the command, which does not wait for it while wireguard-go runs.
 PROGRAMS = [
     "strace",
     "-D",
@@ -35,7 +35,7 @@ PROGRAMS = [
 
 
 def forms(secret: str) -> Iterator[str]:
-    """The ways in which a secret could be written."""
+    """The encodings in which a secret could be written."""
     yield secret
     try:
         raw = base64.b64decode(secret, validate=True)
@@ -91,8 +91,8 @@ def test_no_secret_in_output_caches_logs_arguments_or_readable_files(tmp_path: P
 
 
 def readable_files_with(lab: Lab, host: str, secrets: set[str]) -> list[str]:
-    """Return files written in a host that hold a secret, apart from the closed ones that must."""
-    # What a host writes lies in the upper directories of its overlays, except for these two places.
+    """Return files written in a host that contain a secret, apart from the private ones that must."""
+    # Files written by a host are in the upper directories of its overlays, except for these two paths.
     upper = Path("/run/wirewright-lab") / lab.name / host / "upper"
     names = [f"/{path.relative_to(upper)}" for path in upper.rglob("*") if path.is_file()]
     assert "/etc/wireguard/wg0.key" in names

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operator changes in the inventory, or somebody by hand on a host, and what a run makes of it."""
+"""Changes of the inventory, manual changes on hosts, and the run that follows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def went_on(before: PeerState, after: PeerState) -> bool:
     return after.latest_handshake >= before.latest_handshake > 0 and after.rx_bytes >= before.rx_bytes > 0
 
 
-# What is changed of a host, each with a command that shows it.
+# Changes of a host, each with a command that shows it.
 CHANGES = (
     ({"mesh_port": 51900}, ["wg", "show", "wg0", "listen-port"]),
     ({"mesh_mtu": 1300}, ["cat", "/sys/class/net/wg0/mtu"]),
@@ -48,23 +48,23 @@ CHANGES = (
 SITE: dict[str, dict[str, object]] = {"h2": {"mesh_networks": ["10.77.0.0/24"]}}
 
 
-def test_changes_of_one_host_are_applied_live_and_keep_the_sessions_of_others() -> None:
+def test_changes_of_one_host_keep_the_sessions_of_others() -> None:
     with mesh("h1", "h2", "h3") as lab:
         assert_full_mesh(lab)
         of_h2: dict[str, object] = {}
-        for variables, witness in CHANGES:
+        for variables, shown_by in CHANGES:
             untouched = session(lab, "h1", "h3")
-            before = lab.run("h2", witness).stdout
+            before = lab.run("h2", shown_by).stdout
             of_h2.update(variables)
             lab.inventory({"h2": of_h2}, mesh_network=NETWORK)
             assert assert_ok(lab.playbook("site.yml")).recap["h2"]["changed"] == 1, variables
-            assert lab.run("h2", witness).stdout != before, variables
+            assert lab.run("h2", shown_by).stdout != before, variables
             assert went_on(untouched, session(lab, "h1", "h3")), variables
             assert_full_mesh(lab)
         assert assert_ok(lab.playbook("site.yml")).changed == 0
 
 
-def test_network_behind_a_host_is_reached_through_it_and_given_up_again() -> None:
+def test_site_network_is_routed_and_withdrawn() -> None:
     site = {"h2": {"mesh_networks": ["10.77.0.0/24", "fd77::/64"]}}
     with mesh("h1", "h2", "h3", per_host=site) as lab:
         lab.run("h2", ["ip", "address", "add", "10.77.0.1/24", "dev", "lo"])
@@ -77,12 +77,12 @@ def test_network_behind_a_host_is_reached_through_it_and_given_up_again() -> Non
         lab.inventory(mesh_network=NETWORK)
         assert_ok(lab.playbook("site.yml"))
         assert lab.run("h1", ["ip", "route", "show", "10.77.0.0/24"]).stdout == ""
-        # The route of somebody else stays, although it goes into our interface.
+        # A foreign route stays, although it uses our interface.
         assert "10.78.0.0/24" in lab.run("h1", ["ip", "route"]).stdout
 
 
 @pytest.mark.parametrize(
-    "damage",
+    "manual_change",
     [
         ["wg", "set", "wg0", "peer", "{h2}", "remove"],
         ["wg", "set", "wg0", "peer", "{h2}", "allowed-ips", "10.9.9.9/32"],
@@ -98,11 +98,11 @@ def test_network_behind_a_host_is_reached_through_it_and_given_up_again() -> Non
     ],
     ids=" ".join,
 )
-def test_damage_by_hand_is_repaired(damage: list[str], mesh_of_two: Lab) -> None:
+def test_manual_changes_are_reverted(manual_change: list[str], mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     whole = state(lab)
     second = public_key(lab, "h2")
-    lab.run("h1", [word.format(h2=second) for word in damage])
+    lab.run("h1", [word.format(h2=second) for word in manual_change])
     assert state(lab) != whole
     play = assert_ok(lab.playbook("site.yml"))
     assert play.recap["h1"]["changed"] == 1
@@ -134,7 +134,7 @@ def state(lab: Lab) -> list[object]:
     return [settings, [word for word in link if not word.startswith("fe80")], mtu, sorted(routes)]
 
 
-def test_preshared_keys_from_a_master_secret_are_equal_at_both_ends_and_follow_the_epoch() -> None:
+def test_derived_preshared_keys_match_at_both_ends_and_change_with_the_epoch() -> None:
     master = "correct horse battery staple"
     with mesh("h1", "h2", "h3", overlay_psk_master=master) as lab:
         assert_full_mesh(lab)
@@ -149,7 +149,7 @@ def test_preshared_keys_from_a_master_secret_are_equal_at_both_ends_and_follow_t
         assert session(lab, "h1", "h2").preshared_key == session(lab, "h2", "h1").preshared_key == "(none)"
 
 
-def test_static_peer_is_added_with_its_secret_and_removed_with_its_entry(mesh_of_two: Lab) -> None:
+def test_static_peer_is_added_with_its_preshared_key_and_removed(mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     key = lab.run("h1", ["sh", "-c", "wg genkey | wg pubkey"]).stdout.strip()
     secret = lab.run("h1", ["wg", "genpsk"]).stdout.strip()
@@ -164,19 +164,25 @@ def test_static_peer_is_added_with_its_secret_and_removed_with_its_entry(mesh_of
     assert key not in peers(lab, "h1")
 
 
-def test_endpoint_learned_by_roaming_is_kept_until_another_is_wanted(mesh_of_two: Lab) -> None:
+def test_endpoint_learned_by_roaming_is_kept_until_the_inventory_changes(mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     lab.run("h2", ["wg", "set", "wg0", "listen-port", "51999"])
     assert ping(lab, "h2", addresses(lab, "h1")[0])
     assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
     assert assert_ok(lab.playbook("site.yml", "--limit", "h1")).changed == 0
     assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51999"
-    lab.inventory({"h2": {**SITE["h2"], "mesh_port": 51998}}, mesh_network=NETWORK)
-    assert_ok(lab.playbook("site.yml", "--limit", "h1"))
-    assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51998"
+    # WireGuard sends a keepalive ten seconds after it received the reply, from which h1 would learn the endpoint again.
+    silence = ["192.0.2.11/32", "table", "main"]
+    lab.run("h2", ["ip", "route", "add", "blackhole", *silence])
+    try:
+        lab.inventory({"h2": {**SITE["h2"], "mesh_endpoint": "192.0.2.12:51998"}}, mesh_network=NETWORK)
+        done = assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+        assert session(lab, "h1", "h2").endpoint == "192.0.2.12:51998", done.stdout
+    finally:
+        lab.run("h2", ["ip", "route", "del", "blackhole", *silence])
 
 
-def test_addresses_stay_when_hosts_come_and_go() -> None:
+def test_addresses_do_not_change_when_hosts_join_or_leave() -> None:
     with mesh("h2", "h3") as lab:
         before = {host: addresses(lab, host) for host in ("h2", "h3")}
         lab.up(["a0", "h1", "z9"])
@@ -185,7 +191,7 @@ def test_addresses_stay_when_hosts_come_and_go() -> None:
         assert {host: addresses(lab, host) for host in before} == before
 
 
-def test_check_mode_on_virgin_hosts_succeeds_and_changes_nothing() -> None:
+def test_check_mode_on_fresh_hosts_succeeds_and_changes_nothing() -> None:
     with mesh("h1", "h2", converge=False) as lab:
         play = assert_ok(lab.playbook("site.yml", "--check", "--diff"))
         assert play.changed > 0
@@ -199,38 +205,86 @@ def test_check_mode_on_virgin_hosts_succeeds_and_changes_nothing() -> None:
             )
 
 
-def test_predicted_diff_of_a_run_is_the_real_one(mesh_of_two: Lab) -> None:
+def test_predicted_diff_equals_the_real_one(mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     lab.inventory(SITE, mesh_network=NETWORK, mesh_port=51900, mesh_persistent_keepalive=20)
-    predicted = lab.playbook("site.yml", "--check", "--diff").results(task="Make this host's part")
-    real = lab.playbook("site.yml", "--diff").results(task="Make this host's part")
+    predicted = lab.playbook("site.yml", "--check", "--diff").results(task="Apply the overlay configuration")
+    real = lab.playbook("site.yml", "--diff").results(task="Apply the overlay configuration")
     by_port = [sorted(json.dumps(result["diff"], sort_keys=True) for result in side) for side in (predicted, real)]
     assert len(by_port[0]) == 2
     assert by_port[0] == by_port[1]
 
 
-def test_remove_leaves_nothing_of_the_interface_and_the_key_only_when_asked() -> None:
+def test_remove_deletes_the_interface_and_the_key_only_on_request() -> None:
     with mesh("h1", "h2", per_host=SITE, overlay_persistence="wg_quick") as lab:
         places = "/etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay"
         find = ["sh", "-c", f"find {places} -name '*w*g0*' 2>/dev/null || :"]
         assert len(lab.run("h2", find).stdout.split()) >= 4
-        assert_ok(lab.playbook("playbooks/remove.yml"))
+        # The failover service of another overlay, whose interfaces stay.
+        failover = "/etc/wirewright.overlay/failover.json"
+        hubs = json.dumps({"hubs": [{"name": "hub1", "dev": "wg7", "address": "10.43.0.1"}]})
+        lab.run("h2", ["sh", "-c", f"mkdir -p /etc/wirewright.overlay; cat > {failover}"], input=hubs)
+        confirmed = ("-e", "overlay_remove_confirm=vpn")
+        several = '{"overlay_interfaces": ["wg0", "wg5"]}'
+        unconfirmed = failure(lab.playbook("playbooks/remove.yml", "-e", several))
+        assert (
+            "Nothing was removed. This would remove wg0 (mesh, 1 peer) of h1, h2. Each with its routes" in unconfirmed
+        )
+        assert "-e overlay_remove_confirm=vpn" in unconfirmed
+        assert "there are: wg0 (mesh, 1 peer) of h1, h2" in failure(
+            lab.playbook("playbooks/remove.yml", "-e", "mesh_interface=wg9", *confirmed)
+        )
+        assert all(exists(lab, host) for host in lab.hosts)
+        forwarding = {host: ["cat", "/proc/sys/net/ipv4/ip_forward"] for host in lab.hosts}
+        assert [lab.run(host, argv).stdout for host, argv in forwarding.items()] == ["0\n", "1\n"]
+        assert_ok(lab.playbook("playbooks/remove.yml", "-e", several, *confirmed))
+        assert [lab.run(host, argv).stdout for host, argv in forwarding.items()] == ["0\n", "0\n"]
+        assert lab.run("h2", ["cat", failover]).stdout == hubs
         for host in lab.hosts:
             assert not exists(lab, host)
             assert lab.run(host, find).stdout.split() == ["/etc/wireguard/wg0.key"]
             assert "proto 87" not in lab.run(host, ["ip", "-N", "route", "show", "table", "all"]).stdout
+        # There is nothing left to confirm but the keys.
         assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_remove_keys=true"))
         assert lab.run("h1", find).stdout == ""
-        assert assert_ok(lab.playbook("playbooks/remove.yml")).changed == 0
+        again = assert_ok(lab.playbook("playbooks/remove.yml"))
+        assert again.changed == 0 and "/var/lib/wirewright.overlay" not in str(again), "find(1) has nothing to warn of"
 
 
-def test_interface_of_somebody_else_is_left_alone_until_it_is_adopted() -> None:
+def test_foreign_interface_is_refused_until_adopted() -> None:
+    # Each host names the variables of the role, not the options of its modules.
     with mesh("h1", "h2", converge=False) as lab:
         lab.run("h1", ["sh", "-c", "LOG_LEVEL= wireguard-go wg0 >/dev/null 2>&1 </dev/null"])
         lab.run("h1", ["ip", "address", "add", "10.1.1.1/24", "dev", "wg0"])
+        lab.run("h2", ["sh", "-c", "LOG_LEVEL= wireguard-go wg9 >/dev/null 2>&1 </dev/null"])
+        lab.run("h2", ["sh", "-c", "wg set wg9 listen-port 51820 && ip link set dev wg9 up"])
         message = failure(lab.playbook("site.yml"))
-        assert "wg0 exists and was not made by this collection" in message
+        assert "wg0 exists and is not managed by this collection: set mesh_adopt to true to take it over" in message
+        assert "or set mesh_interface to another name" in message
         assert addresses(lab, "h1") == ["10.1.1.1"]
         lab.inventory(mesh_network=NETWORK, mesh_adopt=True)
+        # It has no key yet, so one is generated; its address is in no network of the mesh.
+        assert "wg0 has the address 10.1.1.1/24, which would be removed" in failure(lab.playbook("site.yml"))
+        assert addresses(lab, "h1") == ["10.1.1.1"]
+        lab.inventory(mesh_network=NETWORK, mesh_adopt=True, mesh_adopt_allow_loss=True)
+        message = failure(lab.playbook("site.yml"))
+        assert "UDP port 51820 is in use" in message and "Choose another mesh_port" in message
+        lab.run("h2", ["ip", "link", "del", "dev", "wg9"])
         assert_ok(lab.playbook("site.yml"))
         assert_full_mesh(lab)
+
+
+def test_tags_leave_out_only_their_tasks(mesh_of_two: Lab) -> None:
+    lab = mesh_of_two
+    before = state(lab)
+    for tags in (["--skip-tags", "install"], ["--skip-tags", "verify"], ["--tags", "apply"]):
+        assert assert_ok(lab.playbook("site.yml", *tags)).changed == 0, tags
+        lab.run("h1", ["ip", "route", "del", "10.77.0.0/24"])
+        assert assert_ok(lab.playbook("site.yml", *tags)).recap["h1"]["changed"] == 1, tags
+        assert state(lab) == before, tags
+    for tags in (["--tags", "keys"], ["--tags", "plan"], ["--tags", "install"], ["--tags", "verify"]):
+        lab.run("h1", ["ip", "route", "del", "10.77.0.0/24"], check=False)
+        assert assert_ok(lab.playbook("site.yml", *tags)).changed == 0, tags
+    assert lab.playbook("site.yml", "--tags", "verify").results(task="Verify connectivity")
+    message = failure(lab.playbook("site.yml", "--skip-tags", "keys"))
+    assert "no facts of 'h1', 'h2' in this run" in message

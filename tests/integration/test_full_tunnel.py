@@ -1,9 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spokes that send everything through the hub, one public and one behind NAT, and who manages them meanwhile.
+"""Spokes that send all traffic through the hub, one public and one behind NAT, and their management connections.
 
-The host `world` is where the default routes lead: it has the address of a server far away, and that of the controller.
+The host `world` is the default gateway: it has the addresses of a remote server and of the controller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_files import LOADS
 from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
 from lab_hosts import PROGRAM, Lab, Play
 from mesh_lab import Capture, assert_ok, ping
@@ -24,9 +24,9 @@ from mesh_lab import Capture, assert_ok, ping
 SERVER, CONTROLLER = "203.0.113.9", "203.0.113.77"
 WORLD, HUB = "192.0.2.99", HOSTS["hub1"]["addresses"][0].partition("/")[0]
 PORT = 2222
-# The addresses that spokes are managed by, and where the controller has to call for that.
+# The management addresses of spokes, and where the controller connects to reach them.
 MANAGED = {"s1": ("192.168.1.2", "192.0.2.101"), "s3": ("192.0.2.23", "192.0.2.23")}
-# The guard of overlay_apply knows the connection to the controller from this.
+# overlay_apply reads the management connection from this.
 GUARDED = PLAY.replace(
     "  gather_facts: false",
     "  gather_facts: false\n  environment: {SSH_CONNECTION: \"{{ managed_by | default('') }}\"}",
@@ -37,7 +37,7 @@ table ip published {{
 }}
 insert rule ip wirewright_lab forward ct status dnat accept
 """
-# Answers every line with the address that the caller has; a connection stays as long as the caller wants.
+# Replies to each line with the client's address; the client closes the connection.
 SERVE = f"""
 import socketserver
 class Answer(socketserver.StreamRequestHandler):
@@ -50,7 +50,7 @@ server.__init__(("0.0.0.0", {PORT}), Answer)
 print("listening", flush=True)
 server.serve_forever()
 """
-# Calls from one address, and says for each line of its input what was answered.
+# Connects from one address, and prints the reply to each line of its input.
 CALL = f"""
 import socket, sys
 call = socket.create_connection((sys.argv[2], {PORT}), 20, (sys.argv[1], 0))
@@ -63,7 +63,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A hub and two spokes whose default routes lead to the world, with servers in the world and on the spokes."""
+    """A hub and two spokes with default routes to a remote server, and servers on the spokes."""
     with Lab() as made, ExitStack() as stack:
         build(made, ["hub1", "s1", "s3"])
         world = {"lab": made.name, "hosts": {"world": {"addresses": [f"{WORLD}/24"]}}}
@@ -74,7 +74,7 @@ def lab() -> Iterator[Lab]:
         for host in ("hub1", "nat1", "s3"):
             made.run(host, ["ip", "route", "add", "default", "via", WORLD])
         made.run("nat1", ["nft", "-f", "-"], input=BY_DNAT)
-        # What would be dropped with a strict check of sources is to be seen.
+        # Packets that a strict source check would drop are to be visible.
         for host in MANAGED:
             made.run(host, ["sh", "-c", "for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done"])
         for host in ("world", *MANAGED):
@@ -84,7 +84,7 @@ def lab() -> Iterator[Lab]:
 
 @contextmanager
 def program(lab: Lab, host: str, source: str, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a Python program in a host; a server is listening when this returns."""
+    """Run a Python program on a host; a server listens when this returns."""
     argv = [*lab.enter(host), "timeout", "600", sys.executable, "-c", source, *args]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         try:
@@ -96,25 +96,25 @@ def program(lab: Lab, host: str, source: str, *args: str) -> Iterator[subprocess
 
 
 def says(call: subprocess.Popen[str]) -> str:
-    """Return what is answered on a connection that is open."""
+    """Return the reply on an open connection."""
     assert call.stdin is not None and call.stdout is not None
     print("?", file=call.stdin, flush=True)
     return call.stdout.readline().strip()
 
 
 def seen_as(lab: Lab, host: str) -> str:
-    """Return the address by which the server far away sees a host."""
+    """Return the address of a host as the remote server sees it."""
     return called(lab, host, "", SERVER)
 
 
 def called(lab: Lab, host: str, source: str, target: str) -> str:
-    """Return the answer to a new connection."""
+    """Return the reply on a new connection."""
     with program(lab, host, CALL, source, target) as call:
         return says(call)
 
 
 def play(lab: Lab, s1: bool, s3: bool = True) -> Play:
-    """Run the role as a controller far away would; the spokes have a full tunnel or not."""
+    """Run the role from a remote controller, with or without a full tunnel on each spoke."""
     per_host = {
         name: {"managed_by": f"{CONTROLLER} 50000 {MANAGED[name][0]} 22", "hub_spoke_full_tunnel": full}
         for name, full in (("s1", s1), ("s3", s3))
@@ -124,12 +124,12 @@ def play(lab: Lab, s1: bool, s3: bool = True) -> Play:
 
 
 def reboot(lab: Lab, host: str) -> None:
-    """Take away what a boot does, and let the files bring it back."""
+    """Remove the state that a reboot loses, and restore it from the files."""
     lab.run(host, ["sh", "-ec", "ip link del wg0; for n in 0 1 2 3 4; do ip rule del priority 717$n; done"])
     lab.run(host, ["timeout", "30", "sh", "-c", "while [ -e /var/run/wireguard/wg0.sock ]; do sleep 0.02; done"])
     for command in LOADS:
         lab.run(host, ["sh", "-c", command], check=False)
-    # udev sets what is said of an interface when that comes.
+    # udev sets the sysctls of an interface when it appears.
     lab.run(host, ["sh", "-ec", "wg-quick up wg0 >/run/log 2>&1; sysctl -q -p /etc/sysctl.d/90-wirewright-wg0.conf"])
 
 
@@ -139,7 +139,7 @@ def holds(lab: Lab, host: str) -> list[str]:
     return [" ".join(line.split()) for line in lab.run(host, argv).stdout.splitlines()]
 
 
-def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: Lab, tmp_path: Path) -> None:
+def test_all_traffic_leaves_by_the_hub_and_management_connections_stay(lab: Lab, tmp_path: Path) -> None:
     play(lab, s1=False, s3=False)
     before = {name: holds(lab, name) for name in MANAGED}
     assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
@@ -161,8 +161,8 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
             for name in MANAGED:
                 assert seen_as(lab, name) == HUB
                 assert ping(lab, name, SERVER)
-            assert seen_as(lab, "s3-site") == HUB, "what is behind a spoke goes with it"
-            assert reaches(lab, "s3-site", "hub1") and reaches(lab, "s1", "s3-site"), "and the overlay is as it was"
+            assert seen_as(lab, "s3-site") == HUB, "networks behind a spoke use the full tunnel too"
+            assert reaches(lab, "s3-site", "hub1") and reaches(lab, "s1", "s3-site"), "the overlay is unchanged"
             assert_managed()
         of_spokes = "(host 192.0.2.23 or host 192.0.2.101)"
         assert len(capture.lines(f"{of_spokes} and udp port 51820")) > 10
@@ -173,8 +173,8 @@ def test_everything_leaves_by_the_hub_and_those_who_manage_the_spokes_stay(lab: 
             )
             == []
         )
-        assert capture.lines(f"host {HUB} and host {SERVER}"), "the hub has sent it"
-        assert called(lab, "s3", "192.0.2.23", SERVER) == "192.0.2.23", "what is bound to the underlay stays there"
+        assert capture.lines(f"host {HUB} and host {SERVER}"), "the hub sent it"
+        assert called(lab, "s3", "192.0.2.23", SERVER) == "192.0.2.23", "sockets bound to the underlay stay there"
         assert play(lab, s1=True).changed == 0
         held = holds(lab, "s3")
         reboot(lab, "s3")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spokes behind NAT, through one hub."""
+"""Spokes behind NAT with one hub."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mesh_lab import Capture, PeerState, assert_ok, failure, peers
 from shared_lab import SharedLab
 
 WIREGUARD = "udp port 51820"
-# Neighbour discovery of the underlay, without which nothing could be sent at all.
+# Neighbour discovery of the underlay, which all packets need.
 NEIGHBOURS = "arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or (ip6 and ip6[6] = 0 and ip6[40] = 58)"
 SPOKES = ("s1", "s2", "s3")
 SECRET = {"overlay_psk_master": "correct horse battery staple"}
@@ -75,7 +75,14 @@ def test_spokes_and_sites_reach_each_other_and_the_public_segment_carries_wiregu
     assert all(went_on(state, session(lab, "hub1", name)) for name, state in before.items())
 
 
-def test_nothing_changes_where_nat_has_moved_a_spoke(lab: Lab) -> None:
+def test_a_hub_sends_no_redirects_to_spokes(lab: Lab) -> None:
+    for source, target in (("s1", "s2"), ("s2", "s3")):
+        assert reaches(lab, source, target)
+        shown = lab.run(source, ["ping", "-n", "-c", "3", "-i", "0.2", ADDRESSES[target]]).stdout
+        assert "3 received" in shown and "Redirect" not in shown
+
+
+def test_a_run_keeps_the_endpoint_of_a_spoke_that_nat_has_changed(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2")
     before = session(lab, "hub1", "s1").endpoint
     move_mapping(lab, "nat1")
@@ -89,22 +96,22 @@ def test_nothing_changes_where_nat_has_moved_a_spoke(lab: Lab) -> None:
 
 
 def move_mapping(lab: Lab, gateway: str) -> None:
-    """Let a gateway forget its connections, and give new ones other ports, as one that was restarted does."""
+    """Flush the connections of a gateway and use other ports for new ones, as a restart does."""
     rule = "udp sport != 0 masquerade to :40000-40999"
     lab.run(gateway, ["nft", "insert", "rule", "ip", "wirewright_lab", "outgoing", "oifname", "eth0", *rule.split()])
-    # Linux drops what it masqueraded when the interface goes down.
+    # Linux drops masqueraded connections when the interface goes down.
     lab.run(gateway, ["ip", "link", "set", "eth0", "down"])
     lab.run(gateway, ["ip", "link", "set", "eth0", "up"])
 
 
-def test_isolated_spokes_reach_the_hub_and_what_is_behind_it_only(lab: Lab) -> None:
+def test_isolated_spokes_reach_only_the_hub_and_networks_behind_it(lab: Lab) -> None:
     assert_ok(converge(lab, hub_spoke_isolate=True))
     for target in ("hub1", "hub1-site"):
         assert reaches(lab, "s1", target)
     assert reaches(lab, "s2-site", "hub1-site")
     for source, target in (("s1", "s2"), ("s1", "s3-site"), ("s2-site", "s3-site")):
         assert is_cut_off(lab, source, target), (source, target)
-    # Two spokes that give themselves more than they were given get no further: the hub drops it.
+    # The hub drops packets between two spokes that extend their allowed IPs themselves.
     for name in ("s1", "s3"):
         allowed = f"10.43.0.0/24,{MACHINE['hub1']}/32"
         lab.run(name, ["wg", "set", "wg0", "peer", public_key(lab, "hub1"), "allowed-ips", allowed])
@@ -120,7 +127,7 @@ def test_isolated_spokes_reach_the_hub_and_what_is_behind_it_only(lab: Lab) -> N
         lab.run(name, ["ip", "route", "delete", "10.43.0.0/24", "dev", "wg0", "proto", "boot"])
 
 
-def test_a_spoke_that_comes_or_goes_changes_nothing_on_the_others(lab: Lab) -> None:
+def test_adding_or_removing_a_spoke_does_not_change_others(lab: Lab) -> None:
     for name in SPOKES:
         assert reaches(lab, name, "hub1")
     before = {name: session(lab, name, "hub1") for name in SPOKES}
@@ -138,9 +145,9 @@ def test_a_spoke_that_comes_or_goes_changes_nothing_on_the_others(lab: Lab) -> N
     assert all(went_on(state, session(lab, name, "hub1")) for name, state in before.items())
 
 
-def test_masquerade_hides_spokes_from_what_is_behind_the_hub(lab: Lab) -> None:
+def test_masquerade_replaces_the_source_address_of_spokes(lab: Lab) -> None:
     assert_ok(converge(lab, hub_spoke_masquerade=True))
-    # With no way back to the overlay, an answer says that the question came from the hub itself.
+    # Without a route to the overlay, a reply proves that the request had the hub's address.
     lab.run("hub1-site", ["ip", "route", "add", "blackhole", "10.43.0.0/24"])
     assert reaches(lab, "s1", "hub1-site")
     assert reaches(lab, "s1", "s2")
@@ -156,7 +163,7 @@ def test_each_end_has_the_preshared_key_of_its_pair(lab: Lab) -> None:
     assert keys == {name: session(lab, "hub1", name).preshared_key for name in SPOKES}
 
 
-def test_check_mode_on_virgin_hosts_changes_nothing() -> None:
+def test_check_mode_on_fresh_hosts_changes_nothing() -> None:
     with Lab() as lab:
         build(lab, ONE_HUB)
         assert assert_ok(converge(lab, "--check", "--diff")).changed > 0
@@ -165,7 +172,7 @@ def test_check_mode_on_virgin_hosts_changes_nothing() -> None:
             assert "wirewright" not in lab.run(name, ["nft", "list", "tables"]).stdout
 
 
-def test_addresses_are_alone_on_spokes_and_an_interface_has_one_overlay(lab: Lab) -> None:
+def test_spokes_have_host_addresses_and_an_interface_has_one_overlay(lab: Lab) -> None:
     shown = lab.run("s1", ["ip", "-brief", "address", "show", "dev", "wg0"]).stdout
     assert f"{ADDRESSES['s1']}/32" in shown
     refused = failure(converge(lab, play=PLAY.replace("hub_spoke", "mesh"), mesh_network="10.44.0.0/24"))

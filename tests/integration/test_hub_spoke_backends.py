@@ -1,15 +1,15 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spokes behind different NATs, and networks behind spokes, on every backend; without plays, which are slow in a guest."""
+"""Spokes behind different NATs, and networks behind spokes, on every backend. Without plays, which are slow in a guest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HUB, SPOKE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import HUB, SPOKE
 from hub_spoke_lab import ADDRESSES, NETWORK, ONE_HUB, SITE_OF, build, is_cut_off, reaches, session
 from lab_hosts import Lab
 from managed_host import ManagedHost
@@ -30,7 +30,7 @@ def lab(backend: str) -> Iterator[Lab]:
 
 
 def converge(lab: Lab, backend: str, **shared: object) -> dict[str, bool]:
-    """Make all hosts hubs and spokes, and return by host whether anything changed."""
+    """Apply hubs and spokes on all hosts, and return by host whether it changed."""
     variables = {
         name: {
             "network": NETWORK,
@@ -57,7 +57,7 @@ def test_spokes_and_their_networks_reach_each_other_through_the_hub(lab: Lab, ba
     assert converge(lab, backend) == dict.fromkeys(ONE_HUB, False)
 
 
-def test_isolation_isolates_and_is_lifted(lab: Lab, backend: str) -> None:
+def test_isolation_on_and_off(lab: Lab, backend: str) -> None:
     assert converge(lab, backend, isolate=True)["hub1"]
     for target in ("hub1", "hub1-site"):
         assert reaches(lab, "s1", target)

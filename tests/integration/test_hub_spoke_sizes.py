@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import HUB, SPOKE
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import HUB, SPOKE
 from hub_spoke_lab import build_hosts
 from lab_hosts import Lab
 from managed_host import ManagedHost
@@ -35,7 +35,7 @@ PARTS = {"hub1": (HUB,), "s1": (SPOKE,), "s2": (SPOKE,)}
 NUMBERS = {"hub1": 1, "s1": 2, "s2": 3}
 SIZE = 400_000
 
-# A machine behind a spoke hears of no path's MTU, so that TCP has nothing but the hub's clamp.
+# A machine behind a spoke gets no path MTU messages, so TCP depends on the hub's MSS clamp.
 SITE = """
 ip -6 addr add fd50:{n}::2/64 dev eth0 nodad; ip -6 route add default via fd50:{n}::1
 nft add table inet deaf
@@ -44,7 +44,7 @@ nft add rule inet deaf input icmp type destination-unreachable drop
 nft add rule inet deaf input icmpv6 type packet-too-big drop
 """
 
-# What one case leaves to the next; what is behind spokes stays.
+# Remove what one case leaves to the next; the machines behind spokes stay.
 RESET = """
 for name in wg0 outer; do ip link del $name 2>/dev/null; done
 while pgrep --ns $$ --nslist net wireguard-go >/dev/null; do sleep 0.05; done
@@ -52,7 +52,7 @@ rm -rf /etc/wireguard/* /var/lib/wirewright.overlay /etc/sysctl.d/90-wirewright-
 """
 
 # Underlay MTU and family, through an outer tunnel or not, and the tunnel's MTU. WireGuard, UDP and IP take 60 bytes of
-# IPv4, 80 of IPv6. Where less than 1280 are left, the outer tunnel carries IPv4 alone, and so takes another 60.
+# IPv4, 80 of IPv6. If less than 1280 remain, the outer tunnel carries IPv4 only, which takes another 60.
 CASES = [
     (1500, "ipv4", False, 1440),
     (1500, "ipv6", False, 1420),
@@ -80,14 +80,14 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize(("underlay", "family", "outer", "mtu"), CASES)
-def test_largest_packet_passes_and_files_do(lab: Lab, underlay: int, family: str, outer: bool, mtu: int) -> None:
+def test_the_largest_packet_and_files_get_through(lab: Lab, underlay: int, family: str, outer: bool, mtu: int) -> None:
     for name in HOSTS:
         lab.run(name, ["sh", "-c", RESET])
         lab.run(name, ["ip", "link", "set", "eth0", "mtu", str(underlay)])
     clients = "192.0.2.200" if family == "ipv4" else "2001:db8:1::200"
     endpoints = {name: wanted["addresses"][family == "ipv6"].partition("/")[0] for name, wanted in HOSTS.items()}
     if outer:
-        family = have_outer_tunnel(lab, family, underlay, clients, endpoints)
+        family = build_outer_tunnel(lab, family, underlay, clients, endpoints)
         clients = "10.99.0.200" if family == "ipv4" else "fd99::200"
         endpoints = {name: outer_address(name, family) for name in HOSTS}
     inner = ["ipv4", "ipv6"] if mtu >= 1280 else ["ipv4"]
@@ -109,11 +109,11 @@ def test_largest_packet_passes_and_files_do(lab: Lab, underlay: int, family: str
             number = server[1]
             address = f"10.50.{number}.2" if kind == "ipv4" else f"fd50:{number}::2"
             assert fetch(lab, client, server, address) == SIZE
-    assert fragments(lab) == before, "no packet of a tunnel was too large for what carries it"
+    assert fragments(lab) == before, "no packet of a tunnel was too large for its underlay"
 
 
-def have_outer_tunnel(lab: Lab, family: str, underlay: int, client: str, endpoints: dict[str, str]) -> str:
-    """Join all hosts by a mesh, and return the family that the hubs and spokes over it use."""
+def build_outer_tunnel(lab: Lab, family: str, underlay: int, client: str, endpoints: dict[str, str]) -> str:
+    """Connect all hosts by a mesh, and return the address family of hubs and spokes on top of it."""
     mtu = underlay - (60 if family == "ipv4" else 80)
     carried = family if mtu >= 1280 else "ipv4"
     networks = ["10.99.0.0/24"] + (["fd99::/64"] if carried == "ipv6" else [])
@@ -159,14 +159,14 @@ def hub_and_spokes(lab: Lab, family: str, client: str, endpoints: dict[str, str]
 
 
 def ping(lab: Lab, source: str, address: str, size: int, *options: str) -> bool:
-    """Return whether a packet of a size, which nobody may divide, is answered."""
+    """Return whether a packet of a size gets a reply without fragmentation."""
     payload = size - (48 if ":" in address else 28)
     argv = ["ping", "-n", "-c", "1", "-M", "do", "-s", str(payload), *options, address]
     return lab.run(source, argv, check=False).returncode == 0
 
 
 def fetch(lab: Lab, client: str, server: str, address: str) -> int:
-    """Return how many bytes a client gets of a file over TCP."""
+    """Return the bytes that a client receives of a file over TCP."""
     places = {name: f"/run/netns/ww-{lab.name}-{name}" for name in (client, server)}
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listening = call_in_thread(places[server], partial(socket.create_server, (address, 0), family=family))
@@ -190,7 +190,7 @@ def serve(listening: socket.socket) -> None:
 
 
 def fragments(lab: Lab) -> dict[str, list[int]]:
-    """Return by host how many packets it has divided, over IPv4 and IPv6."""
+    """Return the number of packets that each host has fragmented, over IPv4 and IPv6."""
     return {name: _fragments(f"ww-{lab.name}-{name}") for name in HOSTS}
 
 

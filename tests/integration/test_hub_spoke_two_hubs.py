@@ -33,7 +33,7 @@ from shared_lab import SharedLab
 SPOKES = ("s1", "s2", "s3")
 DEVICES = {"hub1": "wg0", "hub2": "wg1"}
 PAYLOAD = 1200
-# The program that chooses between hubs has tests of its own; with its files to look after, a run takes twice as long.
+# The failover program has separate tests; its files double the time of a run.
 NO_PROGRAM = {"hub_spoke_failover": "none"}
 
 
@@ -49,7 +49,7 @@ def lab(shared_fleet: SharedLab) -> Lab:
     return shared_fleet.get()
 
 
-def test_spokes_prefer_one_hub_and_go_on_through_the_other(lab: Lab) -> None:
+def test_spokes_prefer_one_hub_and_fail_over_to_the_other(lab: Lab) -> None:
     assert routes(lab, "s1") == {
         ("10.43.0.0/24", "wg0", 100),
         ("10.43.0.0/24", "wg1", 200),
@@ -60,21 +60,21 @@ def test_spokes_prefer_one_hub_and_go_on_through_the_other(lab: Lab) -> None:
     }
     for source, target in (("s1", "s2"), ("s1", "hub1"), ("s1", "hub2"), ("hub1", "hub2"), ("s2-site", "s3-site")):
         assert reaches(lab, source, target), (source, target)
-    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+    assert paths(lab, "s1", "s2") == ["hub1", "hub1"]
 
     lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
     assert is_cut_off(lab, "s1", "s2")
-    # What is on its way by either hub is taken: one spoke after the other changes.
+    # Packets through either hub are accepted, so spokes can change one after the other.
     for name in SPOKES:
         lab.run(name, ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
     assert reaches(lab, "s1", "s2")
     assert reaches(lab, "s2-site", "s3-site")
-    assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+    assert paths(lab, "s1", "s2") == ["hub2", "hub2"]
 
     play = assert_ok(converge(lab, **NO_PROGRAM))
     assert all(play.recap[name]["changed"] == 1 for name in ("hub1", *SPOKES))
     assert play.recap["hub2"]["changed"] == 0
-    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+    assert paths(lab, "s1", "s2") == ["hub1", "hub1"]
     assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
@@ -82,29 +82,29 @@ PROGRAM = ["python3", "-I", "/usr/local/lib/wirewright.overlay/wirewright-overla
 WITHIN = 20  # seconds, as docs/failover.md says
 
 
-def test_the_next_hub_takes_over_in_time_and_a_run_meanwhile_changes_nothing() -> None:
+def test_the_next_hub_takes_over_in_time_and_a_run_changes_nothing() -> None:
     everything: dict[str, Any] = {"hub_spoke_masquerade": True, "per_host": {"s2": {"hub_spoke_full_tunnel": True}}}
     with fleet(*TWO_HUBS, **everything) as lab, contextlib.ExitStack() as stack:
         for name in SPOKES:
             stack.enter_context(running(lab, name))
         assert reaches(lab, "s2-site", "s3-site")
-        assert way_out(lab, "s2") == "wg0"
+        assert exit_device(lab, "s2") == "wg0"
         lab.run("hub1", ["ip", "link", "set", "wg0", "down"])
         died = time.monotonic()
         while is_cut_off(lab, "s2-site", "s3-site"):
-            assert time.monotonic() < died + 2 * WITHIN, "with as much again for a machine under load"
-        assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
-        assert way_out(lab, "s2") == "wg1", "a full tunnel moves too"
+            assert time.monotonic() < died + 2 * WITHIN, "twice the time, for a machine under load"
+        assert paths(lab, "s1", "s2") == ["hub2", "hub2"]
+        assert exit_device(lab, "s2") == "wg1", "the full tunnel moves too"
         play = assert_ok(converge(lab, **everything))
         assert {name: play.recap[name]["changed"] for name in (*SPOKES, "hub2")} == dict.fromkeys((*SPOKES, "hub2"), 0)
-        assert ways(lab, "s1", "s2") == ["hub2", "hub2"], "hub1 is up again, and has not yet answered six times"
+        assert paths(lab, "s1", "s2") == ["hub2", "hub2"], "hub1 is up again, and has not yet answered six times"
         deadline = time.monotonic() + 120
-        while ways(lab, "s1", "s2") != ["hub1", "hub1"]:
+        while paths(lab, "s1", "s2") != ["hub1", "hub1"]:
             assert time.monotonic() < deadline
             time.sleep(1)
-        assert way_out(lab, "s2") == "wg0"
-        told = json.loads(lab.run("s1", [*PROGRAM, "--once"]).stdout)
-        assert told["active"] == "hub1" and [hub["answers"] for hub in told["hubs"]] == [True, True]
+        assert exit_device(lab, "s2") == "wg0"
+        state = json.loads(lab.run("s1", [*PROGRAM, "--once"]).stdout)
+        assert state["active"] == "hub1" and [hub["answers"] for hub in state["hubs"]] == [True, True]
         assert_ok(converge(lab, hub_spoke_failover="absent"))
         assert (
             lab.run("s1", ["ls", "-d", PROGRAM[-1], "/etc/wirewright.overlay/failover.json"], check=False).stdout == ""
@@ -113,7 +113,7 @@ def test_the_next_hub_takes_over_in_time_and_a_run_meanwhile_changes_nothing() -
 
 @contextlib.contextmanager
 def running(lab: Lab, name: str) -> Iterator[None]:
-    """Run the program that chooses between hubs, as its unit does where there is systemd."""
+    """Run the failover program, as its unit does with systemd."""
     with subprocess.Popen([*lab.enter(name), *PROGRAM], stderr=subprocess.DEVNULL) as process:
         try:
             yield
@@ -121,13 +121,13 @@ def running(lab: Lab, name: str) -> Iterator[None]:
             process.terminate()
 
 
-def way_out(lab: Lab, name: str) -> str:
-    """Return the device by which a host sends to an address far away."""
+def exit_device(lab: Lab, name: str) -> str:
+    """Return the device for packets to an address outside of all networks."""
     return str(json.loads(lab.run(name, ["ip", "-j", "route", "get", "203.0.113.9"]).stdout)[0]["dev"])
 
 
-def ways(lab: Lab, source: str, target: str) -> list[str]:
-    """Return by which hubs a large packet and its answer come, as the hubs' own counters say."""
+def paths(lab: Lab, source: str, target: str) -> list[str]:
+    """Return the hubs that forward a large packet and its reply, by the hubs' counters."""
     before = {name: sent(lab, name) for name in (source, target)}
     assert ping(lab, source, ADDRESSES[target], "-s", str(PAYLOAD))
     after = {name: sent(lab, name) for name in (source, target)}
@@ -137,27 +137,27 @@ def ways(lab: Lab, source: str, target: str) -> list[str]:
 
 
 def sent(lab: Lab, name: str) -> dict[str, int]:
-    """Return how many bytes each hub has sent to a spoke; a hub whose device is down sends none."""
+    """Return the bytes that each hub has sent to a spoke; none if the hub's device is down."""
     return {hub: session(lab, hub, name, interface).tx_bytes for hub, interface in DEVICES.items()}
 
 
-def test_answers_may_come_by_the_other_hub(lab: Lab) -> None:
+def test_replies_may_come_through_the_other_hub(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2")
     lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"])
     lab.run("s2", ["ip", "route", "flush", "dev", "wg0", "proto", "87"])
     assert reaches(lab, "s1", "s2")
-    assert ways(lab, "s1", "s2") == ["hub1", "hub2"]
+    assert paths(lab, "s1", "s2") == ["hub1", "hub2"]
     lab.run("s1", ["sysctl", "-qw", "net.ipv4.conf.wg1.rp_filter=0"])
     assert is_cut_off(lab, "s1", "s2"), "without the sysctl the kernel drops them"
 
 
-def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
+def test_a_second_hub_resets_no_session() -> None:
     with fleet(*ONE_HUB) as lab:
         assert reaches(lab, "s1", "s2")
         before = {name: session(lab, name, "hub1") for name in ("s1", "s2")}
         build(lab, ["hub2"])
         joined = assert_ok(converge(lab, hub_spoke_verify_seconds=20, **NO_PROGRAM))
-        probes = {name: joined.results(host=name, action="wirewright.overlay.overlay_probe") for name in TWO_HUBS}
+        probes = {name: joined.results(host=name, action="wirewright.overlay.probe_info") for name in TWO_HUBS}
         assert [found["summary"] for name in SPOKES for found in probes[name]] == ["2 peers: 2 ok"] * 3
         assert [found["summary"] for name in ("hub1", "hub2") for found in probes[name]] == ["1 peer: 1 ok"] * 2
         for name, state in before.items():
@@ -168,7 +168,7 @@ def test_a_second_hub_joins_and_resets_nobodys_session() -> None:
         assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
-def test_two_hubs_with_one_interface_are_refused_before_anything_is_made() -> None:
+def test_two_hubs_with_one_interface_are_refused_before_any_change() -> None:
     with Lab() as lab:
         build(lab, TWO_HUBS)
         alike = {"hub2": {"hub_spoke_interface": "wg0", "hub_spoke_priority": 100}}
@@ -183,7 +183,7 @@ def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs(lab: Lab) ->
     assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
 
 
-def test_one_host_at_a_time_is_an_overlay_after_one_run() -> None:
+def test_serial_one_completes_the_overlay_in_one_run() -> None:
     with Lab() as lab:
         build(lab, ["hub1", "hub2", "s1", "s2"])
         assert_ok(converge(lab, "-e", "overlay_serial=1", play="playbooks/hub_spoke.yml", **NO_PROGRAM))
@@ -195,18 +195,18 @@ def test_one_host_at_a_time_is_an_overlay_after_one_run() -> None:
         )
 
 
-def test_hubs_change_places(lab: Lab) -> None:
+def test_hubs_swap_preference(lab: Lab) -> None:
     before = session(lab, "s1", "hub1")
     assert_ok(converge(lab, per_host={"hub1": {"hub_spoke_priority": 300}}, **NO_PROGRAM))
     assert ("10.43.0.0/24", "wg0", 300) in routes(lab, "s1")
-    assert ways(lab, "s1", "s2") == ["hub2", "hub2"]
+    assert paths(lab, "s1", "s2") == ["hub2", "hub2"]
     assert session(lab, "s1", "hub1").latest_handshake >= before.latest_handshake
     assert_ok(converge(lab, **NO_PROGRAM))
-    assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+    assert paths(lab, "s1", "s2") == ["hub1", "hub1"]
     assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
-def test_whoever_is_out_of_reach_keeps_its_place(lab: Lab) -> None:
+def test_unreachable_hosts_are_kept(lab: Lab) -> None:
     nowhere = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
     for gone in ("hub1", "s2"):
         play = converge(lab, per_host={gone: nowhere}, **NO_PROGRAM)
@@ -216,7 +216,7 @@ def test_whoever_is_out_of_reach_keeps_its_place(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2")
 
 
-def test_what_boots_is_what_runs() -> None:
+def test_the_state_after_boot_equals_the_running_one() -> None:
     with fleet(*TWO_HUBS, overlay_persistence="wg_quick", **NO_PROGRAM) as lab:
         before = {name: routes(lab, name) for name in ("hub1", "s1")}
         for name, interfaces in (("hub1", ["wg0"]), ("s1", ["wg0", "wg1"])):
@@ -225,16 +225,16 @@ def test_what_boots_is_what_runs() -> None:
             for interface in interfaces:
                 script = f"wg-quick up {interface} </dev/null >/run/wg-quick.log 2>&1 || {{ cat /run/wg-quick.log; exit 1; }}"
                 lab.run(name, ["sh", "-c", script])
-                # systemd does this by udev when an interface appears, see sysctl.d(5).
+                # systemd does this through udev when an interface appears, see sysctl.d(5).
                 lab.run(name, ["sysctl", "-q", "-p", f"/etc/sysctl.d/90-wirewright-{interface}.conf"])
         assert {name: routes(lab, name) for name in before} == before
         assert assert_ok(converge(lab, overlay_persistence="wg_quick", **NO_PROGRAM)).changed == 0
-        # The hub learns anew where a spoke is when it says something; its keepalives alone do that after two minutes.
+        # The hub learns the endpoint of a spoke from its next packet; keepalives alone take up to two minutes.
         assert reaches(lab, "s2", "hub1")
-        assert ways(lab, "s1", "s2") == ["hub1", "hub1"]
+        assert paths(lab, "s1", "s2") == ["hub1", "hub1"]
 
 
-def test_a_revoked_hub_takes_its_devices_with_it(lab: Lab) -> None:
+def test_revoking_a_hub_removes_its_interfaces(lab: Lab) -> None:
     play = assert_ok(converge(lab, overlay_revoked=["hub2"], **NO_PROGRAM))
     assert play.recap["hub2"]["changed"] == 0
     for name in SPOKES:

@@ -52,7 +52,7 @@ def ping(lab: Lab, source: str, address: str) -> bool:
     return lab.run(source, ["ping", "-n", "-c", "1", "-w", "2", address], check=False).returncode == 0
 
 
-def test_who_is_behind_a_gateway_calls_from_its_address_and_cannot_be_called(lab: Lab, tmp_path: Path) -> None:
+def test_hosts_behind_a_gateway_send_from_its_address_and_cannot_be_reached(lab: Lab, tmp_path: Path) -> None:
     assert sorted(up(lab)["created"]) == ["deep", "h1", "inner", "inner-site", "nat1", "nat2", "nat3", "other"]
     with Capture(lab, tmp_path / "public.pcap") as capture:
         assert ping(lab, "inner", "192.0.2.11")
@@ -70,7 +70,7 @@ def test_who_is_behind_a_gateway_calls_from_its_address_and_cannot_be_called(lab
     assert not ping(lab, "inner", "192.168.3.2")
 
 
-def test_a_network_behind_a_host_has_a_machine_that_knows_the_way(lab: Lab) -> None:
+def test_a_network_behind_a_host_has_a_machine_with_a_route(lab: Lab) -> None:
     up(lab)
     assert ping(lab, "inner", "10.50.1.2")
     assert ping(lab, "inner-site", "10.50.1.1")
@@ -85,7 +85,7 @@ def test_up_again_changes_nothing(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    "manual_change",
     [
         "ip -n ww-{lab}-inner route del default",
         "ip -n ww-{lab}-inner link del eth0",
@@ -96,16 +96,16 @@ def test_up_again_changes_nothing(lab: Lab) -> None:
         "ip netns del ww-{lab}-nat1",
     ],
 )
-def test_damage_is_repaired(lab: Lab, damage: str) -> None:
+def test_incomplete_gateways_and_sites_are_repaired(lab: Lab, manual_change: str) -> None:
     up(lab)
-    subprocess.run(["sh", "-c", damage.format(lab=lab.name)], check=True)
+    subprocess.run(["sh", "-c", manual_change.format(lab=lab.name)], check=True)
     assert up(lab)["changed"] is True
     assert up(lab)["changed"] is False
     assert ping(lab, "inner", "192.0.2.11")
     assert not ping(lab, "h1", "192.0.2.101")
 
 
-def test_a_host_behind_a_gateway_goes_and_comes_back(lab: Lab) -> None:
+def test_a_host_behind_a_gateway_is_removed_and_added(lab: Lab) -> None:
     up(lab)
     down = program("down", "--lab", lab.name, "--host", "inner")
     assert json.loads(down.stdout)["removed"] == ["inner"]
@@ -114,14 +114,14 @@ def test_a_host_behind_a_gateway_goes_and_comes_back(lab: Lab) -> None:
     assert ping(lab, "inner", "10.50.1.2")
 
 
-def test_gateways_and_networks_are_no_members(lab: Lab) -> None:
+def test_gateways_and_sites_are_not_measured(lab: Lab) -> None:
     up(lab)
     table = program("reach", "--lab", lab.name, "--deadline", "1").stdout
     assert "inner" in table and "h1" in table
     assert "nat1" not in table and "inner-site" not in table
 
 
-def test_every_mistake_is_named() -> None:
+def test_all_errors_are_reported() -> None:
     hosts = {
         "h1": {"addresses": [], "behind": "nat9", "site": "10.50.1.1/24"},
         "h2": {"addresses": ["192.0.2.101/24"]},
@@ -138,7 +138,7 @@ def test_every_mistake_is_named() -> None:
         "h1: 10.50.1.1/24 has host bits set",
         "nat1: 192.0.2.101 belongs to h2 already",
         "nat1: a gateway has a network behind it",
-        "nat5: it is behind itself, by way of nat6",
+        "nat5: it is behind itself, through nat6",
     ):
         assert part in done.stderr
 

@@ -1,22 +1,24 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes over the wire, and what a run costs: remote calls, requests to the kernel, files written."""
+"""Packets on the underlay, and the cost of a run: remote calls, kernel requests, file writes."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
+from external_programs import program
 from lab_hosts import Lab
 from mesh_lab import NETWORK, Capture, addresses, assert_full_mesh, assert_ok, exists, mesh, peers, ping
 
 WIREGUARD = "udp port 51820"
-# Neighbour discovery of the underlay, without which nothing could be sent at all.
+# Neighbour discovery of the underlay.
 NEIGHBOURS = "arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or (ip6 and ip6[6] = 0 and ip6[40] = 58)"
 
 
-def test_every_pair_talks_and_the_underlay_carries_wireguard_only(mesh_of_three: Lab, tmp_path: Path) -> None:
+def test_underlay_carries_wireguard_only(mesh_of_three: Lab, tmp_path: Path) -> None:
     lab = mesh_of_three
     with Capture(lab, tmp_path / "underlay.pcap") as capture:
         assert_full_mesh(lab)
@@ -24,14 +26,30 @@ def test_every_pair_talks_and_the_underlay_carries_wireguard_only(mesh_of_three:
     assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
 
 
-def test_capture_would_have_seen_plaintext(mesh_of_three: Lab, tmp_path: Path) -> None:
+def test_tshark_dissects_handshakes_and_transport_data(mesh_of_three: Lab, tmp_path: Path) -> None:
+    """A second dissector, which knows the message types (whitepaper, 5.4)."""
+    lab = mesh_of_three
+    lab.run(
+        "h1", ["wg", "set", "wg0", "peer", lab.run("h2", ["wg", "show", "wg0", "public-key"]).stdout.strip(), "remove"]
+    )
+    assert_ok(lab.playbook("site.yml", "--limit", "h1"))
+    with Capture(lab, tmp_path / "underlay.pcap") as capture:
+        assert_full_mesh(lab)
+    argv = [*program("tshark"), "-r", str(tmp_path / "underlay.pcap"), "-Y", "udp.port == 51820"]
+    done = subprocess.run([*argv, "-T", "fields", "-e", "wg.type"], capture_output=True, text=True, check=True)
+    types = done.stdout.split("\n")[:-1]
+    assert len(types) == len(capture.lines(WIREGUARD))
+    assert {"1", "2", "4"} <= set(types) <= {"1", "2", "3", "4"}
+
+
+def test_capture_sees_plaintext(mesh_of_three: Lab, tmp_path: Path) -> None:
     lab = mesh_of_three
     with Capture(lab, tmp_path / "underlay.pcap") as capture:
         assert ping(lab, "h1", "192.0.2.12")
     assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") != []
 
 
-def test_underlay_of_ipv6_alone_carries_both_families() -> None:
+def test_ipv6_only_underlay_carries_both_families() -> None:
     with Lab() as lab:
         lab.up({"h1": ["2001:db8:1::11/64"], "h2": ["2001:db8:1::12/64"]})
         lab.inventory(mesh_network=NETWORK)
@@ -41,7 +59,7 @@ def test_underlay_of_ipv6_alone_carries_both_families() -> None:
         assert lab.run("h1", ["cat", "/sys/class/net/wg0/mtu"]).stdout == "1420\n"
 
 
-def test_largest_packet_that_fits_the_interface_passes_undivided() -> None:
+def test_packet_of_interface_mtu_passes_unfragmented() -> None:
     with Lab() as lab:
         lab.up(["h1", "h2"], mtu=1400)
         lab.inventory(mesh_network=NETWORK)
@@ -52,7 +70,7 @@ def test_largest_packet_that_fits_the_interface_passes_undivided() -> None:
         assert not ping(lab, "h1", second, "-w", "20", "-M", "do", "-s", str(1340 - 27))
 
 
-def test_two_remote_calls_for_each_host_whether_or_not_anything_changes() -> None:
+def test_two_remote_calls_per_host_with_and_without_changes() -> None:
     with mesh("h1", "h2", "h3", converge=False) as lab:
         for expect_change in (True, False):
             play = assert_ok(lab.playbook("site.yml", "-vvv"))
@@ -60,7 +78,7 @@ def test_two_remote_calls_for_each_host_whether_or_not_anything_changes() -> Non
             assert play.remote_calls == {"h1": 2, "h2": 2, "h3": 2}
 
 
-def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file(mesh_of_three: Lab) -> None:
+def test_second_run_changes_neither_kernel_nor_files(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     trace = "/root/trace"
     strace = f"strace -f -ff --seccomp-bpf -o {trace} -s 64 -v -e trace={','.join('?' + call for call in CHANGING)}"
@@ -71,7 +89,7 @@ def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file(mesh_of_thr
     calls = lab.run("h1", ["sh", "-c", f"cat {trace}.*"]).stdout
     assert kernel_writes(calls) == []
     assert file_writes(calls) == []
-    # The same trace of a run that has something to do shows that the reading of it would notice.
+    # Counter-proof: the trace of a run with changes shows them.
     lab.run(
         "h1",
         [
@@ -86,7 +104,7 @@ def test_second_run_sends_no_change_to_the_kernel_and_writes_no_file(mesh_of_thr
     assert file_writes(calls) != []
 
 
-# System calls by which a program on Linux sends, makes, changes, moves or removes; -e trace=? takes unknown ones too.
+# System calls that send, or that create, change, move or remove files; `?` lets strace accept unknown ones.
 CHANGING = (
     *("sendto", "sendmsg", "sendmmsg", "open", "openat", "openat2", "creat", "truncate", "ftruncate"),
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"),
@@ -110,7 +128,7 @@ def file_writes(calls: str) -> list[str]:
     ]
 
 
-def test_role_in_two_lines_of_a_play() -> None:
+def test_minimal_play() -> None:
     play = (
         "- hosts: vpn\n  gather_facts: false\n  roles: [{role: wirewright.overlay.mesh, mesh_network: 10.42.0.0/24}]\n"
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on a cluster's underlay, packet by packet: encrypted, or plaintext of pods or of nodes."""
+"""The packets on a cluster's underlay, classified: encrypted, or plaintext of pods or of nodes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Packet:
 
 @dataclass(frozen=True)
 class Classifier:
-    """Tells packets apart by the addresses of nodes, the networks of pods and the UDP ports of WireGuard."""
+    """Classifies packets by the addresses of nodes, the networks of pods and the UDP ports of WireGuard."""
 
     nodes: frozenset[str]
     pod_networks: tuple[str, ...]
@@ -49,7 +49,7 @@ class Classifier:
         return [packet for packet in found if packet is not None]
 
     def packet(self, frame: bytes) -> Packet | None:
-        """Return the IP packet in a frame; None for what is none, and for neighbour discovery."""
+        """Return the IP packet in a frame; None for other frames and for neighbour discovery."""
         (kind,) = struct.unpack_from("!H", frame, 12)
         ip = frame[14:]
         fragment = False
@@ -75,21 +75,21 @@ class Classifier:
         networks = [ipaddress.ip_network(network) for network in self.pod_networks]
         if any(ipaddress.ip_address(end) in network for end in ends for network in networks):
             return PLAIN_POD
-        # A port that some socket was given by chance may be one of WireGuard's, but not both.
+        # One port may be a random port of another socket, but not both.
         if protocol == _UDP and self.wireguard_ports.issuperset(struct.unpack_from("!HH", payload)):
             return WIREGUARD
         return PLAIN_HOST if self.nodes.issuperset(ends) else OTHER
 
 
 class Capture:
-    """What goes over the bridge of a network namespace while the context lasts, by tcpdump.
+    """Capture packets on the bridge of a network namespace with tcpdump, while the context lasts.
 
-    ``mark`` puts a packet with the given payload on the wire: when it is in the file, so is all that went before.
+    ``mark`` sends a packet with the given payload. Once it is in the file, all earlier packets are in it as well.
     """
 
     def __init__(self, netns: str, interface: str, file: Path, classifier: Classifier, mark: Callable[[bytes], None]):
         self._command = ["ip", "netns", "exec", netns, "tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode"]
-        # 16 MB, which are 256 packets that tcpdump has not yet come to: by default there is room for eight.
+        # 16 MB hold 256 packets that tcpdump has not read yet. The default holds eight.
         self._command += ["-s", "65535", "-B", "16384", "-i", interface, "-w", str(file)]
         self._file, self._classifier, self._mark = file, classifier, mark
         self._marks = 0
@@ -104,15 +104,15 @@ class Capture:
     def __exit__(self, error: object, *_: object) -> None:
         self._tcpdump.terminate()
         _output, summary = self._tcpdump.communicate(timeout=20)
-        if error is None:  # what was not captured, nobody can say to be encrypted
+        if error is None:  # a dropped packet could be plaintext
             assert "\n0 packets dropped by kernel" in summary, summary
 
     def packets(self) -> list[Packet]:
-        """Return all packets so far but our own marks."""
+        """Return all packets so far, without the marks."""
         return self._classifier.packets(self.frames())
 
     def frames(self) -> list[bytes]:
-        """Return all frames so far but our own marks."""
+        """Return all frames so far, without the marks."""
         self._marks += 1
         mark = b"end of capture %d\n" % self._marks
         self._mark(mark)
@@ -120,7 +120,7 @@ class Capture:
         return [frame for frame in frames_of(self._file.read_bytes()) if b"end of capture " not in frame]
 
     def kinds(self) -> Counter[str]:
-        """Return how many packets of each kind there were so far."""
+        """Return the number of packets of each kind so far."""
         return Counter(packet.kind for packet in self.packets())
 
 

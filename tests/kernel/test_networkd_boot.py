@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemd-networkd makes of the files we wrote is what was running when we wrote them."""
+"""systemd-networkd restores the running state from our files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import LOADS
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_files import LOADS
 from boot_states import CHANGES, TABLE, TABLES, apply, running, take_away
 from managed_host import ManagedHost
-from networkd import available, networkd
-
-pytestmark = pytest.mark.skipif(not available(), reason="systemd-networkd is not installed")
+from networkd import networkd
 
 FILES = "/etc/systemd/network"
 
@@ -38,7 +36,7 @@ def forget_tables(host: ManagedHost) -> None:
 
 
 def boot(host: ManagedHost, directory: Path) -> None:
-    """Let networkd make the interface from copies of our files; it keeps to modes and owners as it would at boot."""
+    """Let networkd create the interface from copies of our files, which keep modes and owners."""
     take_away(host)
     forget_tables(host)
     for command in LOADS:
@@ -50,7 +48,7 @@ def boot(host: ManagedHost, directory: Path) -> None:
     directory.chmod(0o755)
     with networkd(host.netns, directory, links=["wg0"]):
         pass
-    # Files of type .link are udev's, and there is none here.
+    # Files of type .link are for udev, which does not run here.
     (link_file,) = directory.glob("*-wg0.link")
     (alias,) = re.findall(r"^Alias=(.*)$", link_file.read_text(), re.MULTILINE)
     host.run("ip", "link", "set", "dev", "wg0", "alias", alias)
@@ -58,7 +56,7 @@ def boot(host: ManagedHost, directory: Path) -> None:
 
 
 def rules_and_routes(host: ManagedHost) -> list[str]:
-    """Return what `ip` says of rules and of our table."""
+    """Return the output of `ip` for rules and for our table."""
     shown = [host.run("ip", family, "-N", "rule") for family in ("-4", "-6")]
     shown += [
         host.run("ip", family, "-N", "route", "show", "table", str(TABLE), check=False) for family in ("-4", "-6")
@@ -66,9 +64,11 @@ def rules_and_routes(host: ManagedHost) -> list[str]:
     return sorted(line.strip() for text in shown for line in text.splitlines())
 
 
-# The state as it is made at first has routes of its own table beside it.
+# Routes of a separate table are applied with the first state.
 @pytest.mark.parametrize("change, tables", [("nothing", TABLES), ("everything", {})], ids=["first", "changed"])
-def test_networkd_boots_what_runs(host: ManagedHost, copied: Path, change: str, tables: dict[str, Any]) -> None:
+def test_networkd_restores_the_running_state(
+    host: ManagedHost, copied: Path, change: str, tables: dict[str, Any]
+) -> None:
     host.make_key()
     forget_tables(host)
     assert apply(host, "networkd", tables)

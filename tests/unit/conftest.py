@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the collection importable by its full name, as Ansible imports it."""
+"""Make the collection importable by its full name, as Ansible imports it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hypothesis import settings
 
-# A busy machine is no failure. Every run tries the same examples, so that what fails fails for everybody; others are looked
-# for on demand.
+# A busy machine is no failure. Every run tries the same examples, so that a failure is reproducible; WIREWRIGHT_EXAMPLES
+# searches for others.
 EXAMPLES = os.environ.get("WIREWRIGHT_EXAMPLES")
 settings.register_profile("wirewright", deadline=None, derandomize=not EXAMPLES, max_examples=int(EXAMPLES or 100))
 settings.register_profile("some", deadline=None, derandomize=True, max_examples=10)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.settings import SHARED, SHARED_PREFIX
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.settings import SHARED, SHARED_PREFIX
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -76,7 +76,8 @@ def test_named_paths_exist(page: Path) -> None:
 def test_named_role_variables_exist(page: Path) -> None:
     roles = "|".join(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
     named = set(re.findall(rf"`((?:{roles})_[a-z_]+)[`:]", page.read_text()))
-    assert named <= role_variables()
+    filters = {path.stem for path in (ROOT / "plugins/filter").glob("*.py")}
+    assert named - filters <= role_variables()
 
 
 @pages()
@@ -93,3 +94,9 @@ def test_readme_lists_every_module_and_role() -> None:
     modules = {path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__"}
     roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "meta").is_dir()}
     assert modules | roles <= listed
+
+
+def test_files_of_the_architecture_exist() -> None:
+    named = set(re.findall(r"`([\w/]+\.(?:py|yml))`", (ROOT / "docs/architecture.md").read_text()))
+    files = [path.as_posix() for top in ("plugins", "roles", "tests") for path in (ROOT / top).rglob("*.*")]
+    assert [name for name in sorted(named) if not any(path.endswith("/" + name) for path in files)] == []

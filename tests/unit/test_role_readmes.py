@@ -39,10 +39,15 @@ def _row(name: str, spec: dict[str, Any]) -> str:
     if spec.get("required"):
         shown = "required"
     description = spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
-    meaning = re.sub(r"\b[COV]\(([^)]*)\)", r"`\1`", " ".join(description))
+    meaning = re.sub(r"\b[COV]\(((?:[^)\\]|\\.)*)\)", _literal, " ".join(description))
     if "choices" in spec:
         kind = ", ".join(f"`{choice}`" for choice in spec["choices"] if choice != "")
     return f"| `{name}` | {kind} | {shown} | {meaning} |"
+
+
+def _literal(markup: re.Match[str]) -> str:
+    r"""Return the text of C(), O() or V() as code, where `\)` is a parenthesis."""
+    return "`" + re.sub(r"\\(.)", r"\1", markup[1]) + "`"
 
 
 @pytest.mark.parametrize("role", NAMES)

@@ -27,7 +27,7 @@ from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):
-    """Hears every result and writes it down."""
+    """Writes every result."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -57,6 +57,7 @@ class CallbackModule(CallbackBase):
                 "host": result._host.get_name(),
                 "task": task.get_name(),
                 "action": task.resolved_action or task.action,
+                "args": result.task_fields.get("args"),  # what other callbacks get, evaluated
                 "result": result._result,
             }
         )

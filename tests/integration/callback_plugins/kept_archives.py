@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ruff: noqa: E402   # documentation stands before imports, as Ansible wants it
-"""Test helper: modules are packed and compiled once, not packed in each run of ansible-playbook and compiled on each host."""
+"""Test helper: modules are packed and compiled once, instead of packed in each run of ansible-playbook and compiled on each
+host.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):
-    """Hears nothing; what it does, it does before the first task."""
+    """Packs the modules before the first task; handles no event."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -61,7 +63,7 @@ class CallbackModule(CallbackBase):
 
 
 def with_bytecode(archive: bytes) -> bytes:
-    """Return a ZIP file with bytecode beside each Python source, to be used without a look at the source (PEP 552)."""
+    """Return a ZIP file with bytecode beside each Python source, used without a check of the source (PEP 552)."""
     unchecked = (1).to_bytes(4, "little")
     result = io.BytesIO(archive)
     with zipfile.ZipFile(result, "a", zipfile.ZIP_DEFLATED) as members:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ruff: noqa: E402   # documentation stands before imports, as Ansible wants it
-"""Test helper: what each worker would load for itself is loaded once, before workers are forked."""
+"""Test helper: imports of each worker are loaded once, before workers are forked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible.plugins.loader import connection_loader, shell_loader
 
 
 class CallbackModule(CallbackBase):
-    """Hears that a play begins."""
+    """Runs at the start of a play."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -33,5 +33,5 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         connection_loader.get("wirewright.overlay.exec", class_only=True)
         shell_loader.get("sh", class_only=True)
-        # Workers do not look through what is here for garbage, and so do not copy the pages that it is in.
+        # Exempt existing objects from garbage collection in workers, so that their pages are not copied.
         gc.freeze()

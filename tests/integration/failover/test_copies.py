@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies are what the routes are, replaced in one step, and never in anybody's way."""
+"""Copies equal the routes, are replaced in one step, and never replace foreign routes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from watcher import PROGRAM, Installed
 failover = SimpleNamespace(**runpy.run_path(str(PROGRAM)))
 
 
-def test_copies_follow_the_routes_while_the_second_hub_leads(net: TwoHubs, installed: Installed) -> None:
+def test_copies_follow_the_routes_while_the_second_hub_is_active(net: TwoHubs, installed: Installed) -> None:
     installed.configure(net.configuration(tables=["main", 200]))
     with installed.watching(net.spoke.start):
         net.cut(1)
@@ -35,11 +35,11 @@ def test_copies_follow_the_routes_while_the_second_hub_leads(net: TwoHubs, insta
         assert {route.get("table") for route in net.routes(88)} == {None, "200"}
         for device in net.devices:
             net.spoke.ip(f"route delete 10.60.0.0/24 dev {device} proto 87")
-        wait_until(lambda: net.copied(2) == more - {"10.60.0.0/24"}, "a copy goes with its route")
+        wait_until(lambda: net.copied(2) == more - {"10.60.0.0/24"}, "the copy of a removed route is removed")
 
 
 @pytest.mark.parametrize("options, left", [([], set(NETWORKS)), (["--clear"], set())], ids=["as it is", "--clear"])
-def test_what_a_stop_leaves(net: TwoHubs, installed: Installed, options: list[str], left: set[str]) -> None:
+def test_copies_after_a_stop(net: TwoHubs, installed: Installed, options: list[str], left: set[str]) -> None:
     installed.configure(net.configuration())
     with installed.watching(net.spoke.start, *options) as watcher:
         net.cut(1)
@@ -49,7 +49,7 @@ def test_what_a_stop_leaves(net: TwoHubs, installed: Installed, options: list[st
     assert net.copied(2) == left
 
 
-def test_routes_of_others_are_left_alone_and_named(net: TwoHubs, installed: Installed) -> None:
+def test_foreign_routes_are_kept_and_reported(net: TwoHubs, installed: Installed) -> None:
     installed.configure(net.configuration())
     foreign = "10.50.0.0/24 dev lo scope link metric 1"
     net.spoke.ip(f"route add {foreign} proto 99")
@@ -61,24 +61,24 @@ def test_routes_of_others_are_left_alone_and_named(net: TwoHubs, installed: Inst
         assert net.spoke.run("ip", "route", "show", "proto", "99").split() == foreign.split()
         installed.wait_for("RTNETLINK answers: File exists: route add 10.50.0.0/24 table 254 proto 88 metric 1 ")
         installed.wait_for(
-            f"10.42.0.0/24 dev {connected} scope 253 src 10.42.0.77 proto 2 metric 0 does not move with the hubs"
+            f"10.42.0.0/24 dev {connected} scope 253 src 10.42.0.77 proto 2 metric 0 does not follow the active hub"
         )
         net.spoke.ip("route delete 10.50.0.0/24 proto 99")
         net.spoke.ip(f"addr delete 10.42.0.77/24 dev {connected}")
-        installed.wait_for("nothing is in the way any more")
+        installed.wait_for("all problems are resolved")
         wait_until(lambda: net.copied(2) == set(NETWORKS), "all routes are copied")
     complaints = [line for line in installed.lines() if "RTNETLINK" in line]
-    assert len(complaints) < 4, "the same is not told again and again"
+    assert len(complaints) < 4, "a problem is logged once"
 
 
-def test_a_device_that_is_made_again_gets_its_copies_back(net: TwoHubs, installed: Installed) -> None:
-    """What wg-quick or a restart of systemd-networkd do to a device takes its routes away for a while."""
+def test_a_recreated_device_gets_its_copies_again(net: TwoHubs, installed: Installed) -> None:
+    """wg-quick and a restart of systemd-networkd remove the routes of a device for a while."""
     installed.configure(net.configuration())
     with installed.watching(net.spoke.start):
         net.cut(1)
         wait_until(lambda: net.copied(2) == set(NETWORKS), "all routes are copied")
         net.spoke.ip(f"link set {net.devices[1]} down")
-        wait_until(lambda: not net.copied(2), "the copies went with the link")
+        wait_until(lambda: not net.copied(2), "the copies are removed with the link")
         net.spoke.ip(f"link set {net.devices[1]} up")
         net.spoke.ip(f"addr replace fd42::2/128 dev {net.devices[1]}")
         for network in NETWORKS:
@@ -129,11 +129,11 @@ def test_from_one_standby_to_another_copies_are_replaced_in_one_step(three_devic
         assert go_to(2) == ""
         assert listed(88) == copies_of(2) and len(copies_of(2)) == len(ROUTES)
         deleted = [line for line in seen() if line.startswith("Deleted")]
-    # Only the hub before had a default route for IPv6.
+    # Only the previous hub had a default route for IPv6.
     assert [line.split()[1] for line in deleted] == ["default"]
     with monitor(three_devices) as seen:
         assert go_to(2) == ""
-        assert seen() == [], "nothing is written where nothing differs"
+        assert seen() == [], "nothing is written without a difference"
     assert go_to(0) == ""
     assert listed(88) == []
     assert listed(87) == before
@@ -141,15 +141,15 @@ def test_from_one_standby_to_another_copies_are_replaced_in_one_step(three_devic
 
 @contextmanager
 def monitor(node: Node) -> Iterator[Callable[[], list[str]]]:
-    """Have `ip monitor route` run, the witness of every single step; gives what returns all it told so far."""
+    """Run `ip monitor route` to observe each step; yield a function that returns its lines so far."""
     words = node.words("stdbuf", "-oL", "ip", "monitor", "route")
-    with TemporaryFile("w+") as told, subprocess.Popen(words, stdout=told, stdin=subprocess.DEVNULL) as process:
+    with TemporaryFile("w+") as output, subprocess.Popen(words, stdout=output, stdin=subprocess.DEVNULL) as process:
 
         def lines() -> list[str]:
-            return os.pread(told.fileno(), 1 << 20, 0).decode().splitlines()
+            return os.pread(output.fileno(), 1 << 20, 0).decode().splitlines()
 
         def seen() -> list[str]:
-            # A route for this alone, made again and again: the program may not listen yet.
+            # Repeated changes of a test route, until the program is listening.
             count = sum("198.51.100.1 " in line for line in lines())
 
             def marked() -> bool:
@@ -157,7 +157,7 @@ def monitor(node: Node) -> Iterator[Callable[[], list[str]]]:
                     node.ip(f"route {verb} 198.51.100.1/32 dev lo")
                 return sum("198.51.100.1 " in line for line in lines()) > count
 
-            wait_until(marked, "ip monitor tells of the mark")
+            wait_until(marked, "ip monitor reports the mark")
             return [line for line in lines() if "198.51.100.1 " not in line]
 
         try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run of Ansible while the second hub leads: it has nothing to do, and what it changes is followed."""
+"""A run of Ansible while the second hub is active: it changes nothing, and copies follow its changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def interface(name: str, hub: int, public_key: str, endpoint: str, networks: lis
     }
 
 
-def test_the_next_run_changes_nothing_while_the_second_hub_leads(
+def test_the_next_run_changes_nothing_while_the_second_hub_is_active(
     host: ManagedHost, other_host: ManagedHost, installed: Installed
 ) -> None:
     for name in ("wg0", "wg1"):
@@ -40,9 +40,9 @@ def test_the_next_run_changes_nothing_while_the_second_hub_leads(
     other_host.apply(userspace=True, listen_port=51820, addresses=["10.42.0.102/32"], peers=[spoke])
 
     def apply(networks: list[str]) -> ModuleResult:
-        nobody = interface("wg0", 1, key("public hub1"), "192.0.2.99:51820", networks)
+        unreachable = interface("wg0", 1, key("public hub1"), "192.0.2.99:51820", networks)
         hub = interface("wg1", 2, hub_key, "192.0.2.12:51820", networks)
-        return host.module("overlay_apply", interfaces=[nobody, hub])
+        return host.module("overlay_apply", interfaces=[unreachable, hub])
 
     def copied() -> set[str]:
         shown = [host.run("ip", "-j", family, "route", "show", "proto", "88", "dev", "wg1") for family in ("-4", "-6")]
@@ -61,7 +61,7 @@ def test_the_next_run_changes_nothing_while_the_second_hub_leads(
         wait_until(lambda: copied() == {*NETWORKS, SITE}, "a copy of the new route")
         assert not apply([*NETWORKS, SITE]).changed
         assert apply(NETWORKS).changed
-        wait_until(lambda: copied() == set(NETWORKS), "a copy went with its route")
+        wait_until(lambda: copied() == set(NETWORKS), "the copy of a removed route is removed")
     assert not apply(NETWORKS).changed
     assert copied() == set(NETWORKS)
     assert not [line for line in installed.lines() if "does not move" in line]

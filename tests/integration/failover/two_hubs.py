@@ -1,10 +1,10 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A spoke, two hubs that it has a WireGuard device each for, and a target behind both.
+"""A spoke with a WireGuard device for each of two hubs, and a target behind both.
 
 The spoke is 10.42.0.2 and fd42::2 in the overlay, the hubs are 10.42.0.101 and .102, the target is 10.50.0.9 and
-fd50::9. Hubs masquerade what they send to the target, so that its answers come back the way they were asked.
+fd50::9. Hubs masquerade packets to the target, so that replies return through the same hub.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import uapi_socket
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import uapi_socket
 from managed_host import key, wait_until
 from nat import PUBLIC, Internet, Node
 
@@ -39,7 +39,7 @@ class TwoHubs:
     devices: tuple[str, ...]
 
     def configuration(self, **options: Any) -> dict[str, Any]:
-        """Return what the configuration file of the watcher says, with quick probes."""
+        """Return the configuration of the failover program, with quick probes."""
         hubs = [
             {"name": f"hub{n}", "dev": device, "address": f"10.42.0.{100 + n}"}
             for n, device in enumerate(self.devices, 1)
@@ -50,12 +50,12 @@ class TwoHubs:
         """Cut the link of a hub (1, 2) to the internet."""
         self.hubs[hub - 1].ip("link set wan down")
 
-    def mend(self, hub: int) -> None:
-        """Mend the link of a hub."""
+    def restore(self, hub: int) -> None:
+        """Restore the link of a hub."""
         self.hubs[hub - 1].ip("link set wan up")
 
     def routes(self, protocol: int) -> list[dict[str, Any]]:
-        """Return the spoke's routes of a protocol, of both families and all tables, as `ip` says."""
+        """Return the spoke's routes of a protocol, of both families and all tables, as `ip` prints them."""
         found = []
         for family in ("-4", "-6"):
             argv = ["ip", "-j", family, "route", "show", "table", "all", "proto", str(protocol)]
@@ -67,14 +67,14 @@ class TwoHubs:
         return {route["dst"] for route in self.routes(88) if route["dev"] == self.devices[hub - 1]}
 
     def way(self, address: str) -> int:
-        """Return the hub (1, 2) by which the spoke's packets for an address leave."""
+        """Return the hub (1, 2) through which the spoke routes packets to an address."""
         (route,) = json.loads(self.spoke.run("ip", "-j", "route", "get", address))
         return self.devices.index(route["dev"]) + 1
 
 
 @contextmanager
 def two_hubs() -> Iterator[TwoHubs]:
-    """Make the network, with all sessions up; leaving the context removes it."""
+    """Build the network, with all sessions up; leaving the context removes it."""
     with Internet() as internet, ExitStack() as stack:
         serial = internet.prefix.removeprefix("wwn").replace("-", "n")
         spoke, target = internet.public("spoke", f"{PUBLIC}.1"), internet.node("target")
@@ -105,7 +105,7 @@ def _lead_to_target(hub: Node, target: Node, number: int) -> None:
 
 
 def _tunnel(stack: ExitStack, spoke: Node, hub: Node, number: int, serial: str) -> None:
-    """Join spoke and hub, with routes to all networks on the spoke that have a metric by the hub's number."""
+    """Connect spoke and hub, with routes to all networks on the spoke, whose metric depends on the hub's number."""
     inside, outside = f"s{serial}n{number}", f"h{serial}n{number}"
     for node, name in ((spoke, inside), (hub, outside)):
         _serve(stack, node, name)
@@ -124,7 +124,7 @@ def _tunnel(stack: ExitStack, spoke: Node, hub: Node, number: int, serial: str) 
 
 
 def _serve(stack: ExitStack, node: Node, name: str) -> None:
-    # The socket is in a directory of the machine: names must differ.
+    # Sockets are in one directory of the machine, so names must differ.
     process = stack.enter_context(
         node.start("wireguard-go", "-f", name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watcher as its unit runs it: another user, with two capabilities and no way to more; and pings as the witness."""
+"""The failover program as its unit runs it: another user with two capabilities; and pings that measure the effect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @dataclass(frozen=True)
 class Installed:
-    """The program and its configuration, where another user may read them."""
+    """The program and its configuration, readable by another user."""
 
     directory: Path
 
@@ -36,7 +36,7 @@ class Installed:
         return self.directory / "stderr"
 
     def lines(self) -> list[str]:
-        """Return what all watchers have said."""
+        """Return the log lines of all starts."""
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def configure(self, document: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Installed:
         (self.directory / "failover.json").write_text(json.dumps(document))
 
     def argv(self, *options: str) -> list[str]:
-        """Return the command by which the unit starts the program, with its privileges."""
+        """Return the command of the unit, with its privileges."""
         program, config = self.directory / PROGRAM.name, self.directory / "failover.json"
         (start,) = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
         *python, path = start.split()
@@ -53,23 +53,23 @@ class Installed:
 
     @contextmanager
     def watching(self, start: Start, *options: str) -> Iterator[subprocess.Popen[str]]:
-        """Run the watcher by what starts programs on the spoke, from when it has said by whom routes lead."""
-        said = len(self.lines())
+        """Run the program with `start`, from its first log line on."""
+        before = len(self.lines())
         with self.log.open("a") as log, start(*self.argv(*options), stderr=log) as process:
             try:
-                wait_until(lambda: len(self.lines()) > said, "the watcher speaks", 20)
+                wait_until(lambda: len(self.lines()) > before, "the program has logged a line", 20)
                 yield process
             finally:
                 process.terminate()
 
     def wait_for(self, text: str, seconds: float = 20, since: int = 0) -> None:
-        """Wait until a watcher says something that contains this."""
+        """Wait until a log line contains this."""
         wait_until(lambda: any(text in line for line in self.lines()[since:]), f"{text!r} in {self.lines()}", seconds)
 
 
 @contextmanager
 def install() -> Iterator[Installed]:
-    """Put the program where every user can read it."""
+    """Install the program where every user can read it."""
     with tempfile.TemporaryDirectory(prefix="wirewright-") as directory:
         Path(directory).chmod(0o755)
         shutil.copyfile(PROGRAM, Path(directory, PROGRAM.name))
@@ -77,7 +77,7 @@ def install() -> Iterator[Installed]:
 
 
 def privileges() -> list[str]:
-    """Return the command prefix that gives and takes what the unit does."""
+    """Return the command prefix that sets the privileges of the unit."""
     unit = UNIT.read_text()
     (given,) = re.findall(r"^AmbientCapabilities=(.*)$", unit, re.MULTILINE)
     assert f"CapabilityBoundingSet={given}" in unit and "NoNewPrivileges=yes" in unit and "DynamicUser=yes" in unit
@@ -88,7 +88,7 @@ def privileges() -> list[str]:
 
 @dataclass(frozen=True)
 class Pings:
-    """A ping that goes on, with its output in a file."""
+    """A continuous ping, with its output in a file."""
 
     output: Path
 
@@ -101,12 +101,12 @@ class Pings:
         return max(self.replies(), default=0)
 
     def wait_for_more(self, count: int, seconds: float = 60) -> None:
-        """Wait for so many replies from now on."""
+        """Wait for a number of further replies."""
         wanted = len(self.replies()) + count
         wait_until(lambda: len(self.replies()) >= wanted, f"{count} more replies in {self.output}", seconds)
 
     def lost(self, first: int, last: int) -> list[int]:
-        """Return the numbers of the requests, from one to another, that were not answered."""
+        """Return the sequence numbers in a range without a reply."""
         return sorted({*range(first, last + 1)} - self.replies().keys())
 
     def longest_silence(self) -> float:
@@ -117,7 +117,7 @@ class Pings:
 
 @contextmanager
 def pinging(start: Start, address: str, directory: Path) -> Iterator[Pings]:
-    """Ping an address fifty times a second, from when the first reply has come."""
+    """Ping an address fifty times a second, from the first reply on."""
     path = directory / f"ping {address}"
     with (
         path.open("w") as output,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def router(host: ManagedHost) -> Iterator[ManagedHost]:
-    """h1 with the interfaces va and vc, without rules and without routes in the tests' tables."""
+    """h1 with the interfaces va and vc, and without rules and routes in the tests' tables."""
     from fib_host import PREPARE, clear
 
     clear(host)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host for tests of rules and routes: two more interfaces with addresses, and what `ip` says of rules and tables."""
+"""A host for tests of rules and routes: two more interfaces with addresses, and the output of `ip`."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ done
 
 
 def clear(host: ManagedHost) -> None:
-    """Remove all rules but the kernel's, and all routes that tests make."""
+    """Remove all rules but the kernel's, and all routes of tests."""
     host.shell(CLEAR)
 
 
 def rules(host: ManagedHost) -> list[dict[str, Any]]:
-    """Return what `ip rule` says of both families, in its order, without the kernel's own rules."""
+    """Return the output of `ip rule` for both families, in its order, without the kernel's own rules."""
     found = []
     for family in ("-4", "-6"):
         for rule in json.loads(host.run("ip", family, "-N", "-j", "-d", "rule")):
@@ -52,11 +52,11 @@ def rules(host: ManagedHost) -> list[dict[str, Any]]:
 
 
 def routes(host: ManagedHost, table: int = TABLE) -> list[dict[str, Any]]:
-    """Return what `ip route` says of a table, both families, sorted."""
+    """Return the sorted output of `ip route` for a table, both families."""
     found: list[dict[str, Any]] = []
     for family in ("-4", "-6"):
         shown = host.run("ip", family, "-N", "-j", "-d", "route", "show", "table", str(table), check=False)
-        # Of a table that does not exist, `ip` gives up behind the first bracket.
+        # For a missing table, `ip` ends its output after the first bracket.
         listed = json.loads(shown) if shown.strip() not in ("", "[") else []
         found += [{"family": family, **route} for route in listed]
     return sorted(found, key=json.dumps)

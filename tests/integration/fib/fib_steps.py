@@ -1,8 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Twelve steps for rules and routes, seen with `ip`: create, again, modify, again, delete, again, each first in check
-mode, which must foretell the real run and change nothing."""
+"""Twelve steps for rules and routes, observed with `ip`: create, modify and delete, each twice, and each first in check mode,
+which must predict the real run and change nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from managed_host import ManagedHost
 
 Arguments = Mapping[str, Any]
 
-# One process for all; of a table that does not exist, `ip` gives up behind the first bracket.
+# One process for all. For a missing table, `ip` ends its output after the first bracket.
 SCRIPT = f"""
 ip -4 -N -j -d rule; echo @@; ip -6 -N -j -d rule; echo "##"
 for table in {TABLE} main; do
@@ -35,7 +36,7 @@ def observe(host: ManagedHost) -> dict[str, Any]:
     return {
         "rules": rules,
         "routes": [sorted(listed, key=json.dumps) for listed in routes],
-        # Whether a link has a carrier, and its link-local network, the kernel says when it comes to it.
+        # The kernel sets the carrier state and the link-local network of a link asynchronously.
         "main": [
             {name: value for name, value in route.items() if name != "flags"}
             for listed in main
@@ -46,19 +47,19 @@ def observe(host: ManagedHost) -> dict[str, Any]:
 
 
 def take_twelve_steps(host: ManagedHost, module: str, create: Arguments, modify: Arguments, delete: Arguments) -> None:
-    """Go through a module's life. Every assertion names the step."""
+    """Take the twelve steps. Every assertion names the step."""
     for step, arguments in (("create", create), ("modify", modify), ("delete", delete)):
         before = observe(host)
-        foretold = host.module(module, check_mode=True, **arguments)
-        assert foretold.changed, f"{step}, check mode: {foretold.output}"
+        predicted = host.module(module, check_mode=True, **arguments)
+        assert predicted.changed, f"{step}, check mode: {predicted.output}"
         assert observe(host) == before, f"{step}: check mode changed the host"
         done = host.module(module, **arguments)
         after = observe(host)
         assert done.changed and after != before, f"{step}: {done.output}"
-        assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
+        assert predicted.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
         assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
         assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
         for again in (host.module(module, check_mode=True, **arguments), host.module(module, **arguments)):
             assert not again.changed, f"{step} again: {again.output}"
-            assert again.diff == {"before": "", "after": ""} and again.data["requests"] == 0, f"{step} again"
+            assert again.diff == {"before": {}, "after": {}} and again.data["requests"] == 0, f"{step} again"
         assert observe(host) == after, f"{step} again: changed the host and did not say so"

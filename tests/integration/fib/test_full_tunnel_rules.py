@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of a full tunnel tell packets by their source, in both families: asked of the kernel, packet by packet."""
+"""The rules of a full tunnel select packets by source in both families, as route lookups of the kernel show."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.full_tunnel import rules_and_routes
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.full_tunnel import rules_and_routes
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
     FleetPlan,
     FullTunnel,
     HostPlan,
@@ -20,7 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model 
 from fib_host import TABLE, ip
 from managed_host import ManagedHost
 
-# va stands for the tunnel, vc for the underlay.
+# va is the tunnel, vc the underlay.
 ADDRESSES = ("198.51.100.1/24", "2001:db8:2::1/64")
 FAR = {4: "192.88.99.9", 6: "2001:db8:f::9"}
 UNDERLAY = {4: "203.0.113.1", 6: "2001:db8:3::1"}
@@ -32,7 +33,7 @@ def spoke(router: ManagedHost) -> Iterator[ManagedHost]:
     """A host with default routes through vc, and a full tunnel through va."""
     hub = HostPlan(None, hub=Hub("va", 100))
     tunnel = FullTunnel(TABLE, 90, MARK, {"hub": ("ipv4", "ipv6")})
-    host = HostPlan(None, addresses=ADDRESSES)
+    host = HostPlan(None, addresses=tuple(parse_address(text) for text in ADDRESSES))
     document = rules_and_routes(FleetPlan("va", {"hub": hub, "spoke": host}), host, tunnel)
     ip(router, "-4 route add default via 203.0.113.9 dev vc proto 99")
     ip(router, "-6 route add default via 2001:db8:3::9 dev vc proto 99")
@@ -51,16 +52,16 @@ def leaves_by(host: ManagedHost, version: int, words: str) -> str:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_source_tells_what_goes_through_the_tunnel(spoke: ManagedHost, version: int) -> None:
+def test_the_source_address_selects_the_tunnel(spoke: ManagedHost, version: int) -> None:
     far, underlay = FAR[version], UNDERLAY[version]
     overlay = ADDRESSES[version == 6].partition("/")[0]
-    assert leaves_by(spoke, version, far) == "va", "what has no source yet"
+    assert leaves_by(spoke, version, far) == "va", "no source yet"
     assert leaves_by(spoke, version, f"{far} from {overlay}") == "va"
-    assert leaves_by(spoke, version, f"{far} from {underlay}") == "vc", "an answer, or what is bound to the underlay"
+    assert leaves_by(spoke, version, f"{far} from {underlay}") == "vc", "a reply, or a socket bound to the underlay"
     assert leaves_by(spoke, version, f"{far} mark {MARK}") == "vc", "WireGuard's own packets"
     assert leaves_by(spoke, version, f"{far} oif vc") == "vc"
     on_link = {4: "203.0.113.77", 6: "2001:db8:3::77"}[version]
-    assert leaves_by(spoke, version, on_link) == "vc", "what the main table knows better"
+    assert leaves_by(spoke, version, on_link) == "vc", "a more specific route of the main table"
     # A new address of the underlay needs no new rule.
     ip(spoke, f"-{version} addr add {({4: '203.0.113.200/24', 6: '2001:db8:3::200/64 nodad'})[version]} dev vc")
     assert leaves_by(spoke, version, f"{far} from {({4: '203.0.113.200', 6: '2001:db8:3::200'})[version]}") == "vc"
@@ -73,7 +74,7 @@ def test_a_socket_gets_the_address_of_the_tunnel_unless_it_is_bound(spoke: Manag
 
 
 def chosen(version: int, bound: str) -> str:
-    """Return the source of a socket that is connected to far away."""
+    """Return the source address of a socket connected to a remote address."""
     with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         if bound:
             sender.bind((bound, 0))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules and routes that boot are those that ran: their files, loaded by the unit's commands and by wg-quick."""
+"""Boot restores the running rules and routes: their files, loaded by the unit's commands and by wg-quick."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files, boot_paths
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib import boot_files, boot_paths
 from boot_states import take_away
+from external_programs import require
 from fib_host import CLEAR, TABLE, routes, rules
 from managed_host import ManagedHost, key
 
@@ -77,18 +78,18 @@ def reboot(host: ManagedHost) -> None:
 
 
 def load(host: ManagedHost) -> None:
-    """Do what the unit does; what is there already is complained of, and left."""
+    """Run the unit's commands; existing objects are reported and kept."""
     for command in boot_files.LOADS:
         host.shell(command, check=False)
 
 
 def files(host: ManagedHost) -> list[str]:
-    """Return the paths of our files and directories, but for those of the interface itself."""
+    """Return the paths of our files and directories, without those of the interface itself."""
     places = "/etc/wirewright.overlay /etc/systemd/network /etc/systemd/networkd.conf.d /etc/systemd/system"
     return sorted(host.shell(f"find {places} -name '*wirewright*' -o -path '*/fib*' 2>/dev/null || :").split())
 
 
-def test_what_boots_is_what_ran_and_is_closed_first(router: ManagedHost) -> None:
+def test_boot_restores_rules_and_routes_and_blocks_first(router: ManagedHost) -> None:
     router.make_key()
     assert router.module("overlay_apply", **document()).changed
     before = holds(router)
@@ -106,7 +107,7 @@ def test_what_boots_is_what_ran_and_is_closed_first(router: ManagedHost) -> None
     assert not again.changed and again.data["fib_files"]["created"] == 0
 
 
-def test_a_route_that_cannot_be_made_does_not_keep_the_interface_down(router: ManagedHost) -> None:
+def test_a_refused_route_does_not_prevent_the_interface(router: ManagedHost) -> None:
     router.make_key()
     assert router.module("overlay_apply", **document()).changed
     take_away(router)
@@ -115,13 +116,13 @@ def test_a_route_that_cannot_be_made_does_not_keep_the_interface_down(router: Ma
     assert {route["dst"] for route in routes(router) if route.get("dev") == "wg0"} >= {"default", "10.5.0.0/16"}
 
 
-def test_files_come_and_go_with_what_is_listed(router: ManagedHost) -> None:
+def test_files_are_written_and_deleted_with_their_objects(router: ManagedHost) -> None:
     router.make_key()
     fib, of_wg0 = boot_paths.DIRECTORY, [f"{boot_paths.DIRECTORY}/wg0.{end}" for end in ("ipv4.rules", "ipv6.rules")]
     of_routes = [f"{fib}/wg0.routes", f"{fib}/wg0.up"]
     assert router.module("overlay_apply", **document()).changed
     assert files(router) == sorted([os.path.dirname(fib), fib, *of_wg0, *of_routes])
-    # Of what nothing is said, nothing is changed.
+    # Options that are left out change nothing.
     assert not router.module("overlay_apply", interfaces=[WG0]).changed
     assert router.module("overlay_apply", interfaces=[WG0], ip_rules=NOTHING["ip_rules"]).changed
     assert files(router) == sorted([os.path.dirname(fib), fib, *of_routes])
@@ -129,19 +130,19 @@ def test_files_come_and_go_with_what_is_listed(router: ManagedHost) -> None:
     assert files(router) == []
     assert router.module("overlay_apply", **document()).changed
     assert router.module("overlay_apply", **document(interfaces=[{**WG0, "persistence": "none"}])).changed
-    assert files(router) == [], "nothing comes back at boot without its interface"
+    assert files(router) == [], "no boot files are left without the interface"
     assert router.module("overlay_apply", **document()).changed
     assert router.module("overlay_apply", interfaces=[{"name": "wg0", "state": "absent"}], **NOTHING).changed
     assert files(router) == []
 
 
-# Lab hosts have no systemd; this one notes what it is asked.
+# Lab hosts have no systemd; this substitute records its commands.
 SYSTEMD = """
 mkdir -p /run/systemd/system
 cat >/root/systemctl <<'END'
 #!/bin/sh
-echo "$*" >>/run/asked
-if [ -f "/etc/systemd/system/$2" ]; then echo present >>/run/asked; fi
+echo "$*" >>/run/systemctl_calls
+if [ -f "/etc/systemd/system/$2" ]; then echo present >>/run/systemctl_calls; fi
 END
 chmod 755 /root/systemctl
 mount --bind /root/systemctl /usr/bin/systemctl
@@ -150,43 +151,44 @@ mount --bind /root/systemctl /usr/bin/systemctl
 
 @pytest.fixture
 def booted(router: ManagedHost) -> Iterator[ManagedHost]:
-    """The host, as if it ran systemd."""
-    if not os.path.exists("/usr/bin/systemctl"):
-        pytest.skip("no systemctl here")
+    """The host with a substitute for systemd."""
+    require("systemctl")
     router.shell(SYSTEMD)
     yield router
-    router.shell("umount /usr/bin/systemctl; rm -rf /run/systemd/system /run/asked /etc/systemd/networkd.conf.d")
+    router.shell(
+        "umount /usr/bin/systemctl; rm -rf /run/systemd/system /run/systemctl_calls /etc/systemd/networkd.conf.d"
+    )
 
 
-def asked(host: ManagedHost) -> list[str]:
-    return host.shell("cat /run/asked 2>/dev/null || :; rm -f /run/asked").splitlines()
+def systemctl_calls(host: ManagedHost) -> list[str]:
+    return host.shell("cat /run/systemctl_calls 2>/dev/null || :; rm -f /run/systemctl_calls").splitlines()
 
 
-def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted: ManagedHost) -> None:
+def test_one_unit_serves_all_documents_and_is_stopped_with_the_last(booted: ManagedHost) -> None:
     unit, link, _online, _online_link, conf = boot_paths.SHARED_PATHS
     tunnel = {**NOTHING, "boot_name": "ipsec"}
     tunnel["ip_rules"] = {"rules": [{"priority": 90, "fwmark": "0xd00/0xf00", "table": "200"}]}
     assert booted.module("overlay_apply", **tunnel).changed
-    assert asked(booted) == ["daemon-reload"]
+    assert systemctl_calls(booted) == ["daemon-reload"]
     assert {unit, link} <= set(files(booted)) and conf not in files(booted)
     booted.make_key()
     assert booted.module("overlay_apply", **document()).changed
-    assert conf in files(booted), "networkd shall leave routes without a device alone"
+    assert conf in files(booted), "networkd must keep routes without a device"
     verified = booted.shell(
         f"command -v systemd-analyze >/dev/null && systemd-analyze verify --man=no {unit} 2>&1 || :"
     )
     assert boot_paths.UNIT not in verified, verified
-    asked(booted)
+    systemctl_calls(booted)
     assert booted.module("overlay_apply", interfaces=[{"name": "wg0", "state": "absent"}], **NOTHING).changed
     assert {unit, link} <= set(files(booted)) and conf not in files(booted)
-    # The unit of wg-quick may be active since the boot; it is stopped when there is nothing left that it could stop.
-    assert [line for line in asked(booted) if "wg-quick" in line] == [
+    # The unit of wg-quick may be active since the boot; it is stopped once its interface is gone.
+    assert [line for line in systemctl_calls(booted) if "wg-quick" in line] == [
         "stop wg-quick@wg0.service",
         "reset-failed wg-quick@wg0.service",
     ]
     gone = {"rules": [{**tunnel["ip_rules"]["rules"][0], "state": "absent"}]}
     assert booted.module("overlay_apply", **{**tunnel, "ip_rules": gone}).changed
-    assert asked(booted) == [
+    assert systemctl_calls(booted) == [
         f"stop {boot_paths.UNIT}",
         "present",
         f"reset-failed {boot_paths.UNIT}",
@@ -196,5 +198,5 @@ def test_one_unit_serves_all_documents_and_is_stopped_when_the_last_goes(booted:
     assert files(booted) == []
 
 
-def test_a_name_that_is_none_is_refused(router: ManagedHost) -> None:
+def test_an_invalid_name_is_refused(router: ManagedHost) -> None:
     assert "boot_name: '../x' cannot name a file" in router.module("overlay_apply", boot_name="../x").failure

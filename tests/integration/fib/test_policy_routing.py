@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole plays: wg-quick's default route and Calico's throw routes, made of modules, carrying packets."""
+"""Whole plays: wg-quick's default route and Calico's throw routes, created by modules, with traffic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = """
     - wirewright.overlay.wg_key: {path: /etc/wireguard/wg0.key}
       register: made
     - wirewright.overlay.wg_interface:
-        name: wg0
+        interface: wg0
         userspace: true
         private_key_file: /etc/wireguard/wg0.key
         listen_port: 51820
@@ -69,14 +69,14 @@ CALICO = (
         rules: [{priority: 99, fwmark: 0x100000/0x100000, invert: true, table: 7100}]
 """
 )
-# What wg-quick sets besides: packets of the tunnel are marked when they come in, and the reverse path filter looks.
+# Also set by wg-quick: incoming tunnel packets get the mark, and the reverse path filter uses it.
 SYSCTLS = """
 sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.all.src_valid_mark=1
 nft 'table inet t { chain c { type filter hook prerouting priority mangle; udp sport 51820 meta mark set 51820; }; }'
 """
 
 
-# Where h1 looks for h2: behind a default route, so that the way back depends on the mark.
+# h1's route to h2 is a default route, so that the route of answers depends on the mark.
 FAR = "198.51.100.2"
 
 
@@ -111,7 +111,7 @@ def throw_routes() -> Iterator[Lab]:
 def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(default_route: Lab) -> None:
     lab = default_route
     lab.run("h1", ["sh", "-ec", SYSCTLS])
-    # Somewhere on the internet, which only the other end of the tunnel can reach.
+    # An internet address that only the other end of the tunnel can reach.
     for address in ("203.0.113.7/32", f"{FAR}/32"):
         lab.run("h2", ["ip", "addr", "add", address, "dev", "lo"])
     lab.run("h1", ["ip", "route", "add", "default", "via", "192.0.2.12"])
@@ -129,7 +129,7 @@ def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(defa
     (peer,) = tuple(peers(lab, "h1").values())
     assert peer.rx_bytes and peer.tx_bytes
     assert ping(lab, "h1", "192.0.2.12")
-    # Without the mark, the way back to h2 would lead into the tunnel, and the filter drops what comes from there.
+    # Without the mark, answers to h2 would go into the tunnel, and the filter drops packets from there.
     lab.run("h1", ["sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=0"])
     assert not ping(lab, "h1", "203.0.113.7", "-w", "3")
     lab.run("h1", ["sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1"])
@@ -138,7 +138,7 @@ def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(defa
     assert "not from all fwmark 0xca6c lookup 51820" in ip(h1, "-6 rule")
 
 
-def test_throw_routes_of_calico_encrypt_what_they_name_and_leave_the_rest(throw_routes: Lab) -> None:
+def test_throw_routes_of_calico_encrypt_their_prefixes_only(throw_routes: Lab) -> None:
     lab = throw_routes
     lab.run("h2", ["ip", "addr", "add", "10.244.9.1/32", "dev", "lo"])
     lab.run("h1", ["ip", "route", "add", "10.244.9.0/24", "via", "192.0.2.12"])

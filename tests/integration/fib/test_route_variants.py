@@ -1,8 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind of route, as the module makes it and as `ip route` makes it: listed the same, and known again by the
-module."""
+"""Every kind of route, created by the module and by `ip route`: listed alike, and recognised by the module."""
 
 from __future__ import annotations
 
@@ -21,13 +20,13 @@ HOPS6 = [{"via": GATEWAY6, "dev": "va"}, {"via": FAR6, "dev": "vc"}]
 
 
 def both(words4: str) -> str:
-    """Return the words for IPv6 of some for IPv4."""
+    """Return the arguments for IPv6 from those for IPv4."""
     for four, six in ((GATEWAY4, GATEWAY6), (FAR4, FAR6), ("198.51.100.1", "2001:db8:2::1")):
         words4 = words4.replace(four, six)
     return words4
 
 
-# For 10.5.0.0/16 and fd05::/48: the module's options, and the words of `ip route add DESTINATION table T proto 87 ...`.
+# For 10.5.0.0/16 and fd05::/48: the module's options, and the arguments of `ip route add DESTINATION table T proto 87 ...`.
 EACH: dict[str, tuple[dict[str, Any], str]] = {
     "device": ({"dev": "va"}, "dev va"),
     "gateway": ({"via": GATEWAY4}, f"via {GATEWAY4}"),
@@ -130,7 +129,7 @@ IPV6: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def in_ipv6(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options for IPv6 of some for IPv4."""
+    """Return the options for IPv6 from those for IPv4."""
     made = {name: both(value) if isinstance(value, str) else value for name, value in options.items()}
     if "nexthops" in options:
         made["nexthops"] = [in_ipv6(hop) for hop in options["nexthops"]]
@@ -156,9 +155,7 @@ TYPES = ("local", "throw", "blackhole", "unreachable", "prohibit")
 
 
 @pytest.mark.parametrize(("family", "options", "words"), CASES)
-def test_route_is_the_same_whoever_made_it(
-    router: ManagedHost, family: str, options: dict[str, Any], words: str
-) -> None:
+def test_route_equals_that_of_iproute2(router: ManagedHost, family: str, options: dict[str, Any], words: str) -> None:
     absent = {name: options[name] for name in ("destination", "metric", "family", "via") if name in options}
     absent["state"] = "absent"
     assert route_module(router, options).changed
@@ -181,13 +178,13 @@ def test_route_is_the_same_whoever_made_it(
 
 
 @pytest.mark.parametrize("destination, hops", [("10.5.0.0/16", HOPS4), ("fd05::/48", HOPS6)])
-def test_order_of_next_hops_is_no_difference(router: ManagedHost, destination: str, hops: list[dict[str, str]]) -> None:
+def test_order_of_next_hops_is_ignored(router: ManagedHost, destination: str, hops: list[dict[str, str]]) -> None:
     assert route_module(router, {"destination": destination, "nexthops": hops}).changed
     assert not route_module(router, {"destination": destination, "nexthops": hops[::-1]}).changed
 
 
 @pytest.mark.parametrize("table", ["1", "252", "256", "4294967294"])
-def test_table_may_be_any_of_ours(router: ManagedHost, table: str) -> None:
+def test_routes_in_every_managed_table(router: ManagedHost, table: str) -> None:
     entries = [{"destination": "10.5.0.0/16", "dev": "va"}, {"destination": "fd05::/48", "type": "throw"}]
     assert route_module(router, *entries, table=table).changed
     assert [route["dst"] for route in routes(router, int(table))] == ["10.5.0.0/16", "fd05::/48"]
@@ -196,7 +193,7 @@ def test_table_may_be_any_of_ours(router: ManagedHost, table: str) -> None:
     assert routes(router, int(table)) == []
 
 
-def test_routes_of_main_are_for_those_who_name_it(router: ManagedHost) -> None:
+def test_routes_of_main_are_changed_only_if_it_is_named(router: ManagedHost) -> None:
     entry = {"destination": "10.5.0.0/16", "dev": "va"}
     assert "write main" in route_module(router, entry, table=254).failure
     assert route_module(router, entry, table="main").changed

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind of rule, as the module makes it and as `ip rule` makes it: listed the same, and known again by the module."""
+"""Every kind of rule, created by the module and by `ip rule`: listed alike, and recognised by the module."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ON_BOTH_KERNELS = ("ipv6", "everything")
 LOOKUP = {"table": str(TABLE)}
 T = f"lookup {TABLE}"
 
-# By family, or for each: the module's options, and the words of `ip rule add priority 150 protocol kernel ...`.
+# By family, or for both: the module's options, and the arguments of `ip rule add priority 150 protocol kernel ...`.
 EACH: dict[str, tuple[dict[str, Any], str]] = {
     "all": ({**LOOKUP}, T),
     "mark": ({"fwmark": "512", **LOOKUP}, f"fwmark 512 {T}"),
@@ -124,9 +124,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("family", "options", "words"), CASES)
-def test_rule_is_the_same_whoever_made_it(
-    router: ManagedHost, family: str, options: dict[str, Any], words: str
-) -> None:
+def test_rule_equals_that_of_iproute2(router: ManagedHost, family: str, options: dict[str, Any], words: str) -> None:
     entry = {"priority": 150, **options}
     if "from" not in options and "to" not in options:
         entry["family"] = family

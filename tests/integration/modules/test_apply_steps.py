@@ -1,16 +1,16 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""overlay_apply in twelve steps, one case for each thing that an interface's document can change."""
+"""overlay_apply in twelve steps, one case for each option of an interface."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from host_state import observe
 from managed_host import ManagedHost, key
 from twelve_steps import Case, take_twelve_steps
-from witness import observe
 
 KEY_FILE = "/etc/wireguard/wg0.key"
 KEYS = (("wg_key", {"path": KEY_FILE}), ("wg_key", {"path": "/etc/wireguard/next.key"}))
@@ -30,14 +30,14 @@ BASE: dict[str, Any] = {
 
 
 def document(psks: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
-    """Return the module's arguments for wg0, or for whatever interfaces are named."""
+    """Return the module's arguments for wg0, or for the named interfaces."""
     return {"interfaces": [{**BASE, **changes}], "preshared_keys": {"wg0": psks or {}}}
 
 
 GONE = {"interfaces": [{"name": "wg0", "state": "absent"}]}
 FORWARDING = {"net.ipv4.ip_forward": 1}
 
-# What the document says at first, what it says then.
+# The first and the second document.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "port": (document(), document(listen_port=51821)),
     "fwmark set": (document(), document(fwmark="0xca6c")),
@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         document(peers=[{**ALPHA, "allowed_ips": ["10.9.0.0/16"]}, {**BETA, "allowed_ips": []}]),
         document(peers=[{**ALPHA, "allowed_ips": []}, {**BETA, "allowed_ips": ["10.9.0.0/16"]}]),
     ),
-    "network comes to lie on the link": (
+    "network becomes on-link": (
         document(addresses=["10.42.0.1/32"]),
         document(addresses=["10.42.0.1/24"]),
     ),
@@ -140,13 +140,13 @@ def host(host: ManagedHost) -> ManagedHost:
     return host
 
 
-def test_key_goes_with_the_interface_when_that_is_asked_for(host: ManagedHost) -> None:
+def test_the_key_is_removed_with_the_interface_on_request(host: ManagedHost) -> None:
     gone = {"interfaces": [{"name": "wg0", "state": "absent", "remove_private_key": True}]}
     take_twelve_steps(host, Case("overlay_apply", document(), document(mtu=1300), gone, given=KEYS[:1]))
     assert host.shell("ls -A /etc/wireguard") == ""
 
 
-def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
+def test_options_that_are_left_out_are_not_changed(host: ManagedHost) -> None:
     host.make_key()
     everything = {"fwmark": 7, "mtu": 1300, "peers": [ALPHA, BETA]}
     assert host.module("overlay_apply", **document(**everything)).changed
@@ -155,7 +155,7 @@ def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
     assert observe(host) == before
 
 
-def test_all_mistakes_are_named_at_once_and_nothing_is_made(host: ManagedHost) -> None:
+def test_all_errors_are_reported_at_once_without_a_change(host: ManagedHost) -> None:
     host.make_key()
     wrong = [
         {**BASE, "listen_port": 70000, "color": "red"},
@@ -167,7 +167,7 @@ def test_all_mistakes_are_named_at_once_and_nothing_is_made(host: ManagedHost) -
     assert host.run("ls", "/sys/class/net").split() == ["eth0", "lo"]
 
 
-def test_second_interface_that_cannot_be_keeps_the_first_from_being_touched(host: ManagedHost) -> None:
+def test_an_invalid_second_interface_prevents_changes_to_the_first(host: ManagedHost) -> None:
     host.make_key()
     host.make_key("wg1")
     host.shell("ip link add wg1 type bridge")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""overlay_apply with rules, routes and policies beside interfaces: twelve steps, the order, and what is refused."""
+"""overlay_apply with rules, routes and policies beside interfaces: twelve steps, the order, and refusals."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from host_state import observe
 from managed_host import ManagedHost, key
 from twelve_steps import Case, take_twelve_steps
-from witness import observe
 
 CLEAN = """
 for family in -4 -6; do
@@ -69,7 +69,7 @@ GONE: dict[str, Any] = {
     "xfrm_policies": {"purge": True, "policies": []},
 }
 
-# What is asked for at first, what then.
+# The first and the second wanted state.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a route": (FULL, {**FULL, "ip_routes": tables(*DEFAULTS)}),
     "another table": (
@@ -126,12 +126,13 @@ def test_results_count_by_kind_and_table(host: ManagedHost) -> None:
     assert done["ip_rules"] == {"created": 3, "updated": 0, "deleted": 0, "requests": 3}
     assert done["xfrm_policies"] == {"created": 1, "updated": 0, "deleted": 0, "requests": 1}
     assert done["nftables"] == {"created": 3, "updated": 0, "deleted": 0, "requests": 1}
-    changed = {name for name, after in done["diff"]["after"].items() if after}
-    assert changed == {"wg0", "nftables", "ip routes of table 8888", "ip rules", "xfrm policies"}
+    changed = {found["after_header"] for found in done["diff"] if found["after"]}
+    sections = {"wg0", "nftables", "ip routes of table 8888", "ip rules", "xfrm policies"}
+    assert {name for name in changed if not name.startswith("/")} == sections
 
 
-def test_tables_come_before_rules_and_go_behind_them(host: ManagedHost) -> None:
-    """A rule must never point at a table without routes: what it catches would leave in plain text."""
+def test_tables_are_created_before_rules_and_deleted_after_them(host: ManagedHost) -> None:
+    """A rule must never point at a table without routes: its packets would leave unencrypted."""
     host.make_key()
     assert host.module("overlay_apply", interfaces=[WG0]).changed  # not traced: it leaves a daemon
     for arguments, order in ((FULL, ["route", "rule", "policy"]), (GONE, ["policy", "rule", "route"])):
@@ -142,14 +143,14 @@ def test_tables_come_before_rules_and_go_behind_them(host: ManagedHost) -> None:
         assert kinds == order, sent
 
 
-def test_packets_are_filtered_from_the_first_to_the_last(host: ManagedHost) -> None:
-    """Isolation stands before the interface has an address, and goes when the interface is gone."""
+def test_the_packet_filter_is_in_place_as_long_as_the_interface(host: ManagedHost) -> None:
+    """Isolation is applied before the interface has an address, and removed after the interface."""
     host.make_key()
     bare = {"name": "wg0", "userspace": True}
     assert host.module("overlay_apply", interfaces=[bare]).changed
     isolated = {"interfaces": [{**bare, "addresses": ["10.42.0.1/24"]}], "nftables": {"wg0": {"isolate": True}}}
     gone = {"interfaces": [{"name": "wg0", "state": "absent"}]}
-    # strace has no names for what goes through a socket that it has not seen being made.
+    # strace does not decode messages on a socket whose creation it has not traced.
     words = {"RTM_NEWADDR": "address", "0x14": "address", "RTM_DELLINK": "link", "0x11": "link", 'nft", "-f"': "filter"}
     for arguments, order in ((isolated, ["filter", "address"]), (gone, ["link", "filter"])):
         _result, trace = host.traced_module("overlay_apply", "execve,sendto,sendmsg", **arguments)
@@ -157,7 +158,7 @@ def test_packets_are_filtered_from_the_first_to_the_last(host: ManagedHost) -> N
         assert list(dict.fromkeys(words[word] for word in seen)) == order
 
 
-def test_every_mistake_of_every_kind_is_named_at_once_and_nothing_is_made(host: ManagedHost) -> None:
+def test_all_errors_of_all_kinds_are_reported_at_once_without_a_change(host: ManagedHost) -> None:
     host.make_key()
     before = observe(host)
     wrong: dict[str, Any] = {
@@ -187,7 +188,7 @@ def test_every_mistake_of_every_kind_is_named_at_once_and_nothing_is_made(host: 
     assert observe(host) == before
 
 
-def test_policy_that_is_refused_keeps_everything_else_from_being_made(host: ManagedHost) -> None:
+def test_a_refused_policy_prevents_all_changes(host: ManagedHost) -> None:
     host.make_key()
     host.shell(
         "ip xfrm policy add dir out src 0.0.0.0/0 dst 10.66.0.0/16 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 5 mode tunnel"
@@ -198,9 +199,9 @@ def test_policy_that_is_refused_keeps_everything_else_from_being_made(host: Mana
     assert observe(host) == before
 
 
-def test_a_table_that_is_asked_for_twice_is_refused(host: ManagedHost) -> None:
+def test_a_table_that_is_listed_twice_is_refused(host: ManagedHost) -> None:
     twice = host.module("overlay_apply", ip_routes=[*tables(), *tables(THROWN)])
-    assert "ip_routes[1].table: 8888 stands in the list twice" in twice.failure
+    assert "ip_routes[1].table: 8888 is listed twice" in twice.failure
 
 
 CONTROLLER = "203.0.113.9"
@@ -209,7 +210,7 @@ SSH = f"{CONTROLLER} 50000 192.0.2.11 22"
 
 @pytest.fixture
 def reached(host: ManagedHost, monkeypatch: pytest.MonkeyPatch) -> ManagedHost:
-    """The host, as if the controller came to it by its default route."""
+    """The host, as if the controller connected through its default route."""
     host.make_key()
     address = re.search(r"inet ([\d.]+)/", host.shell("ip -4 addr show dev eth0 scope global"))
     assert address
@@ -226,14 +227,14 @@ CUTS: dict[str, dict[str, Any]] = {
     "a rule and the table it leads to": {**FULL, "ip_rules": rules({**INTO_TABLE, "fwmark": "0/0x1"})},
     "a network that is closed to plain text": {
         "interfaces": [WG0],
-        "nftables": {"wg0": {"closed": {"ways": ["in"], "networks": ["203.0.113.0/24"]}}},
+        "nftables": {"wg0": {"drop_plaintext": {"directions": ["in"], "networks": ["203.0.113.0/24"]}}},
     },
     "a policy": {"xfrm_policies": {"policies": [{**BLOCKED, "dst": f"{CONTROLLER}/32"}]}},
 }
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_what_would_cut_the_connection_it_comes_by_is_refused(reached: ManagedHost, cut: str) -> None:
+def test_an_overlay_over_the_management_connection_is_refused(reached: ManagedHost, cut: str) -> None:
     before = observe(reached)
     failure = reached.module("overlay_apply", **CUTS[cut]).failure
     assert CONTROLLER in failure and "allow_management_change" in failure
@@ -242,7 +243,7 @@ def test_what_would_cut_the_connection_it_comes_by_is_refused(reached: ManagedHo
     assert reached.module("overlay_apply", **GONE, allow_management_change=True).rc == 0
 
 
-def test_interface_that_carries_the_connection_is_not_removed_by_it(reached: ManagedHost) -> None:
+def test_interface_of_the_management_connection_is_not_removed(reached: ManagedHost) -> None:
     through = {"interfaces": [{**WG0, "addresses": ["203.0.113.1/24"]}]}
     assert reached.module("overlay_apply", **through, allow_management_change=True).changed
     assert "would go via" in reached.module("overlay_apply", **GONE).failure
@@ -250,7 +251,7 @@ def test_interface_that_carries_the_connection_is_not_removed_by_it(reached: Man
     assert reached.module("overlay_apply", **GONE, allow_management_change=True).changed
 
 
-def test_a_full_tunnel_that_exempts_the_connection_is_taken(reached: ManagedHost) -> None:
+def test_a_full_tunnel_that_exempts_the_management_connection_is_accepted(reached: ManagedHost) -> None:
     exempt = {"priority": 8880, "to": f"{CONTROLLER}/32", "table": "main"}
     assert reached.module(
         "overlay_apply", **{**FULL, "ip_rules": rules(exempt, {"priority": 8881, "table": "8888"})}

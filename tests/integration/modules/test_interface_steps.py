@@ -1,10 +1,11 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wg_interface in twelve steps, one case for each thing that can change, and what it refuses."""
+"""wg_interface in twelve steps, one case for each option, and refusals."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,12 +14,12 @@ from twelve_steps import Case, take_twelve_steps
 
 KEY_FILE = "/etc/wireguard/wg0.key"
 KEYS = (("wg_key", {"path": KEY_FILE}), ("wg_key", {"path": "/etc/wireguard/next.key"}))
-BASE: dict[str, Any] = {"name": "wg0", "userspace": True, "private_key_file": KEY_FILE}
-GONE = {"name": "wg0", "state": "absent"}
+BASE: dict[str, Any] = {"interface": "wg0", "userspace": True, "private_key_file": KEY_FILE}
+GONE = {"interface": "wg0", "state": "absent"}
 
 DUAL = ["10.42.0.1/24", "fd42::1/64"]
 
-# What the interface has at first, what it has then.
+# The first and the second state of the interface.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "port": ({"listen_port": 51820}, {"listen_port": 51821}),
     "port from any to a fixed one": ({"listen_port": 0}, {"listen_port": 51821}),
@@ -30,6 +31,11 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ipv4 address changed": ({"addresses": ["10.42.0.1/24"]}, {"addresses": ["10.42.0.2/24"]}),
     "ipv4 prefix length changed": ({"addresses": ["10.42.0.1/24"]}, {"addresses": ["10.42.0.1/16"]}),
     "ipv6 address changed": ({"addresses": ["fd42::1/64"]}, {"addresses": ["fd42::2/64"]}),
+    "ipv6 prefix length shortened": ({"addresses": ["fd42::1/64"]}, {"addresses": ["fd42::1/56"]}),
+    "ipv6 prefix length extended": ({"addresses": DUAL}, {"addresses": [DUAL[0], "fd42::1/128"]}),
+    "link-local address added": ({"addresses": DUAL}, {"addresses": [*DUAL, "fe80::1/64"]}),
+    "link-local address removed": ({"addresses": [*DUAL, "fe80::1/64"]}, {"addresses": DUAL}),
+    "link-local address with another length": ({"addresses": ["fe80::1/64"]}, {"addresses": ["fe80::1/10"]}),
     "ipv6 address added": ({"addresses": DUAL[:1]}, {"addresses": DUAL}),
     "first of two in one prefix removed": (
         {"addresses": ["10.42.0.1/24", "10.42.0.2/24"]},
@@ -58,7 +64,7 @@ def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meddle", "wanted"),
+    ("manual_change", "wanted"),
     [
         ("ip addr del 10.42.0.1/24 dev wg0", {"addresses": DUAL}),
         ("ip addr add 10.99.0.1/24 dev wg0", {"addresses": DUAL}),
@@ -69,21 +75,82 @@ def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
         ("ip link del wg0", {"addresses": DUAL, "listen_port": 51820}),
     ],
 )
-def test_what_somebody_else_changed_is_set_right(host: ManagedHost, meddle: str, wanted: dict[str, Any]) -> None:
+def test_foreign_changes_are_reverted(host: ManagedHost, manual_change: str, wanted: dict[str, Any]) -> None:
     arguments = {**BASE, **wanted}
-    take_twelve_steps(host, Case("wg_interface", arguments, arguments, GONE, given=KEYS, meddle=meddle))
+    take_twelve_steps(host, Case("wg_interface", arguments, arguments, GONE, given=KEYS, manual_change=manual_change))
 
 
-def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
+def test_options_that_are_left_out_are_not_changed(host: ManagedHost) -> None:
     host.module("wg_key", path=KEY_FILE)
     host.module("wg_interface", **BASE, listen_port=51820, fwmark="5", mtu=1300, addresses=DUAL)
     before = host.wg_dump()
-    assert not host.module("wg_interface", name="wg0").changed
+    assert not host.module("wg_interface", interface="wg0").changed
     assert host.wg_dump() == before
     assert host.addresses() == set(DUAL)
 
 
-def test_peers_and_their_sessions_are_left_alone(host: ManagedHost) -> None:
+def all_addresses(host: ManagedHost) -> set[str]:
+    return {
+        f"{a['local']}/{a['prefixlen']}"
+        for a in json.loads(host.run("ip", "-j", "addr", "show", "wg0"))[0]["addr_info"]
+    }
+
+
+def test_addresses_that_are_left_out_survive_a_change_of_the_link(host: ManagedHost) -> None:
+    host.make_key()
+    host.module("wg_interface", **BASE, addresses=DUAL)
+    host.run("ip", "addr", "add", "fe80::77/64", "dev", "wg0")
+    host.run("ip", "addr", "add", "fd42::9/64", "dev", "wg0", "noprefixroute")
+    before = all_addresses(host)
+    routes = host.run("ip", "-6", "route", "show", "dev", "wg0")
+    assert {*DUAL, "fe80::77/64", "fd42::9/64"} <= before
+    assert host.module("wg_interface", **BASE, up=False).changed
+    assert {*DUAL, "fe80::77/64", "fd42::9/64"} <= all_addresses(host)
+    assert not host.module("wg_interface", **BASE, up=False).changed
+    assert host.module("wg_interface", **BASE, up=True).changed
+    assert all_addresses(host) == before
+    assert host.run("ip", "-6", "route", "show", "dev", "wg0") == routes
+    assert "noprefixroute" in host.run("ip", "addr", "show", "wg0", "to", "fd42::9")
+
+
+def test_an_mtu_that_would_remove_ipv6_addresses_is_refused(host: ManagedHost) -> None:
+    host.make_key()
+    host.module("wg_interface", **BASE, addresses=DUAL, mtu=1420)
+    for check_mode in (True, False):
+        refused = host.module("wg_interface", check_mode=check_mode, **BASE, mtu=1200)
+        assert "below 1280" in refused.failure and "fd42::1/64" in refused.failure
+    assert host.addresses() == set(DUAL)
+    assert host.module("wg_interface", **BASE, mtu=1200, addresses=DUAL[:1]).changed
+    assert host.addresses() == {DUAL[0]}
+    assert "1200" in host.module("wg_interface", **BASE, addresses=DUAL).failure
+    assert host.module("wg_interface", **BASE, mtu=1420, addresses=DUAL).changed
+    assert host.addresses() == set(DUAL)
+
+
+def test_routes_that_go_with_the_link_are_shown(host: ManagedHost) -> None:
+    host.make_key()
+    host.module("wg_interface", **BASE, addresses=DUAL)
+    host.run("ip", "route", "add", "10.99.0.0/16", "dev", "wg0", "table", "77", "proto", "static")
+    host.run("ip", "-6", "route", "add", "fd99::/64", "dev", "wg0", "proto", "87")
+    for check_mode in (True, False):
+        down = host.module("wg_interface", check_mode=check_mode, **BASE, up=False)
+        assert down.changed
+        for text in ("10.99.0.0/16 dev wg0 table 77", "fd99::/64 dev wg0 table 254"):
+            assert text in str(down.data["warnings"]) and text in str(down.diff)
+    assert "warnings" not in host.module("wg_interface", **BASE, up=True).data
+
+
+def test_link_local_addresses_of_others_stay(host: ManagedHost) -> None:
+    host.make_key()
+    host.module("wg_interface", **BASE, addresses=[*DUAL, "fe80::1/64"])
+    host.run("ip", "addr", "add", "fe80::77/64", "dev", "wg0")
+    made = all_addresses(host) - {*DUAL, "fe80::1/64"}
+    assert not host.module("wg_interface", **BASE, addresses=[*DUAL, "fe80::1/64"]).changed
+    assert host.module("wg_interface", **BASE, addresses=DUAL).changed
+    assert all_addresses(host) == {*DUAL} | made and "fe80::77/64" in made
+
+
+def test_peers_and_their_sessions_are_not_changed(host: ManagedHost) -> None:
     host.module("wg_key", path=KEY_FILE)
     host.module("wg_interface", **BASE, listen_port=51820)
     host.run("wg", "set", "wg0", "peer", key("peer"), "allowed-ips", "10.42.0.9/32")
@@ -93,13 +160,13 @@ def test_peers_and_their_sessions_are_left_alone(host: ManagedHost) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.long
-def test_threaded_napi_is_set_and_comes_back_at_boot(host: ManagedHost) -> None:
+def test_threaded_napi_is_set_and_persists(host: ManagedHost) -> None:
     def threaded() -> str:
         return host.run("cat", "/sys/class/net/wg0/threaded").strip()
 
     host.module("wg_key", path=KEY_FILE)
     host.module("wg_interface", **BASE)
-    other = threaded() == "0"  # what a new one has is the choice of the kernel's release
+    other = threaded() == "0"  # the default depends on the kernel's release
     early = host.module("wg_interface", **BASE, threaded_napi=other)
     assert not early.changed and "where there is a peer" in str(early.data["warnings"])
     host.run("wg", "set", "wg0", "peer", key("peer"))
@@ -145,23 +212,23 @@ def test_key_that_is_not_clamped_is_idempotent(host: ManagedHost) -> None:
     assert not host.module("wg_interface", **BASE).changed
 
 
-def test_userspace_is_used_only_where_it_is_asked_for(host: ManagedHost, backend: str) -> None:
+def test_wireguard_go_is_used_only_if_allowed(host: ManagedHost, backend: str) -> None:
     if backend == "kernel":
         pytest.skip("the kernel serves the interface whether or not userspace is allowed")
-    refused = host.module("wg_interface", name="wg0", up=False)
+    refused = host.module("wg_interface", interface="wg0", up=False)
     assert "wireguard" in refused.failure
     assert host.link() is None
-    assert host.module("wg_interface", name="wg0", userspace=True).changed
-    assert not host.module("wg_interface", name="wg0", userspace=False).changed, "it is about making, not keeping"
+    assert host.module("wg_interface", interface="wg0", userspace=True).changed
+    assert not host.module("wg_interface", interface="wg0", userspace=False).changed, "it is about making, not keeping"
 
 
-def test_removed_userspace_interface_leaves_no_process(host: ManagedHost, backend: str) -> None:
+def test_a_removed_userspace_interface_leaves_no_process(host: ManagedHost, backend: str) -> None:
     if backend == "kernel":
         pytest.skip("a kernel interface has no process")
     for _time in range(10):
-        assert host.module("wg_interface", name="wg0", userspace=True).changed
+        assert host.module("wg_interface", interface="wg0", userspace=True).changed
         assert len(host.daemons()) == 1
-        assert host.module("wg_interface", name="wg0", state="absent").changed
+        assert host.module("wg_interface", interface="wg0", state="absent").changed
         assert host.daemons() == []
         assert "wg0.sock" not in host.run("ls", "/var/run/wireguard")
 
@@ -172,22 +239,23 @@ def test_link_of_another_kind_is_refused_and_never_removed(host: ManagedHost, ki
     host.shell(f"ip link add wg0 type {kind}")
     before = host.link()
     for arguments in ({"userspace": True, "mtu": 1300}, {"state": "absent"}):
-        assert f"kind {kind}" in host.module("wg_interface", name="wg0", **arguments).failure
+        assert f"kind {kind}" in host.module("wg_interface", interface="wg0", **arguments).failure
     assert host.link() == before
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"name": "a/b"}, ("name", "'a/b'")),
-        ({"name": "sixteencharacter"}, ("name", "15 characters")),
-        ({"name": "all"}, ("name", "'all'")),
+        ({"interface": "a/b"}, ("interface", "'a/b'")),
+        ({"interface": "sixteencharacter"}, ("interface", "15 characters")),
+        ({"interface": "all"}, ("interface", "'all'")),
         ({"listen_port": 65536}, ("listen_port", "65535")),
         ({"fwmark": "red"}, ("fwmark", "'red'")),
         ({"mtu": 100}, ("mtu", "576")),
         ({"mtu": 1279, "addresses": ["fd42::1/64"]}, ("mtu", "1280")),
         ({"addresses": ["10.42.0.1/33"]}, ("addresses", "10.42.0.1/33")),
         ({"addresses": ["224.0.0.1/24"]}, ("addresses", "multicast")),
+        ({"addresses": ["fd42::1/64", "fd42::1/128"]}, ("addresses", "fd42::1 more than once")),
         ({"private_key_file": "/etc/wireguard/absent.key"}, ("/etc/wireguard/absent.key", "wg_key")),
         ({"private_key_file": "/etc/hostname"}, ("/etc/hostname", "private key")),
     ],
@@ -195,6 +263,6 @@ def test_link_of_another_kind_is_refused_and_never_removed(host: ManagedHost, ki
 def test_bad_input_is_refused_before_anything_changes(
     host: ManagedHost, wrong: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    refused = host.module("wg_interface", **{"name": "wg0", "userspace": True, **wrong})
+    refused = host.module("wg_interface", **{"interface": "wg0", "userspace": True, **wrong})
     assert all(word in refused.failure for word in words), refused.failure
     assert host.run("ls", "/sys/class/net").split() == ["eth0", "lo"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wg_key in twelve steps, and what makes a private key file safe: its mode, how it comes to be, who gets to see it."""
+"""wg_key in twelve steps, and the safety of a private key file: its mode, its creation, and where the key is visible."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ import stat
 from typing import Any
 
 import pytest
+from host_state import observe, secrets_of
 from managed_host import ManagedHost, ModuleResult, key, run_module
 from twelve_steps import Case, assert_no_secret, take_twelve_steps
-from witness import observe, secrets_of
 
 KEY_FILE = "/etc/wireguard/wg0.key"
 KEY: dict[str, Any] = {"path": KEY_FILE}
 GONE = {"path": KEY_FILE, "state": "absent"}
 TOGETHER = 20
 
-# What somebody did to the file between two runs.
-DAMAGES = {
+# Manual changes of the file between two runs.
+MANUAL_CHANGES = {
     "removed": f"rm {KEY_FILE}",
     "readable by its group": f"chmod 640 {KEY_FILE}",
     "readable by all": f"chmod 644 {KEY_FILE}",
-    "writable by others": f"chmod 602 {KEY_FILE}",
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_key_takes_twelve_steps(host: ManagedHost, damage: str) -> None:
-    take_twelve_steps(host, Case("wg_key", KEY, KEY, GONE, meddle=DAMAGES[damage]))
+@pytest.mark.parametrize("script", MANUAL_CHANGES)
+def test_key_takes_twelve_steps(host: ManagedHost, script: str) -> None:
+    take_twelve_steps(host, Case("wg_key", KEY, KEY, GONE, manual_change=MANUAL_CHANGES[script]))
 
 
 def test_key_in_a_missing_directory_takes_twelve_steps(host: ManagedHost) -> None:
     path = "/etc/wireguard/deep/er/some.key"
     wanted = {"path": path}
-    case = Case("wg_key", wanted, wanted, {**wanted, "state": "absent"}, meddle="rm -r /etc/wireguard/deep")
+    case = Case("wg_key", wanted, wanted, {**wanted, "state": "absent"}, manual_change="rm -r /etc/wireguard/deep")
     take_twelve_steps(host, case)
 
 
@@ -54,7 +53,7 @@ def pubkey(host: ManagedHost, path: str = KEY_FILE) -> str:
     return host.run("sh", "-c", f"wg pubkey <{path}").strip()
 
 
-def test_key_is_one_that_wg_takes_and_its_public_half_is_returned(host: ManagedHost) -> None:
+def test_wg_accepts_the_key_and_its_public_key_is_returned(host: ManagedHost) -> None:
     made = host.module("wg_key", **KEY)
     assert made.changed and made.data["path"] == KEY_FILE
     assert re.fullmatch(r"[A-Za-z0-9+/]{43}=\n", contents(host)), "the format of wg genkey"
@@ -63,7 +62,7 @@ def test_key_is_one_that_wg_takes_and_its_public_half_is_returned(host: ManagedH
 
 
 @pytest.mark.parametrize("text", [key("a key"), key("a key") + "\n", key("a key") + " \n\n", "/" * 42 + "8=\n"])
-def test_key_that_is_there_is_kept_to_the_byte(host: ManagedHost, text: str) -> None:
+def test_an_existing_key_is_kept_unchanged(host: ManagedHost, text: str) -> None:
     host.write(KEY_FILE, text)
     before = observe(host)
     found = host.module("wg_key", **KEY)
@@ -72,7 +71,7 @@ def test_key_that_is_there_is_kept_to_the_byte(host: ManagedHost, text: str) -> 
     assert found.data["public_key"] == pubkey(host)
 
 
-def test_key_that_others_could_read_is_kept_closed_and_warned_of(host: ManagedHost) -> None:
+def test_a_readable_key_gets_mode_0600_and_a_warning(host: ManagedHost) -> None:
     host.write(KEY_FILE, key("exposed") + "\n", mode="644")
     closed = host.module("wg_key", **KEY)
     assert closed.changed and mode(host) == "600 root:root"
@@ -84,7 +83,7 @@ def test_key_that_others_could_read_is_kept_closed_and_warned_of(host: ManagedHo
 @pytest.mark.parametrize(
     "text", ["", "canary", key("canary")[:-2], key("canary") * 2, " " + key("canary"), "_" + key("canary")[1:]]
 )
-def test_file_that_holds_no_key_is_refused_by_its_path_and_not_quoted(host: ManagedHost, text: str) -> None:
+def test_file_without_a_key_is_refused_by_path_and_not_quoted(host: ManagedHost, text: str) -> None:
     host.write(KEY_FILE, text)
     before = observe(host)
     for check_mode in (True, False):
@@ -95,41 +94,41 @@ def test_file_that_holds_no_key_is_refused_by_its_path_and_not_quoted(host: Mana
 
 
 @pytest.mark.parametrize("thing", ["mkdir", "mkfifo", "ln -s wg0.key"])
-def test_what_is_no_file_is_refused_by_its_path_and_left(host: ManagedHost, thing: str) -> None:
+def test_a_path_of_another_type_is_refused_and_kept(host: ManagedHost, thing: str) -> None:
     host.shell(f"mkdir -p /etc/wireguard; {thing} {KEY_FILE}")
     before = observe(host)
     assert KEY_FILE in host.module("wg_key", **KEY).failure
     assert observe(host) == before
 
 
-def test_broken_file_is_replaced_when_that_is_asked_for(host: ManagedHost) -> None:
+def test_a_broken_file_is_replaced_on_request(host: ManagedHost) -> None:
     host.write(KEY_FILE, "broken\n")
     made = host.module("wg_key", **KEY, regenerate=True)
     assert made.changed and made.data["public_key"] == pubkey(host)
     assert "broken" not in made.output
 
 
-def test_new_key_takes_the_old_ones_place_and_the_interface_follows_when_it_is_applied(host: ManagedHost) -> None:
-    interface = {"name": "wg0", "userspace": True, "private_key_file": KEY_FILE}
+def test_a_regenerated_key_is_used_once_the_interface_is_applied(host: ManagedHost) -> None:
+    interface = {"interface": "wg0", "userspace": True, "private_key_file": KEY_FILE}
     old = host.module("wg_key", **KEY).data["public_key"]
     host.module("wg_interface", **interface)
     held = secrets_of(host)
 
-    foretold = host.module("wg_key", check_mode=True, **KEY, regenerate=True)
-    assert foretold.changed and pubkey(host) == old
+    predicted = host.module("wg_key", check_mode=True, **KEY, regenerate=True)
+    assert predicted.changed and pubkey(host) == old
     made = host.module("wg_key", **KEY, regenerate=True)
-    assert made.changed and made.diff == foretold.diff
+    assert made.changed and made.diff == predicted.diff
     assert made.data["public_key"] == pubkey(host) != old
     assert mode(host) == "600 root:root"
-    assert host.run("wg", "show", "wg0", "public-key").strip() == old, "the tunnel goes on with the old key"
+    assert host.run("wg", "show", "wg0", "public-key").strip() == old, "the tunnel keeps the old key"
 
     applied = host.module("wg_interface", **interface)
     assert applied.changed
     assert host.run("wg", "show", "wg0", "public-key").strip() == pubkey(host)
-    assert_no_secret((foretold, made, applied), held | secrets_of(host))
+    assert_no_secret((predicted, made, applied), held | secrets_of(host))
 
 
-def test_key_survives_a_replacement_for_which_there_is_no_room(host: ManagedHost) -> None:
+def test_the_key_survives_a_replacement_on_a_full_disk(host: ManagedHost) -> None:
     host.shell("mkdir -p /etc/wireguard/small; mount -t tmpfs -o size=8k small /etc/wireguard/small")
     try:
         path = "/etc/wireguard/small/wg0.key"
@@ -144,7 +143,7 @@ def test_key_survives_a_replacement_for_which_there_is_no_room(host: ManagedHost
 
 
 def run_together(times: int, arguments: dict[str, Any]) -> list[ModuleResult]:
-    """Run wg_key that often, all at once: nobody starts before everybody is there."""
+    """Run wg_key several times in parallel: all processes start at the same time."""
     fork = multiprocessing.get_context("fork")
     start = fork.Barrier(times)
     results = fork.SimpleQueue()
@@ -196,7 +195,7 @@ def calls_on(trace: str, directory: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("umask", ["000", "022", "077", "377"])
 @pytest.mark.parametrize("regenerate", [False, True], ids=["first", "replaced"])
-def test_key_file_is_closed_and_whole_from_its_first_moment(host: ManagedHost, umask: str, regenerate: bool) -> None:
+def test_the_key_file_is_never_readable_or_incomplete(host: ManagedHost, umask: str, regenerate: bool) -> None:
     if regenerate:
         host.write(KEY_FILE, key("old") + "\n")
     result, trace = host.traced_module("wg_key", FILE_CALLS, umask=umask, **KEY, regenerate=regenerate)
@@ -212,7 +211,7 @@ def test_key_file_is_closed_and_whole_from_its_first_moment(host: ManagedHost, u
     assert not any(right & (stat.S_IRWXG | stat.S_IRWXO) for right in rights), calls
 
 
-def test_directories_are_closed_whatever_the_umask(host: ManagedHost) -> None:
+def test_directories_have_mode_0700_with_any_umask(host: ManagedHost) -> None:
     path = "/etc/wireguard/one/two/wg0.key"
     result, _trace = host.traced_module("wg_key", FILE_CALLS, umask="000", path=path)
     assert result.changed

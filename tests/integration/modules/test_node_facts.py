@@ -1,29 +1,28 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What overlay_facts tells of a Kubernetes node is what `ip` and the files tell, and discovery makes sense of it."""
+"""The facts of a Kubernetes node equal the output of `ip` and the files, and discovery reads them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import unpacked_programs
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_address
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.discovery import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address, parse_prefix
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._kubernetes.discovery import (
     DiscoverySettings,
     discover,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.kubernetes.node_address import NodeAddress
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._kubernetes.node_address import NodeAddress
+from external_programs import program_path
 from managed_host import ManagedHost
 
 FACTS: dict[str, Any] = {"interface": "wg0", "create_key": False}
 CONFIGURATION = "/etc/cni/net.d/10-pods.conflist"
 
-# What flannel's host-gw, Cilium (a way through itself) and Calico (a block) leave on a node, on one node.
+# Objects of flannel's host-gw, Cilium (a route through itself) and Calico (a block), on one node.
 NODE = """
 ip link add cni0 type bridge
 ip addr add 10.244.1.1/24 dev cni0
@@ -58,28 +57,33 @@ def node(host: ManagedHost) -> Iterator[ManagedHost]:
 
 
 def node_facts(host: ManagedHost, **node: Any) -> dict[str, Any]:
-    """Return the part of the fact that tells of the node, read with and without check mode."""
-    found = [host.module("overlay_facts", check_mode=check_mode, **FACTS, node=node) for check_mode in (True, False)]
+    """Return the facts of the node, read with and without check mode."""
+    found = [host.module("overlay_prepare", check_mode=check_mode, **FACTS, node=node) for check_mode in (True, False)]
     assert not any(result.changed for result in found)
     assert found[0].data == found[1].data
     return dict(found[1].data["ansible_facts"]["wirewright_overlay"]["node"])
 
 
 def shown_links(host: ManagedHost) -> dict[str, dict[str, Any]]:
-    """Return by interface with global addresses what `ip` says of it."""
+    """Return the interfaces with global addresses as `ip` lists them."""
     return {
         link["ifname"]: {
             "name": link["ifname"],
             "index": link["ifindex"],
             "kind": link.get("linkinfo", {}).get("info_kind", ""),
-            "ours": link.get("ifalias") == "wirewright.overlay",
+            "managed": link.get("ifalias") == "wirewright.overlay",
             "up": "UP" in link["flags"],
             "mtu": link["mtu"],
-            "addresses": [f"{entry['local']}/{entry['prefixlen']}" for entry in link["addr_info"] if is_global(entry)],
+            "addresses": [text_of(entry) for entry in link["addr_info"] if is_global(entry)],
+            "leased": [text_of(entry) for entry in link["addr_info"] if is_global(entry) and entry.get("dynamic")],
         }
         for link in json.loads(host.run("ip", "-j", "-d", "addr"))
         if any(is_global(entry) for entry in link["addr_info"])
     }
+
+
+def text_of(entry: dict[str, Any]) -> str:
+    return f"{entry['local']}/{entry['prefixlen']}"
 
 
 def is_global(entry: dict[str, Any]) -> bool:
@@ -87,17 +91,20 @@ def is_global(entry: dict[str, Any]) -> bool:
     return usable and entry["scope"] == "global" and not entry["local"].startswith("169.254.")
 
 
-def test_a_node_is_told_whole(node: ManagedHost) -> None:
+def test_all_facts_of_a_node(node: ManagedHost) -> None:
     node.shell(NODE)
     node.write("/etc/cni/net.d/05-broken.conf", "{")
     node.write(CONFIGURATION, json.dumps({"name": "cbr0", "plugins": [{"type": "flannel", "token": "canary"}]}))
     node.write("/run/flannel/subnet.env", "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n")
     node.shell("echo 1 >/proc/sys/net/ipv4/conf/eth0/rp_filter")
+    node.shell("ip addr add 198.51.100.7/32 dev cni0 valid_lft 3600 preferred_lft 3600")
     found = node_facts(node, can_reach=["192.0.2.12", "203.0.113.77", "2001:db8:1::12", "no-such-name.invalid"])
     assert found["nodename"] == node.run("uname", "-n").strip()
     links = shown_links(node)
     assert sorted(links) == ["cni0", "eth0", "eth9"]
     assert {entry["name"]: entry for entry in found["interfaces"]} == links
+    assert links["cni0"]["leased"] == ["198.51.100.7/32"]
+    assert found["gateway_interfaces"] == ["eth0"]
     assert [entry["index"] for entry in found["interfaces"]] == sorted(entry["index"] for entry in links.values())
     assert found["rp_filter"] == {
         name: node.run("cat", f"/proc/sys/net/ipv4/conf/{name}/rp_filter").strip() for name in ["all", *links]
@@ -111,8 +118,8 @@ def test_a_node_is_told_whole(node: ManagedHost) -> None:
         ("10.244.88.70/32", "unicast", "cali0", 99),
         ("10.244.88.64/26", "blackhole", "", 80),
     }
-    told = {destination for destination, _type, _interface, _protocol in routes}
-    assert not told & {"10.244.2.0/24", "10.99.0.0/16", "0.0.0.0/0", "::/0", "fe80::/64", "2001:db8:77::/64"}
+    destinations = {destination for destination, _type, _interface, _protocol in routes}
+    assert not destinations & {"10.244.2.0/24", "10.99.0.0/16", "0.0.0.0/0", "::/0", "fe80::/64", "2001:db8:77::/64"}
     assert found["cni"] == {
         "file": CONFIGURATION,
         "name": "cbr0",
@@ -126,16 +133,16 @@ def test_a_node_is_told_whole(node: ManagedHost) -> None:
         "no-such-name.invalid": {},
     }
     assert found["notes"] == [
-        "/etc/cni/net.d/05-broken.conf: this is not JSON",
-        "can_reach: no name service of the host knows 'no-such-name.invalid'",
+        "/etc/cni/net.d/05-broken.conf: not JSON",
+        "can_reach: 'no-such-name.invalid' does not resolve on the host",
     ]
 
     fact = {"node": found}
     by_files, problems = discover("h1", DiscoverySettings(node_ip_detection="first-found"), fact, None)
     assert problems == ()
-    assert by_files.addresses == (NodeAddress(4, "192.0.2.11", "eth0", 24, 1500),)
-    assert (by_files.pod_cidrs, by_files.source) == (("10.244.1.0/24",), "cni")
-    assert by_files.pod_gateways == {4: "10.244.1.1"}
+    assert by_files.addresses == (NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 24, 1500),)
+    assert (tuple(map(str, by_files.pod_cidrs)), by_files.source) == (("10.244.1.0/24",), "cni")
+    assert by_files.pod_gateways == {4: parse_prefix("10.244.1.1")}
     assert by_files.pod_interfaces == ("cali*", "cni0")
     assert "10.244.88.64/26, fd00:10:244:1::/64, which is left out" in by_files.warnings[0].text
     reached = DiscoverySettings(
@@ -143,30 +150,36 @@ def test_a_node_is_told_whole(node: ManagedHost) -> None:
     )
     by_routes, problems = discover("h1", reached, fact, None)
     assert problems == ()
-    assert by_routes.addresses == (NodeAddress(6, "2001:db8:1::11", "eth0", 64, 1500),)
-    assert by_routes.pod_cidrs == ("10.244.1.0/24", "10.244.77.64/26", "10.244.88.64/26", "fd00:10:244:1::/64")
+    assert by_routes.addresses == (NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 64, 1500),)
+    assert tuple(map(str, by_routes.pod_cidrs)) == (
+        "10.244.1.0/24",
+        "10.244.77.64/26",
+        "10.244.88.64/26",
+        "fd00:10:244:1::/64",
+    )
     assert by_routes.warnings == ()
 
 
-def test_what_leads_through_us_is_no_node_address(node: ManagedHost) -> None:
+def test_tunnels_are_not_node_addresses(node: ManagedHost) -> None:
     node.make_key("kwg0")
     assert node.apply(name="kwg0", userspace=True, addresses=["10.244.1.0/32"], peers=[]).changed
     found = node_facts(node)
-    (ours,) = [entry for entry in found["interfaces"] if entry["ours"]]
-    assert (ours["name"], ours["addresses"]) == ("kwg0", ["10.244.1.0/32"])
-    assert ours["index"] == max(entry["index"] for entry in found["interfaces"]), "first-found would take it otherwise"
+    (tunnel,) = [entry for entry in found["interfaces"] if entry["managed"]]
+    assert (tunnel["name"], tunnel["addresses"]) == ("kwg0", ["10.244.1.0/32"])
+    assert tunnel["index"] == max(entry["index"] for entry in found["interfaces"]), (
+        "first-found would take it otherwise"
+    )
     settings = DiscoverySettings(node_ip_detection="first-found", pod_cidr_source="inventory")
     assert discover("h1", settings, {"node": found}, None)[0].addresses[0].interface == "eth0"
 
 
-def test_who_does_not_ask_is_not_told(node: ManagedHost) -> None:
-    found = node.module("overlay_facts", **FACTS).data["ansible_facts"]["wirewright_overlay"]
+def test_no_node_facts_without_the_option(node: ManagedHost) -> None:
+    found = node.module("overlay_prepare", **FACTS).data["ansible_facts"]["wirewright_overlay"]
     assert "node" not in found
 
 
-def test_real_plugins_leave_a_node_that_is_understood(node: ManagedHost) -> None:
-    unpacked_programs.need("host-local")
-    plugins = Path(unpacked_programs.found("host-local")).parent  # there is a `bridge` of iproute2, too
+def test_discovery_with_real_plugins(node: ManagedHost) -> None:
+    plugins = program_path("host-local").parent  # iproute2 has a `bridge`, too
     plugin = {
         "type": "bridge",
         "bridge": "cbr7",
@@ -184,7 +197,7 @@ def test_real_plugins_leave_a_node_that_is_understood(node: ManagedHost) -> None
     for source, name in (("auto", "cni"), ("cni", "cni"), ("routes", "routes")):
         found, problems = discover("h1", DiscoverySettings(settings.node_ip, pod_cidr_source=source), fact, None)
         assert problems == ()
-        assert (found.pod_cidrs, found.source) == (("10.22.7.0/24", "fd22:7::/64"), name)
-        assert found.pod_gateways == {4: "10.22.7.1", 6: "fd22:7::1"}
+        assert (tuple(map(str, found.pod_cidrs)), found.source) == (("10.22.7.0/24", "fd22:7::/64"), name)
+        assert found.pod_gateways == {4: parse_prefix("10.22.7.1"), 6: parse_prefix("fd22:7::1")}
         assert found.pod_interfaces == ("cbr7",)
         assert found.warnings == ()

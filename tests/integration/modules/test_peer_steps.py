@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wg_peer in twelve steps, one case for each option of a peer and each way it can change."""
+"""wg_peer in twelve steps, one case for each option of a peer and each kind of change."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from twelve_steps import Case, take_twelve_steps
 KEY_FILE = "/etc/wireguard/wg0.key"
 GIVEN = (
     ("wg_key", {"path": KEY_FILE}),
-    ("wg_interface", {"name": "wg0", "userspace": True, "private_key_file": KEY_FILE, "listen_port": 51820}),
+    ("wg_interface", {"interface": "wg0", "userspace": True, "private_key_file": KEY_FILE, "listen_port": 51820}),
 )
 A, B, C = key("peer a"), key("peer b"), key("peer c")
 NAMES = "192.0.2.77 four.test\n2001:db8:1::77 six.test\n"
 
-# What peer A has at first, what it has then.
+# The first and the second state of peer A.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "keepalive set": ({}, {"persistent_keepalive": 25}),
     "keepalive changed": ({"persistent_keepalive": 25}, {"persistent_keepalive": 65535}),
@@ -112,7 +112,7 @@ def prepare(host: ManagedHost) -> None:
         assert host.module(module, **arguments).changed
 
 
-def test_what_is_left_out_is_left_alone(host: ManagedHost) -> None:
+def test_options_that_are_left_out_are_not_changed(host: ManagedHost) -> None:
     prepare(host)
     everything = {
         "public_key": A,
@@ -136,7 +136,7 @@ def test_a_loop_over_peers_changes_nothing_the_second_time(host: ManagedHost) ->
 
 
 @pytest.mark.both
-def test_allowed_ip_is_taken_from_a_peer_that_was_not_named(host: ManagedHost) -> None:
+def test_an_allowed_ip_moves_from_an_unlisted_peer(host: ManagedHost) -> None:
     prepare(host)
     host.module("wg_peer", **peers({"public_key": A, "allowed_ips": ["10.1.0.0/16", "10.2.0.0/16"]}))
     taking = peers({"public_key": B, "allowed_ips": ["10.2.0.0/16"]})
@@ -154,7 +154,7 @@ def test_own_key_as_a_peer_is_refused(host: ManagedHost) -> None:
     assert len(host.wg_dump()) == 1, "the other peer was not made either"
 
 
-def test_name_that_does_not_resolve_is_a_warning_and_asked_for_again(host: ManagedHost) -> None:
+def test_an_unresolved_name_is_a_warning_and_resolved_again(host: ManagedHost) -> None:
     prepare(host)
     wanted = peers({"public_key": A, "endpoint": "late.test:51820"}, {"public_key": B, "endpoint": "four.test:51820"})
     first = host.module("wg_peer", **wanted)
@@ -195,12 +195,12 @@ def test_bad_input_is_refused_before_anything_changes(
     assert len(host.wg_dump()) == 1
 
 
-def test_all_mistakes_are_named_at_once(host: ManagedHost) -> None:
+def test_all_errors_are_reported_at_once(host: ManagedHost) -> None:
     prepare(host)
     wrong = peers({"public_key": A, "endpoint": "x"}, {"public_key": B, "allowed_ips": ["10.1.0.5/16"]})
     message = host.module("wg_peer", **wrong).failure
     assert "peers[0].endpoint" in message and "peers[1].allowed_ips" in message
 
 
-def test_interface_that_is_not_there_is_named(host: ManagedHost) -> None:
+def test_a_missing_interface_is_named(host: ManagedHost) -> None:
     assert "wg9" in host.module("wg_peer", interface="wg9", peers=[{"public_key": A}]).failure

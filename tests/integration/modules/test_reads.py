@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wg_info and overlay_facts tell what `wg`, `ip` and the files tell, change nothing, and keep secrets back."""
+"""wg_info and overlay_prepare return what `wg`, `ip` and the files say, change nothing, and return no secret."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import json
 from typing import Any
 
 import pytest
+from host_state import observe, secrets_of
 from managed_host import ManagedHost, ModuleResult, key
 from mesh_lab import ping
 from twelve_steps import Case, assert_no_secret, take_twelve_steps
-from witness import observe, secrets_of
 
 KEY_FILE = "/etc/wireguard/wg0.key"
 FACTS: dict[str, Any] = {"interface": "wg0", "userspace": True}
@@ -25,7 +25,7 @@ PEERS = [
 FIRST = {"listen_port": 51820, "fwmark": 0xCA6C, "mtu": 1400, "addresses": ["10.42.0.1/24", "fd42::1/64"]}
 
 
-def have_interfaces(host: ManagedHost) -> None:
+def create_interfaces(host: ManagedHost) -> None:
     for name, more in (("wg0", {**FIRST, "peers": PEERS}), ("wg1", {"listen_port": 51999})):
         host.make_key(name)
         made = host.apply(name=name, userspace=True, preshared_keys={key("a"): key("psk")}, **more)
@@ -33,7 +33,7 @@ def have_interfaces(host: ManagedHost) -> None:
 
 
 def read(host: ManagedHost, module: str, **arguments: Any) -> ModuleResult:
-    """Run a module that reads, in check mode and not: both say the same, change nothing, and tell no secret."""
+    """Run a read-only module with and without check mode: equal results, no change, no secret."""
     before = observe(host)
     found = [host.module(module, check_mode=check_mode, **arguments) for check_mode in (True, False)]
     assert not any(result.changed for result in found)
@@ -45,7 +45,7 @@ def read(host: ManagedHost, module: str, **arguments: Any) -> ModuleResult:
 
 
 def as_shown(host: ManagedHost) -> list[dict[str, Any]]:
-    """Return all interfaces as `wg show all dump` tells of them."""
+    """Return all interfaces as in `wg show all dump`."""
     interfaces: dict[str, dict[str, Any]] = {}
     for line in host.run("wg", "show", "all", "dump").splitlines():
         fields = line.split("\t")
@@ -68,27 +68,27 @@ def as_shown(host: ManagedHost) -> list[dict[str, Any]]:
     return [interfaces[name] for name in sorted(interfaces)]
 
 
-def as_told(result: ModuleResult) -> list[dict[str, Any]]:
-    """Return what wg_info said in the same form; the names of peers are left out."""
-    told = []
+def as_returned(result: ModuleResult) -> list[dict[str, Any]]:
+    """Return the result of wg_info in the same form, without names of peers."""
+    listed_by_wg_info = []
     for interface in result.data["interfaces"]:
         peers = {}
         for peer in interface["peers"]:
             facts = {name: value for name, value in peer.items() if name not in ("name", "public_key")}
             peers[peer["public_key"]] = {**facts, "allowed_ips": set(peer["allowed_ips"])}
         device = {name: value for name, value in interface.items() if name not in ("routes", "rules", "threaded_napi")}
-        told.append({**device, "peers": peers})
-    return told
+        listed_by_wg_info.append({**device, "peers": peers})
+    return listed_by_wg_info
 
 
-def test_wg_info_tells_what_wg_show_tells(host: ManagedHost) -> None:
-    have_interfaces(host)
-    # Nobody answers these peers; a keepalive that cannot be sent would still move counters.
+def test_wg_info_equals_wg_show(host: ManagedHost) -> None:
+    create_interfaces(host)
+    # These peers do not answer; a keepalive that cannot be sent would still change counters.
     host.shell("ip link set wg0 down; ip link set wg1 down")
     everything = read(host, "wg_info")
-    assert as_told(everything) == as_shown(host)
+    assert as_returned(everything) == as_shown(host)
     assert [len(interface["peers"]) for interface in everything.data["interfaces"]] == [3, 0]
-    assert as_told(read(host, "wg_info", interface="wg1")) == as_shown(host)[1:]
+    assert as_returned(read(host, "wg_info", interface="wg1")) == as_shown(host)[1:]
     names = {peer["public_key"]: peer["name"] for peer in everything.data["interfaces"][0]["peers"]}
     assert names == {key("a"): "alpha", key("b"): "beta", key("c"): ""}
 
@@ -104,10 +104,10 @@ def test_wg_info_counts_handshakes_and_bytes_as_wg_does(host: ManagedHost, other
         wanted = {"userspace": True, "listen_port": 51820, "addresses": [f"10.42.0.{number}/24"], "peers": [entry]}
         assert each.apply(**wanted).changed
     assert ping(host.lab, "h1", "10.42.0.2")
-    told = as_told(host.module("wg_info", interface="wg0"))
-    assert told == as_shown(host)
-    (peer_told,) = told[0]["peers"].values()
-    assert peer_told["latest_handshake"] > 0 and peer_told["rx_bytes"] > 0 and peer_told["tx_bytes"] > 0
+    listed_by_wg_info = as_returned(host.module("wg_info", interface="wg0"))
+    assert listed_by_wg_info == as_shown(host)
+    (returned_peer,) = listed_by_wg_info[0]["peers"].values()
+    assert returned_peer["latest_handshake"] > 0 and returned_peer["rx_bytes"] > 0 and returned_peer["tx_bytes"] > 0
 
 
 AROUND = """
@@ -131,20 +131,22 @@ ip -6 route flush table 8889
 """
 
 
-def test_wg_info_tells_the_routes_and_rules_of_an_interface(host: ManagedHost) -> None:
+def test_wg_info_returns_routes_and_rules_of_an_interface(host: ManagedHost) -> None:
     host.make_key()
     assert host.apply(userspace=True, fwmark="0x8888", addresses=["10.42.0.1/24"], peers=[]).changed
     host.shell(AROUND)
-    (told,) = read(host, "wg_info", interface="wg0").data["interfaces"]
-    # Link-local addresses come when they come.
-    listed = [route for route in told["routes"] if route["destination"] != "fe80::/64"]
+    (listed_by_wg_info,) = read(host, "wg_info", interface="wg0").data["interfaces"]
+    # Link-local addresses appear asynchronously.
+    listed = [route for route in listed_by_wg_info["routes"] if route["destination"] != "fe80::/64"]
     routes = {(route["table"], route["destination"]): route for route in listed}
     assert set(routes) == {
         *((254, net) for net in ("10.8.0.0/16", "10.42.0.0/24")),
         *((8888, "default"), (8889, "fd08::/32"), (8890, "10.9.0.0/16")),
     }, "all through wg0, and no other"
-    assert [rule["priority"] for rule in told["rules"]] == [8881, 8884, 8885, 8883], "all of wg0, and no other"
-    # What is told is asked for, and nothing has to be done.
+    assert [rule["priority"] for rule in listed_by_wg_info["rules"]] == [8881, 8884, 8885, 8883], (
+        "all of wg0, and no other"
+    )
+    # The returned routes and rules, given as options, need no change.
     for table in (8888, 8889):
         entries = [{**entry} for (number, _to), entry in routes.items() if number == table]
         assert {entry.pop("table") for entry in entries} == {table} and {
@@ -153,14 +155,14 @@ def test_wg_info_tells_the_routes_and_rules_of_an_interface(host: ManagedHost) -
         family, words = AROUND_ROUTE[table]
         host.shell(f"ip {family} route flush table {table}; ip {family} route add {words} table {table} proto 87")
         assert not host.module("ip_route", table=str(table), routes=entries).changed
-    for rule in told["rules"]:
+    for rule in listed_by_wg_info["rules"]:
         protocol = str(rule.pop("protocol"))
         assert protocol == "0"
         host.shell(f"ip -{rule['family'][-1]} rule del priority {rule['priority']}")
         made = host.module("ip_rule_fwmark", rules=[rule], protocol="static", tables=["8888", "8889"])
         assert made.changed
     again = read(host, "wg_info", interface="wg0").data["interfaces"][0]["rules"]
-    assert [{**rule, "protocol": 4} for rule in told["rules"]] == again
+    assert [{**rule, "protocol": 4} for rule in listed_by_wg_info["rules"]] == again
     host.shell(AROUND_GONE)
 
 
@@ -175,7 +177,7 @@ def test_wg_info_of_nothing_is_an_empty_list(host: ManagedHost) -> None:
     assert read(host, "wg_info", interface="wg0").data["interfaces"] == []
 
 
-def test_wg_info_leaves_out_what_is_no_wireguard(host: ManagedHost) -> None:
+def test_wg_info_returns_wireguard_interfaces_only(host: ManagedHost) -> None:
     host.make_key()
     host.shell("ip link add wg5 type bridge")
     assert host.apply(userspace=True).changed
@@ -183,12 +185,12 @@ def test_wg_info_leaves_out_what_is_no_wireguard(host: ManagedHost) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    "script",
     [f"rm {KEY_FILE}", f"chmod 644 {KEY_FILE}"],
     ids=["removed", "readable by all"],
 )
-def test_overlay_facts_make_a_key_in_twelve_steps(host: ManagedHost, damage: str) -> None:
-    take_twelve_steps(host, Case("overlay_facts", FACTS, FACTS, None, meddle=damage))
+def test_overlay_prepare_generates_a_key_in_twelve_steps(host: ManagedHost, script: str) -> None:
+    take_twelve_steps(host, Case("overlay_prepare", FACTS, FACTS, None, manual_change=script))
 
 
 def facts_of(result: ModuleResult) -> dict[str, Any]:
@@ -205,9 +207,9 @@ def underlay(host: ManagedHost, family: str, address: str) -> dict[str, Any] | N
     return {"interface": shown[0]["dev"], "address": shown[0]["prefsrc"], "mtu": link["mtu"]}
 
 
-def test_overlay_facts_tell_what_the_host_is(host: ManagedHost, backend: str) -> None:
-    have_interfaces(host)
-    facts = facts_of(read(host, "overlay_facts", **FACTS))
+def test_overlay_prepare_returns_facts_of_the_host(host: ManagedHost, backend: str) -> None:
+    create_interfaces(host)
+    facts = facts_of(read(host, "overlay_prepare", **FACTS))
     assert facts["boot_id"] == host.run("cat", "/proc/sys/kernel/random/boot_id").strip()
     assert facts["kernel_wireguard"] is (backend == "kernel")
     assert facts["persistence"] == "none", "no systemd runs in a lab host"
@@ -221,21 +223,25 @@ def test_overlay_facts_tell_what_the_host_is(host: ManagedHost, backend: str) ->
     assert sorted(interfaces) == ["wg0", "wg1"]
     assert interfaces["wg0"]["public_key"] == host.run("wg", "show", "wg0", "public-key").strip()
     assert interfaces["wg0"]["addresses"] == FIRST["addresses"]
-    remembered = [line.split("\t") for line in interfaces["wg0"]["peers"].splitlines()]
-    assert [key("a"), "alpha", "10.42.0.2", "198.51.100.2:51820"] in remembered
-    assert sorted(line[0] for line in remembered) == sorted(host.run("wg", "show", "wg0", "peers").split())
-    asked = facts_of(read(host, "overlay_facts", **FACTS, sessions=["wg0", "wg7"]))["interfaces"]
-    assert (asked["wg0"]["sessions"], asked["wg7"], "sessions" in asked["wg1"]) == ("", {"sessions": ""}, False)
+    cached_peers = [line.split("\t") for line in interfaces["wg0"]["peers"].splitlines()]
+    assert [key("a"), "alpha", "10.42.0.2", "198.51.100.2:51820"] in cached_peers
+    assert sorted(line[0] for line in cached_peers) == sorted(host.run("wg", "show", "wg0", "peers").split())
+    with_sessions = facts_of(read(host, "overlay_prepare", **FACTS, sessions=["wg0", "wg7"]))["interfaces"]
+    assert (with_sessions["wg0"]["sessions"], with_sessions["wg7"], "sessions" in with_sessions["wg1"]) == (
+        "",
+        {"sessions": ""},
+        False,
+    )
 
 
-def test_overlay_facts_of_a_virgin_host_without_a_key_change_nothing(host: ManagedHost) -> None:
-    facts = facts_of(read(host, "overlay_facts", **FACTS, create_key=False))
+def test_overlay_prepare_without_a_key_changes_nothing_on_a_fresh_host(host: ManagedHost) -> None:
+    facts = facts_of(read(host, "overlay_prepare", **FACTS, create_key=False))
     assert facts["interfaces"]["wg0"]["public_key"] is None
     assert host.shell("ls -A /etc/wireguard 2>/dev/null || :") == ""
 
 
-def test_overlay_facts_refuse_a_broken_key_without_quoting_it(host: ManagedHost) -> None:
+def test_overlay_prepare_refuses_a_broken_key_without_quoting_it(host: ManagedHost) -> None:
     host.write(KEY_FILE, key("canary")[:-2])
-    refused = host.module("overlay_facts", **FACTS)
+    refused = host.module("overlay_prepare", **FACTS)
     assert KEY_FILE in refused.failure
     assert key("canary")[:-3] not in refused.output

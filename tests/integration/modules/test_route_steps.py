@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ip_route in twelve steps, what it leaves alone, and what it refuses."""
+"""ip_route in twelve steps, foreign routes, and refusals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def router(host: ManagedHost) -> Iterator[ManagedHost]:
     clear(host)
 
 
-# What the route is at first, and what it is then; of IPv6 where the destination is.
+# The first and the second state of the route; IPv6 if the destination is.
 BOTH: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "device": ({"dev": "va"}, {"dev": "vc"}),
     "mtu": ({"dev": "va"}, {"dev": "va", "mtu": 1400}),
@@ -141,7 +141,7 @@ def test_a_thousand_routes_are_a_few_messages(router: ManagedHost) -> None:
         f"throw {SITE6} proto static metric 1024",
     ],
 )
-def test_place_of_another_route_is_refused_and_named(router: ManagedHost, foreign: str) -> None:
+def test_conflict_with_another_route_is_refused_and_named(router: ManagedHost, foreign: str) -> None:
     ip(router, f"{'-6' if SITE6 in foreign else '-4'} route add {foreign} table {TABLE}")
     before = routes(router)
     wanted = {"destination": SITE6 if SITE6 in foreign else SITE, "dev": "va"}
@@ -154,7 +154,7 @@ def test_place_of_another_route_is_refused_and_named(router: ManagedHost, foreig
     assert routes(router) == before
 
 
-def test_routes_of_others_stay(router: ManagedHost) -> None:
+def test_foreign_routes_are_kept(router: ManagedHost) -> None:
     for words in (f"{SITE} dev va metric 1 proto 99", f"{SITE} dev va metric 2 proto 88", "10.0.0.0/8 dev va"):
         ip(router, f"route add {words} table {TABLE}")
     ip(router, f"route add {SITE} dev va proto 87 table 7101")
@@ -172,7 +172,7 @@ def test_routes_of_others_stay(router: ManagedHost) -> None:
     ip(router, "route flush table 7101")
 
 
-def test_routes_of_another_protocol_are_known_by_notes(router: ManagedHost) -> None:
+def test_routes_of_another_protocol_are_identified_by_recorded_notes(router: ManagedHost) -> None:
     notes = "/var/lib/wirewright.overlay/fib/routes.json"
     ip(router, f"route add 10.7.0.0/16 dev va proto static table {TABLE}")
     ip(router, f"route add 10.8.0.0/16 dev va proto 87 table {TABLE}")
@@ -190,17 +190,17 @@ def test_routes_of_another_protocol_are_known_by_notes(router: ManagedHost) -> N
         ),
         call(purge=True),
     )
-    assert routes(router) == [one for one in before if one["dst"] == "10.7.0.0/16"], "which nobody here made"
+    assert routes(router) == [one for one in before if one["dst"] == "10.7.0.0/16"], "a foreign route"
     assert router.shell(f"ls {notes} 2>/dev/null || :") == ""
     refused = route_module(router, {"destination": "10.7.0.0/16", "dev": "vc"}, protocol="static")
     assert "another protocol or hand (4)" in refused.failure
     assert not route_module(router, {"destination": "10.7.0.0/16", "dev": "va"}, protocol="static").changed
     assert not route_module(router, purge=True, protocol="static").changed
-    assert "no routing protocol" in route_module(router, protocol="nonsense").failure
+    assert "not a routing protocol" in route_module(router, protocol="nonsense").failure
     assert "leave it out in main" in route_module(router, table="main", protocol="static").failure
 
 
-def test_routes_that_were_appended_go_as_well(router: ManagedHost) -> None:
+def test_appended_routes_are_deleted_too(router: ManagedHost) -> None:
     ip(router, f"route add {SITE} via 198.51.100.2 proto 87 table {TABLE}")
     ip(router, f"route append {SITE} via 198.51.100.3 proto 87 table {TABLE}")
     assert len(routes(router)) == 2
@@ -208,7 +208,34 @@ def test_routes_that_were_appended_go_as_well(router: ManagedHost) -> None:
     assert routes(router) == []
 
 
-def test_refusal_of_the_kernel_names_the_route(router: ManagedHost) -> None:
+# Each with attributes that the module has no option for.
+MORE = {
+    "nexthop object": ("nexthop add id 5 via 198.51.100.2 dev va", f"{SITE} nhid 5"),
+    "nexthop object of IPv6": ("nexthop add id 6 via 2001:db8:2::2 dev va", f"{SITE6} nhid 6"),
+    "locked mtu": ("", f"{SITE} via 198.51.100.2 dev va mtu lock 1300 advmss 1200 window 9000"),
+    "locked mtu of IPv6": ("", f"{SITE6} via 2001:db8:2::2 dev va mtu lock 1300 advmss 1200 pref high"),
+    "encapsulation": ("", f"{SITE} encap ip id 7 dst 198.51.100.2 dev va"),
+}
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_other_attributes_of_a_route_are_restored(router: ManagedHost, kind: str) -> None:
+    nexthop, words = MORE[kind]
+    if nexthop:
+        ip(router, nexthop)
+    ip(router, f"route add {words} table {TABLE} proto 87")
+    before = routes(router)
+    destination = words.split()[0]
+    changed = {"destination": destination, "type": "throw", "metric": before[0].get("metric", 0)}
+    refused = {"destination": "10.6.0.0/16", "via": "192.0.2.199", "dev": "va"}
+    failure = route_module(router, changed, refused).failure
+    assert "rolled back" in failure and "could not restore" not in failure
+    assert routes(router) == before
+    assert route_module(router, purge=True).changed
+    assert routes(router) == []
+
+
+def test_kernel_refusal_names_the_route(router: ManagedHost) -> None:
     message = route_module(router, {"destination": SITE, "via": "192.0.2.199", "dev": "va"}).failure
     assert SITE in message and "Nexthop has invalid gateway" in message
     message = route_module(router, {"destination": SITE, "dev": "va", "src": "192.0.2.199"}).failure
@@ -222,12 +249,12 @@ def test_refusal_of_the_kernel_names_the_route(router: ManagedHost) -> None:
         ({"destination": "everywhere"}, ("destination", "not an IPv4")),
         ({}, ("type", "set dev or via")),
         ({"type": "local"}, ("type", "set dev or via")),
-        ({"dev": "nothing0"}, ("dev", "no interface")),
+        ({"dev": "nothing0"}, ("dev", "not an interface")),
         ({"type": "throw", "dev": "va"}, ("dev", "throw route")),
         ({"type": "blackhole", "via": "198.51.100.2"}, ("via", "blackhole route")),
         ({"type": "prohibit", "mtu": 1400}, ("mtu", "prohibit route")),
-        ({"type": "local", "dev": "va", "via": "198.51.100.2"}, ("via", "leads elsewhere")),
-        ({"via": "198.51.100.300"}, ("via", "no IPv4 or IPv6 address")),
+        ({"type": "local", "dev": "va", "via": "198.51.100.2"}, ("via", "local route")),
+        ({"via": "198.51.100.300"}, ("via", "not an IPv4 or IPv6 address")),
         ({"via": "198.51.100.2/24"}, ("via", "prefix length")),
         ({"via": "::"}, ("via", "unspecified")),
         ({"destination": SITE6, "via": "198.51.100.2"}, ("via", "IPv6 route")),
@@ -261,17 +288,17 @@ def test_tables_of_the_host_are_refused(router: ManagedHost, table: str) -> None
     assert message.startswith("nothing was changed: table:") and table in message
 
 
-def test_all_mistakes_are_named_at_once(router: ManagedHost) -> None:
+def test_all_errors_are_reported_at_once(router: ManagedHost) -> None:
     message = route_module(router, {"destination": "x"}, {"destination": SITE, "dev": "no0"}, table="255").failure
     assert all(word in message for word in ("table", "routes[0].destination", "routes[1].dev"))
 
 
-# What the host has, the route, and whether packets to the controller would go elsewhere.
+# The host's configuration, the route, and whether it would redirect packets to the controller.
 MANAGEMENT = {
     "in a table that is asked": (f"ip rule add priority 100 lookup {TABLE}", {"dev": "vc"}, True),
     "in a table that is not asked": (":", {"dev": "vc"}, False),
     "to another network": (f"ip rule add priority 100 lookup {TABLE}", {"destination": SITE, "dev": "vc"}, False),
-    "the same way": (f"ip rule add priority 100 lookup {TABLE}", {"dev": "eth0"}, False),
+    "the same route": (f"ip rule add priority 100 lookup {TABLE}", {"dev": "eth0"}, False),
     "thrown back": (f"ip rule add priority 100 lookup {TABLE}", {"type": "throw"}, False),
     "behind main": (f"ip rule add priority 32800 lookup {TABLE}", {"dev": "vc"}, False),
     "for marked packets": (f"ip rule add priority 100 fwmark 1 lookup {TABLE}", {"dev": "vc"}, False),
@@ -281,7 +308,7 @@ MANAGEMENT = {
 
 
 @pytest.mark.parametrize("case", MANAGEMENT)
-def test_route_never_cuts_the_connection_it_comes_by(
+def test_route_never_cuts_the_management_connection(
     router: ManagedHost, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSH_CONNECTION", SSH)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ip_rule_fwmark in twelve steps, what it leaves alone, and what it refuses."""
+"""ip_rule_fwmark in twelve steps, foreign rules, and refusals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def router(host: ManagedHost) -> Iterator[ManagedHost]:
     clear(host)
 
 
-# What the rule is at first, and what it is then.
+# The first and the second state of the rule.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "table": ({}, {"table": "7101"}),
     "mark": ({"fwmark": 1}, {"fwmark": 2}),
@@ -105,7 +105,7 @@ def test_rules_take_twelve_steps(router: ManagedHost) -> None:
         "priority 160 lookup 7100 tos 0x10 protocol kernel",
     ],
 )
-def test_what_is_not_ours_stays(router: ManagedHost, foreign: str) -> None:
+def test_foreign_rules_are_kept(router: ManagedHost, foreign: str) -> None:
     ip(router, f"rule add {foreign}")
     before = rules(router)
     take_twelve_steps(
@@ -120,7 +120,7 @@ def test_what_is_not_ours_stays(router: ManagedHost, foreign: str) -> None:
     assert rules(router) == before
 
 
-def test_place_of_another_rule_is_refused_and_named(router: ManagedHost) -> None:
+def test_conflict_with_another_rule_is_refused_and_named(router: ManagedHost) -> None:
     ip(router, "rule add priority 150 fwmark 1 lookup 999 protocol kernel")
     before = rules(router)
     for check_mode in (True, False):
@@ -131,15 +131,15 @@ def test_place_of_another_rule_is_refused_and_named(router: ManagedHost) -> None
     assert [rule["table"] for rule in rules(router)] == ["7100"]
 
 
-def test_rule_that_the_kernel_would_mistake_for_another_is_not_deleted(router: ManagedHost) -> None:
+def test_deletion_that_would_match_another_rule_is_refused(router: ManagedHost) -> None:
     ip(router, "rule add priority 150 from 10.0.0.0/8 lookup 7100 protocol kernel iif va")
     router.shell("ip rule add priority 150 lookup 7100 protocol kernel")
     before = rules(router)
-    assert "take ipv4 150: from 10.0.0.0/8" in rule_module(router, {**BASE, "state": "absent"}).failure
+    assert "would delete ipv4 150: from 10.0.0.0/8 " in rule_module(router, {**BASE, "state": "absent"}).failure
     assert rules(router) == before
 
 
-def test_rule_next_to_one_that_the_kernel_takes_for_it_is_made(router: ManagedHost) -> None:
+def test_rule_is_created_beside_one_that_the_kernel_matches_with_it(router: ManagedHost) -> None:
     ip(router, "rule add priority 150 not fwmark 1 lookup 7100 protocol kernel")
     assert rule_module(router, {**BASE, "fwmark": 1}).changed
     assert len(rules(router)) == 2
@@ -151,12 +151,12 @@ def test_rule_next_to_one_that_the_kernel_takes_for_it_is_made(router: ManagedHo
     [
         ({"fwmark": 0}, ("fwmark", "'0'", "0/MASK")),
         ({"fwmark": "0x0"}, ("fwmark", "0/MASK")),
-        ({"fwmark": "0/0"}, ("fwmask", "every packet")),
+        ({"fwmark": "0/0"}, ("fwmark", "every packet")),
         ({"fwmark": "0x300/0x100"}, ("fwmark", "0x100/0x100")),
         ({"fwmark": "4294967296"}, ("fwmark", "32 bits")),
         ({"fwmark": "-1"}, ("fwmark", "32 bits")),
         ({"fwmark": "mark"}, ("fwmark", "0x200/0xf00")),
-        ({"fwmark": "1/2/3"}, ("fwmask", "32 bits")),
+        ({"fwmark": "1/2/3"}, ("fwmark", "'1/2/3'", "32 bits")),
         ({"fwmark": "1/1", "fwmask": 1}, ("fwmask", "second mask")),
         ({"fwmask": 1}, ("fwmask", "set fwmark")),
         ({"priority": 0}, ("priority", "kernel's rule for the table local")),
@@ -164,7 +164,7 @@ def test_rule_next_to_one_that_the_kernel_takes_for_it_is_made(router: ManagedHo
         ({"priority": 32767}, ("priority", "table default")),
         ({"priority": -1}, ("priority", "4294967295")),
         ({"priority": 1 << 32}, ("priority", "4294967295")),
-        ({"table": "0"}, ("table", "no table of yours")),
+        ({"table": "0"}, ("table", "not a table of yours")),
         ({"table": "253"}, ("table", "default")),
         ({"table": "254"}, ("table", "write main")),
         ({"table": "255"}, ("table", "local")),
@@ -220,13 +220,13 @@ def test_bad_options_are_refused(router: ManagedHost, options: dict[str, Any], w
     assert rules(router) == []
 
 
-def test_all_mistakes_are_named_at_once(router: ManagedHost) -> None:
+def test_all_errors_are_reported_at_once(router: ManagedHost) -> None:
     message = rule_module(router, {**BASE, "fwmark": 0}, {"priority": 0}, BASE, BASE, protocol="x").failure
     assert all(word in message for word in ("rules[0].fwmark", "rules[1].priority", "rules[1].action", "protocol"))
     assert "two rules" in rule_module(router, BASE, {**BASE, "table": "7101"}).failure
 
 
-# What the host has, the rule, and whether packets to the controller would go elsewhere.
+# The host's configuration, the rule, and whether it would redirect packets to the controller.
 MANAGEMENT = {
     "all of it": ("", {}, True),
     "all of it, to where nothing is": ("ip route flush table 7100", {}, False),
@@ -245,7 +245,7 @@ MANAGEMENT = {
     "refused": ("", {"table": None, "action": "prohibit"}, True),
     "default routes alone": ("ip route replace default dev vc table 7100", {"suppress_prefixlength": 0}, False),
     "thrown back": ("ip route replace throw default table 7100", {}, False),
-    "the same way": ("ip route replace 198.51.100.0/24 dev va table 7100", {}, False),
+    "the same route": ("ip route replace 198.51.100.0/24 dev va table 7100", {}, False),
     "exempt before": ("ip rule add priority 10 to 198.51.100.9 lookup main", {}, False),
     "jumped over": ("ip rule add priority 10 goto 32766", {}, False),
     "a jump gets its target": ("ip rule add priority 10 goto 150; ip rule add priority 20 lookup main", {}, True),
@@ -254,13 +254,13 @@ MANAGEMENT = {
 
 
 @pytest.mark.parametrize("case", MANAGEMENT)
-def test_rule_never_cuts_the_connection_it_comes_by(
+def test_rule_never_cuts_the_management_connection(
     router: ManagedHost, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSH_CONNECTION", SSH)
     prepare, options, elsewhere = MANAGEMENT[case]
     router.shell("ip route add default dev vc table 7100; " + prepare)
-    before, way = rules(router), kernels_way(router)
+    before, route = rules(router), kernel_route(router)
     for check_mode in (True, False):
         result = rule_module(router, {**BASE, **options}, check_mode=check_mode)
         assert (result.rc != 0) == elsewhere, result.output
@@ -268,22 +268,22 @@ def test_rule_never_cuts_the_connection_it_comes_by(
             assert "allow_management_change" in result.failure and "198.51.100.9" in result.failure
             assert rules(router) == before
     assert rule_module(router, {**BASE, **options}, allow_management_change=True).changed == elsewhere
-    assert (way != kernels_way(router)) == elsewhere
+    assert (route != kernel_route(router)) == elsewhere
 
 
-def kernels_way(host: ManagedHost) -> str:
-    """Return what the kernel says of root's packets to the controller, without the table that said so."""
+def kernel_route(host: ManagedHost) -> str:
+    """Return the kernel's route lookup for root's packets to the controller, without the table."""
     words = ip(host, "route get 198.51.100.9 from 198.51.100.1 ipproto tcp sport 22 uid 0", check=False)
     return re.sub(r" table \d+", "", words)
 
 
-def test_without_a_connection_there_is_nothing_to_cut(router: ManagedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_not_checked_without_a_connection(router: ManagedHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_CONNECTION", "192.0.2.200 50000 192.0.2.250 22")  # of another namespace
     router.shell("ip route add default dev vc table 7100")
     assert rule_module(router, BASE).changed
 
 
-def test_connection_is_found_behind_sudo(router: ManagedHost) -> None:
+def test_connection_is_found_under_sudo(router: ManagedHost) -> None:
     router.shell("ip route add default dev vc table 7100")
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]; from managed_host import run_module; "

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Five namespaces: a hub, two spokes behind its wg0, a host behind its eth0, and a switch between hub and spokes.
 
-wg0 is a veth here: nftables knows interfaces by their names. The spokes route everything by the hub, as peers of a hub
-do, and sockets of the tests are the witnesses of what arrives and how.
+wg0 is a veth here: nftables matches interfaces by name. The spokes route everything through the hub, as peers of a hub do,
+and sockets of the tests receive the packets.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.converge import converge
-from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
-from ansible_collections.wirewright.overlay.plugins.module_utils.stage import Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.result import StageResult
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.options import parse
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.stage import converge
 from namespaces import call_in_thread
 
 T = TypeVar("T")
@@ -106,13 +106,13 @@ ip netns exec $(name hub) sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >
 
 @dataclass(frozen=True)
 class Net:
-    """The namespaces, by the prefix of their names."""
+    """The namespaces, with a common name prefix."""
 
     prefix: str
 
     @classmethod
     def make(cls) -> Net:
-        """Make the namespaces and what is in them."""
+        """Create and configure the namespaces."""
         net = cls(f"wwf{os.getpid()}-{next(_SERIAL)}")
         try:
             environment = {**os.environ, "PREFIX": net.prefix, "WG_MTU": str(WG_MTU)}
@@ -123,12 +123,12 @@ class Net:
         return net
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove the namespaces."""
         for host in (HUB, SPOKE1, SPOKE2, OUTSIDE, SWITCH):
             subprocess.run(["ip", "netns", "del", f"{self.prefix}-{host}"], check=False)
 
     def inside(self, host: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a function in a thread inside a host; a socket made there stays there."""
+        """Run a function in a thread inside a host; its sockets stay there."""
         return call_in_thread(f"/run/netns/{self.prefix}-{host}", partial(function, *args, **kwargs))
 
     def run(self, host: str, *argv: str, **options: Any) -> str:
@@ -143,15 +143,15 @@ class Net:
         return self.run(HUB, "nft", "-f", "-", input=script)
 
     def ruleset(self, *options: str) -> str:
-        """Return what nft lists on the hub, without counters."""
+        """Return the ruleset of the hub from nft, without counters."""
         return self.run(HUB, "nft", "-s", *options, "list", "ruleset")
 
     def blocks(self) -> list[str]:
-        """Return the ruleset as blocks in an order of their own: the kernel lists chains as they were made."""
+        """Return the ruleset as sorted blocks: the kernel lists chains in the order of their creation."""
         return blocks(self.ruleset())
 
     def counters(self) -> dict[str, int]:
-        """Return how many packets our rules counted, by their chain."""
+        """Return the packets that our rules counted, by chain."""
         listed = json.loads(self.run(HUB, "nft", "-j", "list", "table", "inet", "wirewright_overlay"))["nftables"]
         found: dict[str, int] = {}
         for rule in (entry["rule"] for entry in listed if "rule" in entry):
@@ -160,8 +160,8 @@ class Net:
                 found[rule["chain"]] = found.get(rule["chain"], 0) + packets
         return found
 
-    def converge(self, document: dict[str, Any], *, check_mode: bool = False) -> Outcome:
-        """Do what overlay_apply does with its option `nftables`, on the hub."""
+    def converge(self, document: dict[str, Any], *, check_mode: bool = False) -> StageResult:
+        """Apply the option `nftables` of overlay_apply on the hub."""
         return self.inside(HUB, converge, parse(document), check_mode=check_mode)
 
     def udp(self, host: str, address: str, port: int = 0) -> socket.socket:
@@ -173,7 +173,7 @@ class Net:
         return self.inside(host, _bound, socket.SOCK_STREAM, address, port)
 
     def capture(self, host: str) -> socket.socket:
-        """Return a socket that sees every frame at eth0 of a host from now on."""
+        """Return a socket that receives every frame at eth0 of a host from now on."""
         make = partial(socket.socket, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         seen = self.inside(host, make)
         seen.bind(("eth0", _ETH_P_ALL))
@@ -182,7 +182,7 @@ class Net:
 
 
 def blocks(ruleset: str) -> list[str]:
-    """Return the chains of all tables, sorted, with what holds them."""
+    """Return the chains of all tables, sorted, with their tables."""
     return sorted(re.split(r"\n{2,}|(?<=\{)\n|\n(?=\}|table )", ruleset.strip()))
 
 
@@ -195,7 +195,7 @@ def _bound(kind: int, address: str, port: int) -> socket.socket:
 
 
 def mss_of_syn(seen: socket.socket, destination_port: int) -> int:
-    """Return the MSS of the first segment with SYN to a port that a capture sees."""
+    """Return the MSS of the first captured segment with SYN to a port."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         packet = seen.recv(65535)

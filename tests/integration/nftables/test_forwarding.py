@@ -1,9 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What our table does to packets: seen by sockets at both ends, never by our own code.
+"""The effect of our table on packets, observed by sockets at both ends, never by our own code.
 
-That a packet does not arrive is told by a later one that does: both take the same way into the same socket.
+A packet is dropped if a later one arrives without it: both take the same path to the same socket.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def test_isolated_spokes_reach_hub_and_outside_and_not_each_other(net: Net, fami
 
 
 @FAMILIES
-def test_isolation_spares_what_is_excepted(net: Net, family: int) -> None:
+def test_isolation_exempts_listed_networks(net: Net, family: int) -> None:
     net.converge({"wg0": {"isolate": True, "isolate_except": list(ADDRESSES[SPOKE2])}})
     with (
         net.udp(SPOKE1, ADDRESSES[SPOKE1][family]) as one,
@@ -97,8 +97,8 @@ def test_masquerading_hides_spokes_outside_and_not_inside(net: Net, family: int)
 
 
 @FAMILIES
-def test_masquerading_spares_sites_behind_peers_and_overlay_addresses_outside(net: Net, family: int) -> None:
-    """The one leaves by the overlay's own interface, the other goes to the overlay's own network."""
+def test_masquerading_exempts_sites_behind_peers_and_overlay_addresses_outside(net: Net, family: int) -> None:
+    """One leaves through the overlay's interface, the other goes to the overlay's network."""
     net.converge({"wg0": {"masquerade": MASQUERADE}})
     for host, address in ((SPOKE2, SITE[family]), (OUTSIDE, ROAMING[family])):
         with (
@@ -110,7 +110,7 @@ def test_masquerading_spares_sites_behind_peers_and_overlay_addresses_outside(ne
 
 
 @FAMILIES
-def test_masquerading_leaves_what_the_hub_says_to_itself(net: Net, family: int) -> None:
+def test_masquerading_exempts_packets_of_the_hub_to_itself(net: Net, family: int) -> None:
     net.converge({"wg0": {"masquerade": MASQUERADE}})
     with net.udp(HUB, HUB_INSIDE[family]) as sender, net.udp(HUB, HUB_OUTSIDE[family], PORT) as receiver:
         sender.sendto(b"local", (HUB_OUTSIDE[family], PORT))
@@ -119,8 +119,8 @@ def test_masquerading_leaves_what_the_hub_says_to_itself(net: Net, family: int) 
 
 @FAMILIES
 @pytest.mark.parametrize("clamp", [False, True])
-def test_mss_is_clamped_both_ways(net: Net, family: int, clamp: bool) -> None:
-    """The spoke's own interface has an MTU of 1500, so that only the hub knows of the narrower way."""
+def test_mss_is_clamped_in_both_directions(net: Net, family: int, clamp: bool) -> None:
+    """The spoke's own interface has an MTU of 1500, so that only the hub knows the smaller MTU."""
     net.converge({"wg0": {"clamp_mss": clamp}})
     headers = 40 if family == 0 else 60
     expected = (WG_MTU if clamp else 1500) - headers
@@ -138,8 +138,8 @@ def test_mss_is_clamped_both_ways(net: Net, family: int, clamp: bool) -> None:
         assert mss_of_syn(inside, client_port) == expected
 
 
-def test_no_packet_slips_through_while_sections_change(net: Net) -> None:
-    """The sections of wg0 are replaced again and again, and every moment has one that drops."""
+def test_no_packet_passes_while_chains_are_replaced(net: Net) -> None:
+    """The chains of wg0 are replaced repeatedly, and one that drops exists at every moment."""
     base = {"isolate": True}
     net.converge({"wg0": base})
     target = ADDRESSES[SPOKE2][0]
@@ -157,7 +157,7 @@ def test_no_packet_slips_through_while_sections_change(net: Net) -> None:
         try:
             for number in range(20):
                 changed = net.converge({"wg0": {**base, "isolate_except": [f"10.77.{number}.0/24"], "clamp_mss": True}})
-                assert changed.stage.operations
+                assert changed.changed
         finally:
             done.set()
             flooding.join()

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firewalls of others, for real: each drops what the overlay needs, is found, and is opened by the commands that the
-finding names. Packets tell both."""
+"""Real foreign firewalls: each drops traffic of the overlay, is reported, and is opened by the commands of the finding.
+Packets verify both.
+"""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.host import firewall_openings as openings
-from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewall_openings import Finding, Needs, findings
-from ansible_collections.wirewright.overlay.plugins.module_utils.host.firewalls import look
+from ansible_collections.wirewright.overlay.plugins.module_utils._host import firewall_openings as openings
+from ansible_collections.wirewright.overlay.plugins.module_utils._host import firewalls
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.firewall_openings import Finding, Needs, findings
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.firewalls import look
+from external_programs import AS_IF_INSTALLED, require
 from forwarding_hub import ADDRESSES, HUB, HUB_OUTSIDE, OUTSIDE, SPOKE1, SPOKE2, Net
 from managed_host import wait_until
 from namespaces import call_inside
-from unpacked_programs import AS_IF_INSTALLED, need
 
 T = TypeVar("T")
 
@@ -28,7 +29,23 @@ PORT, TARGET_PORT = 51820, 4000
 NEEDS = Needs("wg0", PORT, (("wg0", "wg0"), ("wg0", "eth0")), "eth0")
 PORT_CLOSED = "UDP port 51820 coming in"
 AMONG, OUT = "what is forwarded from wg0 to wg0", "what is forwarded from wg0 to eth0"
-# A host's own files, below the hub's own network; the directories must exist on the machine.
+# A system bus for firewalld, without the user and the limits of an installation.
+BUS = """
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+"""
+# Separate files of the host, in the hub's network namespace; the directories must exist on the machine.
 _MOUNTS = f"""
 mount -t tmpfs none /mnt
 mkdir /mnt/var /mnt/var.work
@@ -36,6 +53,7 @@ mount -t overlay none -o lowerdir=/var,upperdir=/mnt/var,workdir=/mnt/var.work /
 {AS_IF_INSTALLED}
 mount -t tmpfs none /run
 mkdir -p /run/lock /run/dbus
+echo '{BUS}' >/run/bus.conf
 echo ready; read -r _
 """
 
@@ -77,13 +95,12 @@ def hub(net: Net) -> Iterator[Hub]:
         finally:
             holder.communicate()
     for program in ("iptables-legacy", "ip6tables-legacy"):
-        if shutil.which(program):
-            for words in (["-P", "INPUT", "ACCEPT"], ["-P", "FORWARD", "ACCEPT"], ["-F"], ["-X"]):
-                net.run(HUB, program, "-w", *words)
+        for words in (["-P", "INPUT", "ACCEPT"], ["-P", "FORWARD", "ACCEPT"], ["-F"], ["-X"]):
+            net.run(HUB, program, "-w", *words)
 
 
 class Flows:
-    """Each flow that the overlay needs, by both families: a datagram that stands for what it brings to its end."""
+    """Each flow that the overlay needs, in both families: one datagram each."""
 
     def __init__(self, net: Net, stack: ExitStack, ways: set[str], families: tuple[int, ...]) -> None:
         ends = {
@@ -103,7 +120,7 @@ class Flows:
             sender.sendto(text, target)
 
     def expect(self, text: bytes) -> None:
-        """Fail where the next datagram is another one, or none comes; then look whether an answer gets through."""
+        """Fail if the next datagram is another one or is missing; then check that an answer passes."""
         for sender, receiver, _target in self.flows:
             data, source = receiver.recvfrom(99)
             assert data == text
@@ -113,7 +130,7 @@ class Flows:
 
 @contextmanager
 def dropped_until_opened(hub: Hub, ways: set[str], families: tuple[int, ...] = (0, 1)) -> Iterator[None]:
-    """What is sent before the block does not arrive; what is sent after it does."""
+    """Packets sent before the block do not arrive; packets sent after it do."""
     with ExitStack() as stack:
         flows = Flows(hub.net, stack, ways, families)
         flows.send(b"before")
@@ -136,13 +153,13 @@ def test_host_without_a_firewall_has_no_findings(hub: Hub) -> None:
     assert hub.found() == []
 
 
-def test_our_own_table_and_chains_that_accept_are_no_findings(hub: Hub) -> None:
+def test_own_table_and_accepting_chains_are_not_reported(hub: Hub) -> None:
     hub.net.converge({"wg0": {"isolate": True}})
     hub.net.nft("table inet calm { chain forward { type filter hook forward priority 0; policy accept; }; }")
     assert hub.found() == []
 
 
-def test_table_of_somebody_with_policy_drop(hub: Hub) -> None:
+def test_foreign_table_with_policy_drop(hub: Hub) -> None:
     answers = "ct state established accept; meta l4proto ipv6-icmp accept"
     chains = "".join(
         f"chain {hook} {{ type filter hook {hook} priority 0; policy drop; {answers}; }}\n"
@@ -169,7 +186,37 @@ def test_iptables_with_policy_drop(hub: Hub, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
-def test_docker_leaves_a_chain_for_what_is_to_pass(hub: Hub, backend: str) -> None:
+def test_iptables_with_a_last_rule_that_rejects(hub: Hub, backend: str) -> None:
+    for family in ("iptables", "ip6tables"):
+        hub.run(f"{family}-{backend}", "-w", "-A", "FORWARD", "-j", "REJECT")
+    with dropped_until_opened(hub, {AMONG, OUT}):
+        assert named(hub.found(), "iptables") == {AMONG, OUT}
+        open_by_hand(hub)
+        assert hub.found() == []
+
+
+def test_foreign_table_with_a_last_rule_that_drops(hub: Hub) -> None:
+    hub.net.nft(
+        "table inet site { chain forward { type filter hook forward priority 0; ct state established accept; drop; }; }"
+    )
+    found = hub.found()
+    assert named(found, "chain forward of nftables table inet site") == {AMONG, OUT}
+    open_by_hand(hub)
+    assert hub.found() == []
+
+
+def test_iptables_on_a_host_without_nft(hub: Hub) -> None:
+    close_by_iptables(hub, "nft")
+    programs = "/run/programs"
+    hub.run("sh", "-ec", f"mkdir {programs}; ln -s $(command -v iptables-nft ip6tables-nft) {programs}/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firewalls, "_path", lambda: programs)
+        found = hub.found()
+    assert named(found, "iptables") == {AMONG, OUT}
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_docker_has_a_chain_for_accepted_packets(hub: Hub, backend: str) -> None:
     close_by_iptables(hub, backend, "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER")
     with dropped_until_opened(hub, {AMONG, OUT}):
         found = hub.found()
@@ -181,15 +228,12 @@ def test_docker_leaves_a_chain_for_what_is_to_pass(hub: Hub, backend: str) -> No
 
 def close_by_iptables(hub: Hub, backend: str, *more: str) -> None:
     for family in ("iptables", "ip6tables"):
-        program = f"{family}-{backend}"
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
         for words in ("-P FORWARD DROP", *more):
-            hub.run(program, "-w", *words.split())
+            hub.run(f"{family}-{backend}", "-w", *words.split())
 
 
 def opened_on_request(hub: Hub) -> None:
-    """Open as overlay_apply does with open_firewall, and then find nothing to do."""
+    """Open firewalls as overlay_apply does with open_firewall; a second run finds nothing to do."""
     operations = openings.plan_openings(hub.found())
     assert operations
     hub.call(lambda: openings.apply(operations))
@@ -197,10 +241,10 @@ def opened_on_request(hub: Hub) -> None:
 
 
 def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
-    need("ufw")
+    require("ufw")
     assert hub.found() == [], "not yet enabled"
     hub.run("ufw", "--force", "enable")
-    # ufw denies what it does not know as answer, neighbours excepted, and lets ping through.
+    # ufw denies packets that are no replies, except for neighbour discovery and ping.
     with dropped_until_opened(hub, {PORT_CLOSED, AMONG, OUT}):
         assert named(hub.found(), "ufw") == {PORT_CLOSED, AMONG, OUT}
         assert {finding.firewall for finding in hub.found()} == {"ufw"}
@@ -223,9 +267,9 @@ def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
 
 @pytest.fixture
 def firewalld(hub: Hub) -> Iterator[Hub]:
-    need("firewalld", "dbus-daemon")
+    require("firewalld", "dbus-daemon")
     with ExitStack() as running:
-        start(hub, running, "dbus-daemon", "--system", "--nofork", "--nopidfile")
+        start(hub, running, "dbus-daemon", "--config-file=/run/bus.conf", "--nofork", "--nopidfile")
         wait_until(lambda: "system_bus_socket" in hub.run("ls", "/run/dbus"), "the bus has its socket")
         start(hub, running, "firewalld", "--nofork", "--nopid")
         state = ("firewall-cmd", "--state")
@@ -257,6 +301,6 @@ def test_firewalld_is_found_and_opened_on_request(firewalld: Hub, bound: bool) -
     assert finding.commands == (("firewall-cmd", "--zone=public", "--add-port=51820/udp"),)
 
 
-def test_firewalld_that_does_not_run_is_no_finding(hub: Hub) -> None:
-    need("firewall-cmd")
+def test_inactive_firewalld_is_not_reported(hub: Hub) -> None:
+    require("firewall-cmd")
     assert hub.found() == []

@@ -1,17 +1,19 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of our table, seen with nft: twelve steps, damage by hand, two interfaces, other people's tables."""
+"""Our table observed with nft: twelve steps, manual changes, two interfaces, foreign tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.nftables import boot_files
-from ansible_collections.wirewright.overlay.plugins.module_utils.nftables import converge as edge
-from ansible_collections.wirewright.overlay.plugins.module_utils.nftables.options import parse
-from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import NotConverged
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import NotConverged
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.shown import Diff
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables import boot_files
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables import stage as edge
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.options import parse
+from external_programs import require
 from forwarding_hub import HUB, Net, blocks
 from managed_host import ManagedHost
 
@@ -44,8 +46,8 @@ NODE: dict[str, Any] = {
         {"mark": "51900", "iif": "wg0", "connection": True},
         {"mark": "0x1cabc", "not_iif": ["wg0"], "ct_mark": "51900"},
     ],
-    "closed": {
-        "ways": ["in", "out"],
+    "drop_plaintext": {
+        "directions": ["in", "out"],
         "networks": ["10.244.0.0/16", "fd44::/48"],
         "except": ["10.244.7.0/24", "10.244.8.0/24", "10.244.9.0/24", "10.244.11.5"],
         "interfaces": ["cni0", "veth*"],
@@ -55,8 +57,13 @@ NODE: dict[str, Any] = {
         "tcp_ports": [22, 6443],
     },
 }
-BY_IPSEC = {"ways": ["in", "out"], "networks": ["10.244.0.0/16"], "hosts": ["192.0.2.2", "fd00::2"], "ipsec": True}
-# Somebody else's tables, one of them with our chain's name, one made by iptables.
+BY_IPSEC = {
+    "directions": ["in", "out"],
+    "networks": ["10.244.0.0/16"],
+    "hosts": ["192.0.2.2", "fd00::2"],
+    "ipsec": True,
+}
+# Foreign tables, one of them with our chain's name, one created by iptables.
 FOREIGN = """
 table inet other {
     set some { type ipv4_addr; elements = { 10.42.0.5 } }
@@ -67,19 +74,19 @@ table ip wirewright_overlay { chain isolate_wg0 { type filter hook forward prior
 
 
 def take_twelve_steps(net: Net, *steps: dict[str, Any]) -> None:
-    """Create, modify and delete, each again, and each first in check mode. Handles tell what was rewritten."""
+    """Create, modify and delete, each twice, and each first in check mode. Handles show which rules were rewritten."""
     for step in steps:
         before = net.ruleset("-a")
-        foretold = net.converge(step, check_mode=True)
+        predicted = net.converge(step, check_mode=True)
         assert net.ruleset("-a") == before, "check mode changed the host"
         done = net.converge(step)
         after = net.ruleset("-a")
-        assert done.stage.operations and done.requests == 1 and foretold.requests == 0
-        assert foretold.stage.diff() == done.stage.diff() and done.stage.diff()["before"] != done.stage.diff()["after"]
+        assert done.changed and done.requests == 1 and predicted.requests == 0
+        assert predicted.diff() == done.diff() and done.diff()[0].before != done.diff()[0].after
         assert after != before
         for check_mode in (True, False):
             again = net.converge(step, check_mode=check_mode)
-            assert not again.stage.operations and again.stage.diff() == {"before": [], "after": []}
+            assert not again.changed and again.diff() == [Diff("", [], [])]
         assert net.ruleset("-a") == after, "changed the host and did not say so"
 
 
@@ -97,15 +104,15 @@ def test_twelve_steps_beside_tables_of_others(net: Net, name: str) -> None:
     assert net.ruleset("-a") == before
 
 
-def test_twelve_steps_of_what_marks_and_what_closes(net: Net) -> None:
-    take_twelve_steps(net, {"wg0": NODE}, {"wg0": {"closed": BY_IPSEC}}, {"wg0": {}})
+def test_twelve_steps_of_marks_and_plaintext_drops(net: Net) -> None:
+    take_twelve_steps(net, {"wg0": NODE}, {"wg0": {"drop_plaintext": BY_IPSEC}}, {"wg0": {}})
 
 
-def test_a_small_system_has_no_names_of_protocols_and_finds_nothing_to_do(host: ManagedHost) -> None:
+def test_second_run_without_protocol_names_changes_nothing(host: ManagedHost) -> None:
     """nft lists `meta l4proto 50` there."""
     host.shell("mount --bind /dev/null /etc/protocols")
     try:
-        document = {"wg0": {"closed": BY_IPSEC}}
+        document = {"wg0": {"drop_plaintext": BY_IPSEC}}
         assert host.module("overlay_apply", nftables=document).changed
         assert "l4proto 50" in host.shell("nft list table inet wirewright_overlay")
         assert not host.module("overlay_apply", nftables=document).changed
@@ -113,19 +120,17 @@ def test_a_small_system_has_no_names_of_protocols_and_finds_nothing_to_do(host: 
         host.shell("umount /etc/protocols; nft flush ruleset")
 
 
-def test_what_is_kept_stays_and_is_replaced_when_it_is_asked_for(net: Net) -> None:
+def test_listed_chains_are_kept_and_others_removed(net: Net) -> None:
     net.converge({"wg0": NODE})
     closed = net.ruleset("-a")
-    assert not net.converge(
-        {"wg0": {"set_mark": NODE["set_mark"], "keep": ["closed_in", "closed_out"]}}
-    ).stage.operations
+    assert not net.converge({"wg0": {"set_mark": NODE["set_mark"], "keep": ["drop_ingress", "drop_egress"]}}).changed
     assert net.ruleset("-a") == closed
-    net.converge({"wg0": {"keep": ["closed_out"]}})
+    net.converge({"wg0": {"keep": ["drop_egress"]}})
     left = net.ruleset()
-    assert "closed_out_wg0" in left and "closed_in_wg0" not in left and "set_mark_wg0" not in left
+    assert "drop_egress_wg0" in left and "drop_ingress_wg0" not in left and "set_mark_wg0" not in left
 
 
-def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) -> None:
+def test_two_interfaces_share_the_table_independently(net: Net) -> None:
     mesh = {"wg1": {"clamp_mss": True, "masquerade": [{"source": "10.43.0.0/24"}]}}
     net.converge(mesh)
     alone = net.ruleset("-a")
@@ -133,7 +138,7 @@ def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) 
     assert net.ruleset("-a") == alone
     net.converge({"wg0": LESS})
     with_hub = net.ruleset("-a")
-    assert not net.converge(mesh).stage.operations
+    assert not net.converge(mesh).changed
     assert net.ruleset("-a") == with_hub
     net.converge({"wg1": {}})
     net.converge({"wg0": {}})
@@ -141,7 +146,7 @@ def test_two_interfaces_share_the_table_and_do_not_disturb_each_other(net: Net) 
 
 
 T, ARP = "inet wirewright_overlay", "arp wirewright_overlay"
-DAMAGE = {
+MANUAL_CHANGES = {
     "rule deleted": f"flush chain {T} isolate_wg0",
     "rule added": f"add rule {T} isolate_wg0 tcp dport 22 accept",
     "rule put in front": f'insert rule {T} isolate_wg0 iifname "wg0" accept comment "mine"',
@@ -171,22 +176,22 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_damage_by_hand_to_the_table_is_repaired(net: Net, damage: str) -> None:
+@pytest.mark.parametrize("manual_change", MANUAL_CHANGES.values(), ids=MANUAL_CHANGES.keys())
+def test_manual_changes_of_the_table_are_reverted(net: Net, manual_change: str) -> None:
     net.converge({"wg0": EVERYTHING})
     whole = net.blocks()
-    net.nft(damage)
+    net.nft(manual_change)
     assert net.blocks() != whole
-    damaged = net.ruleset("-a")
-    foretold = net.converge({"wg0": EVERYTHING}, check_mode=True)
-    assert net.ruleset("-a") == damaged
+    changed_ruleset = net.ruleset("-a")
+    predicted = net.converge({"wg0": EVERYTHING}, check_mode=True)
+    assert net.ruleset("-a") == changed_ruleset
     repaired = net.converge({"wg0": EVERYTHING})
-    assert repaired.stage.operations and repaired.stage.diff() == foretold.stage.diff()
+    assert repaired.changed and repaired.diff() == predicted.diff()
     assert net.blocks() == whole
-    assert not net.converge({"wg0": EVERYTHING}).stage.operations
+    assert not net.converge({"wg0": EVERYTHING}).changed
 
 
-def test_rule_that_was_changed_and_keeps_its_comment_is_repaired(net: Net) -> None:
+def test_changed_rule_with_its_old_comment_is_reverted(net: Net) -> None:
     net.converge({"wg0": {"isolate": True}})
     whole = net.ruleset()
     handle = whole_handle(net, "drop")
@@ -195,7 +200,7 @@ def test_rule_that_was_changed_and_keeps_its_comment_is_repaired(net: Net) -> No
         f'replace rule {T} isolate_wg0 handle {handle} iifname "wg0" oifname "wg0" counter accept comment "{comment}"'
     )
     assert net.ruleset() != whole
-    assert net.converge({"wg0": {"isolate": True}}).stage.operations
+    assert net.converge({"wg0": {"isolate": True}}).changed
     assert net.ruleset() == whole
 
 
@@ -204,7 +209,7 @@ def whole_handle(net: Net, word: str) -> int:
     return int(line.rpartition("# handle ")[2])
 
 
-def test_what_another_interface_uses_by_hand_does_not_stop_us(net: Net) -> None:
+def test_foreign_chain_used_by_another_interface_does_not_block_a_run(net: Net) -> None:
     net.converge({"wg1": {"clamp_mss": True}})
     net.nft(f"add chain {T} mine\nadd rule {T} clamp_mss_wg1 jump mine")
     net.converge({"wg0": LESS})
@@ -213,8 +218,8 @@ def test_what_another_interface_uses_by_hand_does_not_stop_us(net: Net) -> None:
     assert "mine" not in net.ruleset()
 
 
-def test_kernel_that_holds_something_else_than_asked_for_is_an_error(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No kernel at hand drops a rule silently, so the transaction is one here that makes less than it should."""
+def test_kernel_with_another_rule_than_wanted_is_an_error(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel drops a rule silently, so the transaction of this test is changed."""
     whole = edge.table.script
     monkeypatch.setattr(edge.table, "script", lambda *args: whole(*args).replace("counter drop", "counter accept"))
     with pytest.raises(NotConverged, match=r"change wg0 isolate \(\+ .*counter drop, - .*counter accept"):
@@ -231,31 +236,17 @@ def test_refused_transaction_changes_nothing(net: Net, monkeypatch: pytest.Monke
     assert net.ruleset("-a") == before
 
 
-@pytest.mark.parametrize("before", [{}, {"wg0": EVERYTHING, "w=+1": {"clamp_mss": True}}], ids=["none", "some"])
-def test_snapshot_brings_back_what_was_there(net: Net, before: dict[str, Any]) -> None:
-    net.nft(FOREIGN)
-    net.converge(before)
-    if before:
-        net.nft(DAMAGE["chain added and used"])
-    earlier = net.blocks()
-    snapshot = net.inside(HUB, edge.snapshot)
-    net.converge({"wg0": LESS, "w=+1": {}, "wg2": {"isolate": True}})
-    assert net.blocks() != earlier
-    net.nft(snapshot)
-    assert net.blocks() == earlier
-
-
 def write_rules(host: ManagedHost, document: dict[str, Any]) -> None:
-    """Put the files of interfaces into a host."""
-    sections = parse(document).sections
+    """Write the boot files of interfaces to a host."""
+    parts = parse(document).parts
     for name in document:
-        (own, *_unit) = boot_files.files(name, sections, (), systemd=True)
+        (own, *_unit) = boot_files.files(name, parts, (), systemd=True)
         host.write(own.path, own.content)
 
 
-@pytest.mark.parametrize("before", ["", "the same", "damage"])
-def test_what_boots_equals_what_runs(net: Net, host: ManagedHost, before: str) -> None:
-    """The files of two interfaces, loaded by the command that the unit has."""
+@pytest.mark.parametrize("before", ["", "the same", "changed"])
+def test_boot_files_restore_the_running_table(net: Net, host: ManagedHost, before: str) -> None:
+    """The files of two interfaces, loaded by the command of the unit."""
     document = {"wg0": EVERYTHING, "wg1": {"clamp_mss": True}}
     net.converge(document)
     host.shell("nft flush ruleset")
@@ -264,16 +255,16 @@ def test_what_boots_equals_what_runs(net: Net, host: ManagedHost, before: str) -
     write_rules(host, document)
     if before:
         host.shell(boot_files.LOAD)
-    if before == "damage":
-        host.run("nft", "-f", "-", input=DAMAGE["chain hung elsewhere"])
+    if before == "changed":
+        host.run("nft", "-f", "-", input=MANUAL_CHANGES["chain hung elsewhere"])
     host.shell(boot_files.LOAD)
     assert blocks(host.shell("nft -s list ruleset")) == net.blocks()
     host.shell(f"nft flush ruleset; rm {boot_files.DIRECTORY}/*")
 
 
-def test_file_that_nft_refuses_keeps_no_other_from_being_loaded_and_is_named(net: Net, host: ManagedHost) -> None:
-    """What was cut short by a full disk stands between two that are whole."""
-    document = {"wg0": {"closed": NODE["closed"]}, "wg2": {"clamp_mss": True}}
+def test_file_that_nft_refuses_is_named_and_the_others_are_loaded(net: Net, host: ManagedHost) -> None:
+    """A file that a full disk truncated is between two complete ones."""
+    document = {"wg0": {"drop_plaintext": NODE["drop_plaintext"]}, "wg2": {"clamp_mss": True}}
     net.converge(document)
     write_rules(host, {**document, "wg1": {"isolate": True, "clamp_mss": True}})
     host.shell(f"truncate --size=-20 {boot_files.rules_path('wg1')}; nft flush ruleset")
@@ -284,10 +275,9 @@ def test_file_that_nft_refuses_keeps_no_other_from_being_loaded_and_is_named(net
     host.shell(f"nft flush ruleset; rm {boot_files.DIRECTORY}/*")
 
 
-def test_unit_is_one_that_systemd_takes(host: ManagedHost) -> None:
-    if not host.run("sh", "-c", "command -v systemd-analyze || :"):
-        pytest.skip("systemd-analyze is not installed")
-    _own, unit, _link = boot_files.files("wg0", parse({"wg0": LESS}).sections, (), systemd=True)
+def test_unit_is_valid_for_systemd(host: ManagedHost) -> None:
+    require("systemd-analyze")
+    _own, unit, _link = boot_files.files("wg0", parse({"wg0": LESS}).parts, (), systemd=True)
     host.write(unit.path, unit.content, "644")
     said = host.run("sh", "-c", f"systemd-analyze verify --man=no {unit.path} 2>&1")
     assert boot_files.UNIT not in said, said

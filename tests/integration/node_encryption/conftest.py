@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster of nodes for the tests of a module, and the role on it."""
+"""A cluster of nodes for the tests of a file, and the role on it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def built(backend: str) -> Iterator[EncryptedNodes]:
 
 @pytest.fixture
 def cluster(built: EncryptedNodes) -> EncryptedNodes:
-    """Three nodes that talk in plain text."""
+    """Three nodes without encryption."""
     built.reset()
     return built

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster of nodes that the role encrypts: plays on it, and what they left."""
+"""A cluster of nodes for the role: plays, and the resulting state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRICT = {"node_encryption_" + name: value for name, value in CLOSED.items()}
 
 
 class EncryptedNodes(NodeCluster):
-    """Nodes whose pods' networks stand in the inventory. userspace: whether wireguard-go makes the devices."""
+    """Nodes whose pod networks are in the inventory. userspace: whether wireguard-go creates the devices."""
 
     def __init__(self, *, userspace: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -32,15 +32,15 @@ class EncryptedNodes(NodeCluster):
         self._phased = PhasedRun(userspace)
 
     def phased(self, nodes: list[Node] | None = None, **options: Any) -> Run:
-        """Do what the role does, without Ansible. Variables go without the role's prefix."""
+        """Run the steps of the role without Ansible. Variables are given without the role's prefix."""
         return self._phased(nodes or self.nodes, **options)
 
     def forget(self, node: Node) -> None:
-        """Forget the facts of a node, as of one that has never been heard from."""
+        """Drop the facts of a node, as of one that was never reachable."""
         self._phased.facts.pop(node.name, None)
 
     def reset(self) -> None:
-        """Take away what tests put on the nodes, and what is known of them."""
+        """Remove the state of tests from the nodes, and the facts."""
         super().reset()
         self._phased = PhasedRun(self.userspace)
 
@@ -51,7 +51,7 @@ class EncryptedNodes(NodeCluster):
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         **variables: Any,
     ) -> Play:
-        """Write the inventory, run the role, and return what it did."""
+        """Write the inventory, run the role, and return the result."""
         self.write_inventory(nodes, per_host, **variables)
         return self.lab.playbook(PLAY, *args)
 
@@ -61,7 +61,7 @@ class EncryptedNodes(NodeCluster):
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
         **variables: Any,
     ) -> None:
-        """Write what the inventory says of the nodes."""
+        """Write the inventory of the nodes."""
         hosts = {
             node.name: {**self.variables(node), **(per_host or {}).get(node.name, {})} for node in nodes or self.nodes
         }
@@ -70,7 +70,7 @@ class EncryptedNodes(NodeCluster):
         (self.lab.path / "inventory.yml").write_text(json.dumps(document))
 
     def variables(self, node: Node) -> dict[str, Any]:
-        """Return what the inventory says of a node."""
+        """Return the inventory variables of a node."""
         return {
             "ansible_connection": "wirewright.overlay.exec",
             "ansible_exec_prefix": self.lab.enter(node.name),

@@ -33,7 +33,7 @@ class LocatedNodes(EncryptedNodes):
         super().__init__(nodes=4, **options)
 
     def phased(self, nodes: list[Node] | None = None, **options: Any) -> Run:
-        """Do what the role does, with locations. Variables go without the role's prefix."""
+        """Run the steps of the role with locations. Variables are given without the role's prefix."""
         said = options.pop("per_host", {})
         per_host = {node.name: {"location": location_of(node.number), **said.get(node.name, {})} for node in self.nodes}
         return super().phased(nodes, **{"granularity": "location", "per_host": per_host, **options})

@@ -1,42 +1,57 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of the role on nodes of the cluster, without Ansible between them: facts, plan, look, phases.
+"""The steps of the role on nodes of the cluster, without Ansible between them: facts, plan, dry run, phases.
 
-A play takes a minute in an emulated machine; this takes seconds. That the role does the same is proved by plays.
+A play takes a minute in an emulated machine, this takes seconds. Plays test that the role does the same.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.probe import options as probe_options
-from ansible_collections.wirewright.overlay.plugins.module_utils.probe.report import failure
-from ansible_collections.wirewright.overlay.plugins.module_utils.probe.run import probe
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction import host_apply
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.key_change import converge_key
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import document_so_far, host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, FLIP, PHASES, RECEIVE
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_wire import within_reach
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import converge as host_apply
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.facts import gather
+from ansible_collections.wirewright.overlay.plugins.module_utils._probe import options as probe_options
+from ansible_collections.wirewright.overlay.plugins.module_utils._probe.report import failure
+from ansible_collections.wirewright.overlay.plugins.module_utils._probe.run import probe
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import converge_key
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import (
+    NO_SECRETS,
+    Secrets,
+    cumulative_document,
+    host_document,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.plan import (
+    plan_node_encryption,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.wireguard.expected_traffic import (
+    within_reach,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.nodes import (
+    ENFORCE,
+    PHASES,
+    RECEIVE,
+    SEND,
+)
 from node_cluster import Applied, Node
 
 T = TypeVar("T")
 
 INTERFACE, ALTERNATE, TABLE = "kwg0", "kwg1", 7100
-# What wireguard-go and the imports of modules are needed for is loaded once, here, not in every child.
+# Imports of modules and for wireguard-go are loaded once, here, and not in every child.
 _LOADED = (host_apply,)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did: its plan and warnings, whether a node was to be changed, by name, and which were in any phase."""
+    """The result of a run: plan, warnings, by node whether the dry run found a change, and the nodes that a phase changed."""
 
     plan: FleetPlan
     warnings: tuple[str, ...]
@@ -45,14 +60,14 @@ class Run:
 
 
 class PhasedRun:
-    """Runs of the role on the nodes of one inventory. userspace: whether wireguard-go makes the devices.
+    """Runs of the role on the nodes of one inventory. userspace: whether wireguard-go creates the devices.
 
-    Facts of nodes that a run does not speak to are those of an earlier run, as a fact cache keeps them.
+    Nodes outside of a run have the facts of an earlier run, as in a fact cache.
     """
 
     def __init__(self, userspace: bool) -> None:
         self._userspace = userspace
-        self._secrets: Mapping[str, Any] = {}
+        self._secrets = NO_SECRETS
         self.facts: dict[str, dict[str, Any]] = {}
 
     def __call__(
@@ -61,46 +76,46 @@ class PhasedRun:
         *,
         limit: Iterable[Node] | None = None,
         between: Callable[[str], None] = lambda phase: None,
-        flipped: Callable[[Node], None] | None = None,
-        until: str = CLOSE,
+        after_send: Callable[[Node], None] | None = None,
+        until: str = ENFORCE,
         per_host: Mapping[str, Mapping[str, Any]] | None = None,
-        secrets: Mapping[str, Any] | None = None,
+        secrets: Secrets = NO_SECRETS,
         **variables: Any,
     ) -> Run:
-        """Make the nodes what the variables say, without the role's prefix. between: what is called before a phase.
+        """Apply the variables, without the role's prefix, to the nodes. between: called before each phase.
 
-        limit: the nodes that this run speaks to. flipped: with it, nodes are switched over one by one, and it is called
-        after each. until: the last phase of the run. secrets: from which preshared keys are derived, as
-        `host_document` takes them.
+        limit: the nodes of this run. after_send: if given, nodes apply the phase send one by one, and it is called after each.
+        until: the last phase of the run. secrets: those that documents are expanded with.
         """
-        self._secrets = secrets or {}
-        spoken = [node for node in nodes if limit is None or node in list(limit)]
+        self._secrets = secrets
+        in_run = [node for node in nodes if limit is None or node in list(limit)]
         hosts = {node: {**_variables(node), "userspace": self._userspace, **variables} for node in nodes}
         for node, own in hosts.items():
             own.update((per_host or {}).get(node.name, {}))
-        self.facts.update(zip((node.name for node in spoken), _each(lambda n: self._gather(n, hosts[n]), spoken)))
+        self.facts.update(zip((node.name for node in in_run), _each(lambda n: self._gather(n, hosts[n]), in_run)))
         outcome = plan_node_encryption(
             [
-                HostInput(node.name, hosts[node], node.ipv4, self.facts.get(node.name), reached=node in spoken)
+                HostInput(node.name, hosts[node], node.ipv4, self.facts.get(node.name), reached=node in in_run)
                 for node in nodes
-            ]
+            ],
+            now=time.time(),
         )
         assert outcome.plan is not None, "\n".join(outcome.problems)
-        # As a registered result, it has been plain data.
+        # Registered results are plain data.
         plan = FleetPlan.from_dict(outcome.plan.to_dict())
-        looked = self._apply(plan, spoken, CLOSE, check_mode=True)
-        changed = {name: one.changed for name, one in looked.items()}
+        dry_run = self._apply(plan, in_run, ENFORCE, check_mode=True)
+        changed = {name: one.changed for name, one in dry_run.items()}
         touched: set[str] = set()
         if any(changed.values()):
             for phase in PHASES[: PHASES.index(until) + 1]:
                 between(phase)
-                for group in [[node] for node in spoken] if flipped and phase == FLIP else [spoken]:
-                    done = self._apply(plan, group, phase, so_far=phase == until and phase != CLOSE)
+                for group in [[node] for node in in_run] if after_send and phase == SEND else [in_run]:
+                    done = self._apply(plan, group, phase, so_far=phase == until and phase != ENFORCE)
                     touched.update(name for name, applied in done.items() if applied.changed)
-                    if flipped and phase == FLIP:
-                        flipped(group[0])
+                    if after_send and phase == SEND:
+                        after_send(group[0])
                 if phase == RECEIVE:
-                    _each(lambda node: _shake_hands(node, plan), spoken)
+                    _each(lambda node: _wait_for_sessions(node, plan), in_run)
         return Run(plan, outcome.warnings, changed, frozenset(touched))
 
     def _gather(self, node: Node, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,10 +126,10 @@ class PhasedRun:
     def _apply(
         self, plan: FleetPlan, nodes: Sequence[Node], phase: str, *, check_mode: bool = False, so_far: bool = False
     ) -> dict[str, Applied]:
-        expand = document_so_far if so_far else host_document
+        expand = cumulative_document if so_far else host_document
 
         def apply(node: Node) -> Applied | None:
-            document = expand(plan, node.name, phase=phase, **self._secrets)
+            document = expand(plan, node.name, self._secrets, phase=phase)
             return node.apply(check_mode=check_mode, **document) if document else None
 
         found = zip(nodes, _each(apply, nodes))
@@ -141,7 +156,7 @@ def _gather(wanted: bool, userspace: bool, interface: str, table: int, rotate: b
     return gather(public_keys, dict(os.environ), userspace=userspace, nftables=wanted, node=node)
 
 
-def _shake_hands(node: Node, plan: FleetPlan) -> None:
+def _wait_for_sessions(node: Node, plan: FleetPlan) -> None:
     talking = within_reach(plan)
     if node.name not in {one["name"] for one in talking}:
         return

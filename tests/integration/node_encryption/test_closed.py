@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing but WireGuard on the wire, and nothing at all of pods when a part of it is taken away, where that is closed."""
+"""Strict encryption: only WireGuard on the wire, and no plaintext of pods when an object is removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from managed_host import wait_until
 from node_cluster import Node
 from wire_capture import OTHER, PLAIN_POD, WIREGUARD
 
-# What takes away one part of it, by hand or by a program that thinks that it is alone.
+# Removals of one object, by hand or by another program.
 TAKEN_AWAY = {
     "the device": "ip link del kwg0",
     "the rules of IPv4": "while ip rule del table 7100; do :; done 2>/dev/null; ip rule del table 7101",
@@ -24,10 +24,10 @@ TAKEN_AWAY = {
     "nftables": "nft delete table inet wirewright_overlay",
     "the table": "ip route flush table 7100; ip -6 route flush table 7100",
 }
-# How many of the packets of knock_everywhere are plain where nothing is closed, each taken away after those before it. Routes
-# of pods to nodes stand in a table of their own.
+# Plaintext packets of send_everywhere without the kill switch, each removal in addition to those before it. Routes from
+# pods to nodes are in a separate table.
 LEAKS = {"nftables": 0, "the table": 16, "the rules of IPv4": 20, "the device": 24}
-# As systemd-networkd does it when it starts, with a rule of somebody else to see that it does.
+# As systemd-networkd does when it starts; a foreign rule shows that it does.
 NETWORKD = """
 ip rule add from 192.0.2.1 lookup 12345 protocol static
 for family in -4 -6; do
@@ -39,19 +39,19 @@ done
 PORT = 7778
 
 
-def knock_everywhere(cluster: EncryptedNodes, node: Node) -> None:
+def send_everywhere(cluster: EncryptedNodes, node: Node) -> None:
     """Send packets from a node, and from its pod, to pods elsewhere, and from its pod to nodes."""
     for other in cluster.nodes:
         if other is not node:
             for address in (other.pod.ipv4, other.pod.ipv6):
-                node.pod.knock(address)
-                node.knock(address)
+                node.pod.send_unanswered(address)
+                node.send_unanswered(address)
             for address in (other.ipv4, other.ipv6):
-                node.pod.knock(address)
+                node.pod.send_unanswered(address)
 
 
 @pytest.mark.both
-def test_all_ways_of_a_cluster_are_encrypted(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_all_traffic_of_a_cluster_is_encrypted(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     cluster.phased(**CLOSED)
     for node in cluster.nodes:
@@ -73,7 +73,9 @@ def test_all_ways_of_a_cluster_are_encrypted(cluster: EncryptedNodes, tmp_path: 
         for address in (n1.pods[1].ipv4, n1.pods[1].ipv6):
             assert cluster.ping(n1.pods[0], address, count=1) == 1
         assert cluster.fetch(n1.pods[0], n1.pods[1], n1.pods[1].ipv4)[0] == 20000
-        assert set(wire.kinds()) == {WIREGUARD} and sent_by_tunnel(n1) - before < 5000, "on one node, pods talk over it"
+        assert set(wire.kinds()) == {WIREGUARD} and sent_by_tunnel(n1) - before < 5000, (
+            "pods of one node use its bridge"
+        )
         assert cluster.fetch(cluster.external, n1.pod, n2.ipv4)[0] == 20000, "a NodePort's pod is elsewhere"
         assert set(wire.kinds()) == {WIREGUARD, OTHER}, "plain from outside to the node, encrypted from there on"
         assert cluster.fetch(n3.pod, cluster.external, cluster.external.ipv4) == (20000, n3.ipv4), "masqueraded"
@@ -81,13 +83,13 @@ def test_all_ways_of_a_cluster_are_encrypted(cluster: EncryptedNodes, tmp_path: 
 
 
 def sent_by_tunnel(node: Node) -> int:
-    """Return how many bytes a node has sent through its device."""
+    """Return the bytes that a node has sent through its device."""
     return sum(int(line.split()[2]) for line in node.host.run("wg", "show", "kwg0", "transfer").splitlines())
 
 
 @pytest.mark.both
 @pytest.mark.long
-def test_what_is_taken_away_lets_no_plain_packet_out(cluster: EncryptedNodes, backend: str, tmp_path: Path) -> None:
+def test_no_plaintext_is_sent_without_one_object(cluster: EncryptedNodes, backend: str, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     # A run takes half a minute in an emulated machine, and only the device differs there.
     parts = TAKEN_AWAY if backend == "userspace" else {"the device": TAKEN_AWAY["the device"]}
@@ -100,8 +102,8 @@ def test_what_is_taken_away_lets_no_plain_packet_out(cluster: EncryptedNodes, ba
         assert cluster.ping(n1.pod, n2.pod.ipv6, count=1) == 1
         for part, command in parts.items():
             n1.host.shell(command)
-            knock_everywhere(cluster, n1)
-            knock_everywhere(cluster, n2)
+            send_everywhere(cluster, n1)
+            send_everywhere(cluster, n2)
             assert wire.kinds()[PLAIN_POD] == 0, part
             assert cluster.phased(**CLOSED).changed == {"n1": True, "n2": False, "n3": False}, part
             assert cluster.ping(n1.pod, n2.pod.ipv4, count=1) == 1, f"{part} is there again"
@@ -111,14 +113,14 @@ def test_what_is_taken_away_lets_no_plain_packet_out(cluster: EncryptedNodes, ba
         leaked = 0
         for part, packets in LEAKS.items():
             n1.host.shell(TAKEN_AWAY[part])
-            knock_everywhere(cluster, n1)
+            send_everywhere(cluster, n1)
             leaked += packets
             assert wire.kinds()[PLAIN_POD] == leaked, (
                 f"what is not closed leaks without {part}, and the capture sees it"
             )
 
 
-def test_spoofed_pods_are_heard_only_where_it_is_open(cluster: EncryptedNodes) -> None:
+def test_spoofed_pod_packets_are_accepted_only_without_strict(cluster: EncryptedNodes) -> None:
     n1, n2, _n3 = cluster.nodes
     n1.set_sysctls({"ipv4/conf/all/rp_filter": 0, "ipv4/conf/eth0/rp_filter": 0})
     cluster.external.run("ip", "route", "replace", n1.pod_networks[0], "via", n1.ipv4)
@@ -126,16 +128,16 @@ def test_spoofed_pods_are_heard_only_where_it_is_open(cluster: EncryptedNodes) -
         with n1.pod.quick(listen) as pod:
             cluster.phased(**CLOSED)
             cluster.external.quick(lambda: spoof(n2.pod.ipv4, n1.pod.ipv4, b"closed"))
-            wait_until(lambda: dropped(n1) == 1, "closed_in counts it")
+            wait_until(lambda: dropped(n1) == 1, "drop_ingress counts it")
             cluster.phased()
             cluster.external.quick(lambda: spoof(n2.pod.ipv4, n1.pod.ipv4, b"open"))
-            assert pod.recv(100) == b"open", "and the first one never came"
+            assert pod.recv(100) == b"open", "the first one was dropped"
     finally:
         n1.set_sysctls({"ipv4/conf/all/rp_filter": 1, "ipv4/conf/eth0/rp_filter": 1})
 
 
 def listen() -> socket.socket:
-    """Return a socket that takes datagrams."""
+    """Return a UDP socket."""
     found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     found.bind(("", PORT))
     found.settimeout(30)
@@ -143,7 +145,7 @@ def listen() -> socket.socket:
 
 
 def spoof(source: str, destination: str, payload: bytes) -> None:
-    """Send a datagram under the address of another."""
+    """Send a datagram with a spoofed source address."""
     datagram = struct.pack("!HHHH", PORT, PORT, 8 + len(payload), 0) + payload
     ends = socket.inet_aton(source) + socket.inet_aton(destination)
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 64, socket.IPPROTO_UDP, 0) + ends
@@ -152,7 +154,7 @@ def spoof(source: str, destination: str, payload: bytes) -> None:
 
 
 def dropped(node: Node) -> int:
-    """Return how many packets were dropped as they came in."""
+    """Return the number of packets dropped on input."""
     chains = node.run("nft", "list", "table", "inet", "wirewright_overlay")
-    incoming = chains.partition("closed_in")[2].partition("}\n\n")[0].partition("chain ")[0]
+    incoming = chains.partition("drop_ingress")[2].partition("}\n\n")[0].partition("chain ")[0]
     return sum(map(int, re.findall(r"counter packets (\d+) .*drop", incoming)))

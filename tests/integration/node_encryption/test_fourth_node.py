@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node that nobody has heard of joins three that talk encrypted and are closed, and leaves them again."""
+"""A fresh node joins a strict cluster of three nodes and leaves it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def built(backend: str) -> Iterator[EncryptedNodes]:
 
 @pytest.mark.both
 @pytest.mark.long
-def test_a_new_node_joins_and_leaves_a_closed_cluster(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_a_new_node_joins_and_leaves_a_strict_cluster(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3, n4 = cluster.nodes
     three = [n1, n2, n3]
     cluster.phased(three, **CLOSED)
@@ -33,7 +33,7 @@ def test_a_new_node_joins_and_leaves_a_closed_cluster(cluster: EncryptedNodes, t
     ):
         pings = (first, second, third)
         assert cluster.ping(n4.pod, n1.pod.ipv4, count=1, wait=1) == 0, "the three are closed to whom they do not know"
-        n1.pod.knock(n4.pod.ipv4)
+        n1.pod.send_unanswered(n4.pod.ipv4)
         before = [packet for packet in wire.packets() if packet.kind == PLAIN_POD]
         assert before and {packet.source for packet in before} == {n4.pod.ipv4}, "it does not encrypt yet"
 
@@ -53,7 +53,7 @@ def test_a_new_node_joins_and_leaves_a_closed_cluster(cluster: EncryptedNodes, t
                 "ip", "-6", "route", "show", "table", "7100"
             )
             assert "10.244.4." not in left and "fd00:244:0:4:" not in left + node.host.run("wg", "show", "kwg0")
-            node.pod.knock(n4.pod.ipv4)
+            node.pod.send_unanswered(n4.pod.ipv4)
         assert [ping.lost() for ping in pings] == [[]] * 3, "left"
         assert wire.kinds()[PLAIN_POD] == len(before)
     assert n4.run("ip", "link", "show", "kwg0", check=False) == ""

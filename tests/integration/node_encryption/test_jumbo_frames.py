@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An underlay of jumbo frames: the device is as large as they allow, and no larger."""
+"""An underlay of jumbo frames: the device has the largest MTU that they allow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_largest_packet_passes_whole(cluster: EncryptedNodes, tmp_path: Path, fa
         for address, headers in ((n2.pod.ipv4, 28), (n2.pod.ipv6, 48)):
             assert cluster.ping(n1.pod, address, "-M", "do", "-s", str(size - headers)) == 3
             assert cluster.ping(n1.pod, address, "-M", "do", "-s", str(size + 1 - headers), wait=1) == 0
-            assert f"mtu {size}" in n1.pod.run("ip", "route", "get", address), "the pod was told"
+            assert f"mtu {size}" in n1.pod.run("ip", "route", "get", address), "the pod has the path MTU"
         packets = wire.packets()
     assert {packet.kind for packet in packets} == {WIREGUARD}
     assert {":" in packet.source for packet in packets} == {family == "ipv6"}

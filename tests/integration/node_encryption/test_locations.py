@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two locations of two nodes each: plain inside, encrypted by their leaders between them."""
+"""Two locations of two nodes each: plaintext inside, encrypted by their leaders between them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib import boot_files
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib import boot_files
 from located_nodes import LocatedNodes
 from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 EXEMPT, OTHER_PORT = 2222, 7777
 COMMON = {"exempt_ports": [EXEMPT], "persistence": "wg_quick"}
-# What a reboot takes away of a node without a device.
+# State that a node without a device loses at a reboot.
 REBOOT = """
 for family in -4 -6; do
-    for priority in 98 98 99; do ip $family rule del pref $priority; done
+    for priority in 97 97 98 98 99; do ip $family rule del pref $priority; done
     ip $family route flush table 7100
 done
 """
@@ -33,7 +33,7 @@ def sites(backend: str) -> Iterator[LocatedNodes]:
 
 @pytest.mark.both
 @pytest.mark.long
-def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path) -> None:
+def test_plaintext_inside_and_encryption_between_locations(sites: LocatedNodes, tmp_path: Path) -> None:
     n1, n2, n3, n4 = sites.nodes
     sites.reset()
     ways = [
@@ -48,8 +48,8 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
     with ExitStack() as stack:
         pings = [stack.enter_context(sites.steady_ping(source, target)) for source, target in ways]
         before = [node.source_check_drops() for node in sites.nodes]
-        # One by one: whoever is switched over understands who is not.
-        plan = sites.phased(flipped=lambda node: None, **COMMON).plan
+        # One by one: nodes before and after the switch reach each other.
+        plan = sites.phased(after_send=lambda node: None, **COMMON).plan
         assert {name: host.node.leader for name, host in plan.hosts.items() if host.node} == {
             "n1": "n1",
             "n2": "n1",
@@ -78,7 +78,7 @@ def test_plain_inside_and_encrypted_between(sites: LocatedNodes, tmp_path: Path)
             assert node.run("ip", "-br", "link").count("kwg0") == interfaces, node.name
         assert "via 10.1.0.1" in n2.run("ip", "route", "show", "table", "7100")
         assert not any(sites.phased(**COMMON).changed.values()), "a second run"
-        # Nobody moves to another leader because the one there is was not heard from.
+        # An unreachable leader is kept.
         sites.forget(n1)
         assert not any(sites.phased(limit=[n2, n3, n4], **COMMON).changed.values())
         for node in (n3, n4):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes that come and go, are switched off, cannot be reached or are left out of a run: the others lose nothing."""
+"""Nodes that are added, removed, disabled, unreachable or left out of a run: the others lose no packet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN_N3 = {"n3": {"enabled": False}}
 
 @pytest.mark.both
 @pytest.mark.long
-def test_a_node_is_switched_off_and_on(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_a_node_is_disabled_and_enabled(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     with (
         cluster.steady_ping(n1.pod, n3.pod.ipv4) as there,
@@ -58,16 +58,16 @@ def test_nodes_are_added_left_out_and_removed(cluster: EncryptedNodes, tmp_path:
         cluster.steady_ping(n1.pod, n2.pod.ipv4) as ipv4,
         cluster.steady_ping(n2.pod, n1.pod.ipv6) as ipv6,
     ):
-        n1.pod.knock(n3.pod.ipv4)
+        n1.pod.send_unanswered(n3.pod.ipv4)
         cluster.phased(**CLOSED)
         assert cluster.ping(n3.pod, n1.pod.ipv4) == cluster.ping(n2.pod, n3.pod.ipv6) == 3, "added"
         with cluster.steady_ping(n3.pod, n1.pod.ipv4) as third, cluster.steady_ping(n2.pod, n3.ipv4) as host:
-            told = cluster.phased(limit=[n1], persistent_keepalive=21, **CLOSED)
-            assert told.changed == {"n1": True}
-            assert "does not speak to" in "".join(told.warnings)
+            limited = cluster.phased(limit=[n1], persistent_keepalive=21, **CLOSED)
+            assert limited.changed == {"n1": True}
+            assert "not in this run" in "".join(limited.warnings)
             cluster.forget(n3)
-            told = cluster.phased(limit=[n1, n2], persistent_keepalive=22, **CLOSED)
-            assert told.changed == {"n1": True, "n2": True}
+            limited = cluster.phased(limit=[n1, n2], persistent_keepalive=22, **CLOSED)
+            assert limited.changed == {"n1": True, "n2": True}
             assert third.lost() == host.lost() == [], "a node of which nothing is known keeps what it has"
             cluster.phased(**CLOSED)
             assert third.lost() == host.lost() == []
@@ -75,8 +75,8 @@ def test_nodes_are_added_left_out_and_removed(cluster: EncryptedNodes, tmp_path:
         cluster.phased(limit=[n3], state="absent")
         cluster.phased([n1, n2], **CLOSED)
         assert "10.244.3" not in n1.run("ip", "route", "show", "table", "7100") + n1.host.run("wg", "show", "kwg0")
-        n3.pod.knock(n1.pod.ipv4)
-        n1.pod.knock(n3.pod.ipv4)
+        n3.pod.send_unanswered(n1.pod.ipv4)
+        n1.pod.send_unanswered(n3.pod.ipv4)
         assert ipv4.lost() == ipv6.lost() == []
         leaks = [p for p in wire.packets() if p.kind == PLAIN_POD and p.source != n3.pod.ipv4]
         assert leaks == [], "nothing was opened"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd-networkd starts anew on nodes that encrypt: it removes rules of others, and leaves those that it should."""
+"""systemd-networkd restarts on nodes that encrypt: it removes foreign rules, and keeps those of the collection."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_files import shared_files
-from ansible_collections.wirewright.overlay.plugins.module_utils.fib.boot_paths import NETWORKD_CONF, route_paths
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_files import shared_files
+from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_paths import NETWORKD_CONF, route_paths
 from encrypted_nodes import EncryptedNodes
 from managed_host import wait_until
-from networkd import available, networkd
+from networkd import networkd
 from node_cluster import Node
 from wire_capture import PLAIN_POD, WIREGUARD
 
-pytestmark = [
-    pytest.mark.both,
-    pytest.mark.long,
-    pytest.mark.skipif(not available(), reason="systemd-networkd is not installed"),
-]
+pytestmark = [pytest.mark.both, pytest.mark.long]
 
 # The addresses exactly as they are: networkd 252 tries for ever to give one another broadcast address.
 ETH0 = """
@@ -54,17 +50,16 @@ def directory() -> Iterator[Path]:
 
 
 def restart(node: Node, directory: Path) -> None:
-    """Let networkd start on a node whose addresses are its business, with our drop-in for it.
+    """Start networkd on a node whose addresses it manages, with our drop-in.
 
-    Without udev it sets up the interfaces that are there before it knows the rules. With the next one it does what is
-    otherwise done at once.
+    Without udev it sets up the interfaces that are there before it knows the rules. With the next one it does so at once.
     """
     files, drop_ins = directory / node.name, directory / f"{node.name}.conf.d"
     for path in (files, drop_ins):
         path.mkdir(mode=0o755, exist_ok=True)
     (files / "eth0.network").write_text(ETH0.format(node))
     (files / "late.network").write_text(LATE)
-    # The files of units and daemons are written where systemd runs, which is not so in a lab host.
+    # The files of units and daemons are written only if systemd runs; lab hosts have none.
     (text,) = (file.content for file in shared_files(route_paths("kwg0")) if file.path == NETWORKD_CONF)
     assert "ManageForeignRoutingPolicyRules" not in text, "which is on by default"
     (drop_ins / "50-wirewright.conf").write_text(text)
@@ -83,9 +78,9 @@ def steering(node: Node) -> list[str]:
     return [line for text in shown for line in text.splitlines()]
 
 
-def test_pods_stay_encrypted_when_networkd_restarts(cluster: EncryptedNodes, directory: Path, tmp_path: Path) -> None:
+def test_pods_remain_encrypted_when_networkd_restarts(cluster: EncryptedNodes, directory: Path, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
-    # It is open, so that whatever networkd takes away is seen in plain text.
+    # Without the kill switch, so that an object that networkd removes causes plaintext.
     cluster.phased(persistence="wg_quick")
     before = steering(n1)
     assert sum("lookup 7100" in line and "proto kernel" in line for line in before) == 2
@@ -102,15 +97,15 @@ def test_pods_stay_encrypted_when_networkd_restarts(cluster: EncryptedNodes, dir
     assert steering(n1) == before
     assert not any(cluster.phased(persistence="wg_quick").changed.values())
 
-    # Of another protocol, our rule is one of others.
+    # With another protocol, our rule is a foreign one.
     n1.batch(
         "rule del priority 99",
         "rule add not fwmark 0x100000/0x100000 lookup 7100 priority 99 protocol static",
     )
     with cluster.captured(tmp_path / "static.pcap") as wire:
-        n1.pod.knock(n2.pod.ipv4)
+        n1.pod.send_unanswered(n2.pod.ipv4)
         assert set(wire.kinds()) == {WIREGUARD}
         restart(n1, directory)
         wait_until(lambda: "lookup 7100" not in n1.run("ip", "rule"), "networkd removes this one")
-        n1.pod.knock(n2.pod.ipv4)
+        n1.pod.send_unanswered(n2.pod.ipv4)
         assert wire.kinds()[PLAIN_POD] > 0, "and the capture sees what is not encrypted"

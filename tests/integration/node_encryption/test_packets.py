@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large packets may be, and that they arrive whatever the underlay's source check is."""
+"""The largest packets, and their delivery with every source check of the underlay."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from encrypted_nodes import CLOSED, EncryptedNodes
 from node_cluster import Node
 from wire_capture import WIREGUARD
 
-# Bytes that an underlay takes for itself without telling the nodes, as Azure's does.
+# Bytes of overhead that an underlay does not announce to the nodes, as Azure's.
 UNSEEN = 100
 
 
 @pytest.mark.both
 @pytest.mark.long
-def test_packets_of_the_size_that_fits_pass_and_are_not_fragmented(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_packets_of_the_mtu_pass_unfragmented(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(**CLOSED)
     assert (n1.host.link("kwg0") or {})["mtu"] == 1440
@@ -28,7 +28,7 @@ def test_packets_of_the_size_that_fits_pass_and_are_not_fragmented(cluster: Encr
         assert cluster.ping(n1.pod, n2.pod.ipv6, "-M", "do", "-s", str(1440 - 48)) == 3
         assert cluster.ping(n1.pod, n2.pod.ipv4, "-M", "do", "-s", str(1441 - 28), wait=1) == 0
         assert cluster.ping(n1.pod, n2.pod.ipv6, "-M", "do", "-s", str(1441 - 48), wait=1) == 0
-        assert "mtu 1440" in n1.pod.run("ip", "route", "get", n2.pod.ipv4), "the pod was told"
+        assert "mtu 1440" in n1.pod.run("ip", "route", "get", n2.pod.ipv4), "the pod has the path MTU"
         packets = wire.packets()
         assert {packet.kind for packet in packets} == {WIREGUARD}
         assert max(packet.length for packet in packets) == 1500
@@ -38,7 +38,7 @@ def test_packets_of_the_size_that_fits_pass_and_are_not_fragmented(cluster: Encr
 
 
 def mss_of_connections(cluster: EncryptedNodes, client: Node, server: Node, directory: Path) -> list[int]:
-    """Return the MSS that a pod is asked for over IPv4 and IPv6; the client's has forgotten what it was told of the way."""
+    """Return the MSS in SYNs to a pod over IPv4 and IPv6; the client's cached path MTUs are flushed."""
     for family in ("-4", "-6"):
         client.pod.run("ip", family, "route", "flush", "cache")
     with cluster.captured_at(server.pod, directory / "pod.pcap") as seen:
@@ -64,12 +64,12 @@ def mss_of(tcp: bytes) -> int:
 
 @pytest.mark.both
 @pytest.mark.long
-def test_underlay_that_takes_bytes_for_itself(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_underlay_with_extra_bytes(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     whole = ("-M", "do", "-s")
     with cluster.narrowed(1500 - UNSEEN), cluster.captured(tmp_path / "wire.pcap") as wire:
         cluster.phased()
-        assert cluster.ping(n1.pod, n2.pod.ipv4, *whole, str(1440 - 28), wait=1) == 0, "lost, and nobody is told"
+        assert cluster.ping(n1.pod, n2.pod.ipv4, *whole, str(1440 - 28), wait=1) == 0, "lost, without an ICMP error"
         assert "mtu" not in n1.pod.run("ip", "route", "get", n2.pod.ipv4)
         cluster.phased(mtu_underlay_extra=UNSEEN)
         assert (n1.host.link("kwg0") or {})["mtu"] == 1340
@@ -77,7 +77,7 @@ def test_underlay_that_takes_bytes_for_itself(cluster: EncryptedNodes, tmp_path:
         for address, headers in ((n2.pod.ipv4, 28), (n2.pod.ipv6, 48)):
             assert cluster.ping(n1.pod, address, *whole, str(1340 - headers)) == 3
             assert cluster.ping(n1.pod, address, *whole, str(1341 - headers), wait=1) == 0
-            assert "mtu 1340" in n1.pod.run("ip", "route", "get", address), "the pod was told"
+            assert "mtu 1340" in n1.pod.run("ip", "route", "get", address), "the pod has the path MTU"
         packets = wire.packets()[before:]
         assert max(packet.length for packet in packets) == 1500 - UNSEEN
         assert {packet.kind for packet in packets} == {WIREGUARD}
@@ -87,29 +87,29 @@ def test_underlay_that_takes_bytes_for_itself(cluster: EncryptedNodes, tmp_path:
 
 @pytest.mark.both
 @pytest.mark.long
-def test_switched_over_one_by_one_nodes_understand_each_other(cluster: EncryptedNodes) -> None:
+def test_nodes_reach_each_other_while_switched_over_one_by_one(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     answered = []
 
-    def flipped(_node: Node) -> None:
+    def after_send(_node: Node) -> None:
         pairs = ((n1.pod, n2.pod), (n2.pod, n3.pod), (n3.pod, n1.pod))
         answered.append([cluster.ping(source, target.ipv4, count=2, wait=1) for source, target in pairs])
 
     # The underlay's source check is strict: between two nodes packets come encrypted one way and plain the other.
-    cluster.phased(flipped=flipped)
+    cluster.phased(after_send=after_send)
     assert answered == [[2, 2, 2]] * 3
 
 
 @pytest.mark.both
 @pytest.mark.long
-def test_keys_changed_over_one_by_one_nodes_understand_each_other(cluster: EncryptedNodes) -> None:
+def test_nodes_reach_each_other_while_keys_are_rotated_one_by_one(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     answered = []
 
-    def flipped(_node: Node) -> None:
+    def after_send(_node: Node) -> None:
         pairs = ((n1.pod, n2.pod), (n2.pod, n3.pod), (n3.pod, n1.pod), (n1, n2.pod))
         answered.append([cluster.ping(source, target.ipv4, count=2, wait=1) for source, target in pairs])
 
     cluster.phased(host_encryption=True, **CLOSED)
-    cluster.phased(rotate=True, flipped=flipped, host_encryption=True, **CLOSED)
+    cluster.phased(rotate=True, after_send=after_send, host_encryption=True, **CLOSED)
     assert answered == [[2, 2, 2, 2]] * 3

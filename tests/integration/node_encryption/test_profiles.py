@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes that look as with Calico or Cilium: what `ip` lists, and what is on the wire."""
+"""Profiles of Calico and Cilium: the output of `ip`, and the packets on the wire."""
 
 from __future__ import annotations
 

@@ -1,15 +1,16 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys are changed while the cluster is in use: nothing is lost, nothing is plain, and the old keys are gone."""
+"""Key rotation in a cluster in use: no packet is lost or unencrypted, and the old keys are removed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import Secrets
 from encrypted_nodes import CLOSED, STRICT, EncryptedNodes
-from mesh_lab import assert_ok
+from mesh_lab import assert_ok, failure
 from node_cluster import Node
 from wire_capture import WIREGUARD
 
@@ -24,7 +25,7 @@ def keys(cluster: EncryptedNodes, device: str) -> set[str]:
 @pytest.mark.plays
 @pytest.mark.both
 @pytest.mark.long
-def test_keys_are_changed_without_loss_and_without_plain_text(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_keys_are_rotated_without_loss_and_without_plaintext(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     assert_ok(cluster.converge(**EVERYTHING))
     old = keys(cluster, "kwg0")
@@ -42,24 +43,28 @@ def test_keys_are_changed_without_loss_and_without_plain_text(cluster: Encrypted
         assert "kwg0" not in node.run("ip", "link") + node.run("nft", "list", "ruleset")
         assert node.host.shell("ls /etc/wireguard").split() == ["kwg1.key"], "the old private key is gone"
     assert assert_ok(cluster.converge(**EVERYTHING)).changed == 0, "the next run stays with the new device"
+    refused = cluster.converge("--limit", "n1,n2", node_encryption_rotate=True, **EVERYTHING)
+    assert "this run does not include 'n3'" in failure(refused)
+    for node in cluster.nodes:
+        assert node.host.shell("ls /etc/wireguard").split() == ["kwg1.key"], "no key is generated for it"
 
 
 @pytest.mark.both
 @pytest.mark.long
-def test_preshared_keys_come_and_change_without_loss(cluster: EncryptedNodes, tmp_path: Path) -> None:
+def test_preshared_keys_are_added_and_changed_without_loss(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     cluster.phased(**CLOSED)
     seen = set()
     with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.captured(tmp_path / "wire.pcap") as wire:
         for epoch in (1, 2):
-            secrets = {"psk_master": "a master secret of this test, long enough", "psk_epoch": epoch}
+            secrets = Secrets("a master secret of this test, long enough", epoch)
             assert all(cluster.phased(secrets=secrets, **CLOSED).changed.values())
             shared = preshared_keys(n1) & preshared_keys(n2)
             assert len(shared) == 1 and not shared & {"(none)", *seen}, "one for the pair, and a new one"
             seen |= shared
         assert pods.lost() == []
         assert set(wire.kinds()) == {WIREGUARD}
-    # What was agreed before goes on with the old keys; who begins anew has to know the new one.
+    # Existing sessions keep the old keys; a new handshake needs the new one.
     n1.host.shell("ip link del kwg0")
     cluster.phased(secrets=secrets, **CLOSED)
     assert cluster.ping(n1.pod, n2.pod.ipv4, count=1) == 1

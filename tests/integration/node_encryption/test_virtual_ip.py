@@ -18,9 +18,9 @@ VIP, CLIENT = "10.99.0.1", "10.98.0.1"
 PORT = 7777
 
 
-def test_connection_through_the_tunnel_is_answered_through_it(cluster: EncryptedNodes) -> None:
+def test_replies_to_the_virtual_ip_use_the_tunnel(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
-    # n3 plays the far end, with a device made by hand; n1 and n2 are the cluster.
+    # n3 is the remote end, with a device created by hand; n1 and n2 are the cluster.
     n3.host.shell("umask 077; mkdir -p /etc/wireguard; wg genkey >/etc/wireguard/far.key")
     far_key = n3.host.shell("wg pubkey </etc/wireguard/far.key").strip()
     peer = {"name": "far", "public_key": far_key, "endpoint": f"{n3.ipv4}:51999", "allowed_ips": [f"{CLIENT}/32"]}
@@ -52,7 +52,7 @@ def test_connection_through_the_tunnel_is_answered_through_it(cluster: Encrypted
 
     # A service behind the address, as kube-proxy makes it: its pod is on the other node.
     for node, other in ((n1, n2), (n2, n1)):
-        # As nodes have it; the client's address has to be somewhere, or the source check drops its packets.
+        # As on nodes: without a route to the client's address, the source check drops its packets.
         node.run("ip", "route", "replace", "default", "via", cluster.external.ipv4, "proto", "99")
         node.nft(
             f"table ip service {{ chain pre {{ type nat hook prerouting priority -100; ip daddr {VIP} tcp dport {PORT} "

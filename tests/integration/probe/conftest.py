@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two hosts with firewalls that a test may fill."""
+"""Two hosts with firewalls for the rules of a test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair(host: ManagedHost, other_host: ManagedHost) -> Iterator[tuple[ManagedHost, ManagedHost]]:
-    """h1 and h2, whose firewalls and ping sockets are as in a new namespace before and after."""
+    """h1 and h2, with firewalls and ping sockets as in a new namespace before and after a test."""
     from tunnel import clear
 
     for each in (host, other_host):

@@ -1,24 +1,24 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many tunnels between two hosts: one device here, and a device of its own there for each of its peers."""
+"""Many tunnels between two hosts: one device on the left, and one device per peer on the right."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import userspace
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import userspace
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import (
     clamp,
     decode_key,
     encode_key,
     public_key,
 )
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model import PeerChange, Settings
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.model import PeerChange, Settings
 from managed_host import ManagedHost
 from numbered_peers import raw
-from tunnel import have_key, have_tunnel
+from tunnel import create_key, create_tunnel
 
 FIRST_PORT = 20000
 FIRST_TABLE = 1000
@@ -26,10 +26,10 @@ RULES = 5000  # priority of the rules
 HERE = "10.44.0.1"
 
 
-def have_crowd(left: ManagedHost, right: ManagedHost, count: int) -> None:
-    """Have wg0 on the left with as many peers, each of them a device on the right. To be undone by `disperse`."""
+def create_crowd(left: ManagedHost, right: ManagedHost, count: int) -> None:
+    """Create wg0 on the left with a number of peers, each a device on the right. `disperse` removes them."""
     privates = [clamp(raw("crowd", number)) for number in range(count)]
-    have_key(left)
+    create_key(left)
     peers = [
         {
             "public_key": encode_key(public_key(private)),
@@ -39,7 +39,7 @@ def have_crowd(left: ManagedHost, right: ManagedHost, count: int) -> None:
         }
         for number, private in enumerate(privates)
     ]
-    have_tunnel(left, peers, addresses=[f"{HERE}/16"])
+    create_tunnel(left, peers, addresses=[f"{HERE}/16"])
     own = left.wg_dump()[0][1]
     right.call(_start_devices, privates, own)
     lines: list[str] = []
@@ -55,7 +55,7 @@ def have_crowd(left: ManagedHost, right: ManagedHost, count: int) -> None:
 
 
 def disperse(right: ManagedHost) -> None:
-    """Remove the rules; the devices go with a reset of the host."""
+    """Remove the rules; a reset of the host removes the devices."""
     right.shell(f"while ip rule delete priority {RULES} 2>/dev/null; do :; done")
 
 

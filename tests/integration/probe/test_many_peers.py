@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All at once: many peers that answer, many that do not, and waiting for one that comes up late."""
+"""Many peers at once, with and without answers, and the wait for a peer that comes up late."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import parse_prefix
-from ansible_collections.wirewright.overlay.plugins.module_utils.probe.exchange import Question, ask_all
-from ansible_collections.wirewright.overlay.plugins.module_utils.probe.sockets import Destination
-from crowd import disperse, have_crowd
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_prefix
+from ansible_collections.wirewright.overlay.plugins.module_utils._probe.echo_loop import Question, ask_all
+from ansible_collections.wirewright.overlay.plugins.module_utils._probe.sockets import Destination
+from crowd import create_crowd, disperse
 from managed_host import ManagedHost, key
-from tunnel import entry, have_key, have_tunnel, probe
-from underlay import have_cable
+from tunnel import create_key, create_tunnel, entry, probe
+from underlay import create_cable
 
 Pair = tuple[ManagedHost, ManagedHost]
 
@@ -30,20 +30,20 @@ ADDRESSES = 1000
 @pytest.fixture
 def crowd(pair: Pair) -> Iterator[Pair]:
     try:
-        have_crowd(*pair, CROWD)
+        create_crowd(*pair, CROWD)
         yield pair
     finally:
         disperse(pair[1])
 
 
-def test_peers_that_answer_are_done_at_once_and_the_silent_ones_are_waited_for_together(crowd: Pair) -> None:
+def test_all_silent_peers_share_one_wait(crowd: Pair) -> None:
     left, right = crowd
     started = time.monotonic()
     found = probe(left, deadline=120)
     took = time.monotonic() - started
     assert found.data["summary"] == f"{CROWD} peers: {CROWD} ok"
     assert {peer["mtu"] for peer in found.data["peers"]} == {1420}
-    assert took < 30, "they were asked one after the other"
+    assert took < 30, "the probes were sequential"
     print(f"{CROWD} peers in {took:.2f} s")
     for number in range(SILENT):
         right.shell(f"ip link delete w{number}")
@@ -57,14 +57,14 @@ def test_peers_that_answer_are_done_at_once_and_the_silent_ones_are_waited_for_t
 
 def test_thousand_addresses_in_one_call_by_two_sockets(pair: Pair) -> None:
     left, right = pair
-    have_cable(left, right)
-    # Behind one neighbour: the kernel's table of them is one for all namespaces, and other tests would lose packets.
+    create_cable(left, right)
+    # Behind one neighbour: the kernel's neighbour table is shared by all namespaces, and other tests would lose packets.
     hosts = [f"10.45.{1 + number // 250}.{1 + number % 250}" for number in range(ADDRESSES)]
     right.run("ip", "-batch", "-", input="\n".join(f"addr add {host}/32 dev u0" for host in hosts))
     right.shell("ip addr add 10.45.0.2/30 dev u0 && ip link set u0 up")
     left.shell("ip addr add 10.45.0.1/30 dev u0 && ip link set u0 up && ip route add 10.45.0.0/16 via 10.45.0.2")
     started = time.monotonic()
-    answered, sizes, descriptors = left.call(_ask, hosts)
+    answered, sizes, descriptors = left.call(_probe_all, hosts)
     assert answered == ADDRESSES
     assert sizes == {1500}
     assert descriptors < 20
@@ -72,47 +72,47 @@ def test_thousand_addresses_in_one_call_by_two_sockets(pair: Pair) -> None:
     print(f"{ADDRESSES} addresses in {time.monotonic() - started:.2f} s")
 
 
-def _ask(hosts: list[str]) -> tuple[int, set[int | None], int]:
+def _probe_all(hosts: list[str]) -> tuple[int, set[int | None], int]:
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     destinations = [Destination(socket.AF_INET, parse_prefix(host).packed) for host in hosts]
     found = ask_all("u0", [Question(destination, 1500, True) for destination in destinations], 60.0)
     lowest_free = socket.socket().fileno()
-    return sum(inquiry.replied for inquiry in found), {inquiry.largest for inquiry in found}, lowest_free
+    return sum(search.replied for search in found), {search.largest for search in found}, lowest_free
 
 
-def test_waiting_goes_on_until_a_late_peer_is_there(pair: Pair) -> None:
+def test_wait_ends_when_a_late_peer_answers(pair: Pair) -> None:
     left, right = pair
-    have_key(left), have_key(right)
+    create_key(left), create_key(right)
     caller = entry(right)
-    del caller["endpoint"]  # nothing can be asked until the peer has called
-    have_tunnel(left, [caller])
+    del caller["endpoint"]  # no request is sent before the peer has initiated
+    create_tunnel(left, [caller])
     with ThreadPoolExecutor(1) as pool:
         probing = pool.submit(probe, left, wait=True, deadline=120, fail=True)
         with pytest.raises(NotYet):
             probing.result(timeout=2)
-        have_tunnel(right, [entry(left, persistent_keepalive=1)])
+        create_tunnel(right, [entry(left, persistent_keepalive=1)])
         found = probing.result()
     assert found.rc == 0 and found.data["summary"] == "1 peer: 1 ok"
 
 
-def test_waiting_notices_what_comes_up_while_others_are_silent(pair: Pair) -> None:
+def test_wait_includes_a_peer_that_comes_up_while_others_are_silent(pair: Pair) -> None:
     left, right = pair
-    have_key(left), have_key(right)
+    create_key(left), create_key(right)
     caller = entry(right)
     del caller["endpoint"]
     silent = {"name": "silent", "public_key": key("s"), "endpoint": "192.0.2.99:1", "allowed_ips": ["10.42.0.9/32"]}
-    have_tunnel(left, [caller, silent])
+    create_tunnel(left, [caller, silent])
     with ThreadPoolExecutor(1) as pool:
         probing = pool.submit(probe, left, wait=True, deadline=20)
         with pytest.raises(NotYet):
             probing.result(timeout=1)
-        have_tunnel(right, [entry(left, persistent_keepalive=1)])
+        create_tunnel(right, [entry(left, persistent_keepalive=1)])
         assert probing.result().data["summary"] == "2 peers: 1 ok, 1 no_handshake (silent)"
 
 
-def test_waiting_for_an_interface_ends_at_the_deadline(pair: Pair) -> None:
+def test_wait_for_an_interface_ends_at_the_deadline(pair: Pair) -> None:
     started = time.monotonic()
     assert "no WireGuard interface wg0" in probe(pair[0], wait=True, deadline=2).failure
     assert time.monotonic() - started >= 2

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A router between two hosts whose second link is narrow, and which keeps that to itself."""
+"""A router between two hosts with a narrow second link that sends no ICMP errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from managed_host import ManagedHost
 
-# By family: what the first and the second host have on the way to the router.
+# By family: addresses of the first and the second host towards the router.
 ENDS = {
     "ipv4": ("198.51.100.1", "203.0.113.1"),
     "ipv6": ("2001:db8:2::1", "2001:db8:3::1"),
@@ -37,15 +37,15 @@ ip route add {ipv4_far}/32 via {ipv4_gateway}; ip route add {ipv6_far}/128 via {
 """
 
 
-def have_cable(left: ManagedHost, right: ManagedHost) -> None:
-    """Join two hosts by a link of its own, u0 on both; a reset of either removes it."""
+def create_cable(left: ManagedHost, right: ManagedHost) -> None:
+    """Connect two hosts by a separate link, u0 on both; a reset of either removes it."""
     ends = ["name", "u0", "type", "veth", "peer", "name", "u0", "netns", right.netns]
     subprocess.run(["ip", "-n", left.netns, "link", "add", *ends], check=True)
 
 
 @contextmanager
 def silent_router(left: ManagedHost, right: ManagedHost, mtu: int) -> Iterator[None]:
-    """Have a router between two hosts that drops what is larger than this towards the second, without a word.
+    """Create a router between two hosts that silently drops larger packets towards the second.
 
     The hosts' own ends of the links have an MTU of 1500; resetting the hosts removes them.
     """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A public segment for each test, on which it builds its gateways and servers."""
+"""A public segment for each test, to which it adds gateways and servers."""
 
 from __future__ import annotations
 

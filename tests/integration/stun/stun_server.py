@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A STUN server that tells what it saw: a program, which shares no code with the collection, and how to run it.
+"""A STUN server that records its requests: a program without code of the collection, and how to run it.
 
 As a program it gets the description of a server as JSON, and prints `ready`, and then a line for each request.
 """
@@ -29,7 +29,7 @@ PORTS = (3478, 3479)
 
 @dataclass(frozen=True)
 class Seen:
-    """A request: from where it came, where it arrived, and its CHANGE-REQUEST flags."""
+    """A request: source, destination, and its CHANGE-REQUEST flags."""
 
     source: tuple[str, int]
     destination: tuple[str, int]
@@ -38,11 +38,11 @@ class Seen:
 
 @contextmanager
 def stun_server(node: Node, *addresses: str, ports: Sequence[int] = PORTS, mode: str = "plain") -> Iterator[list[Seen]]:
-    """Run a server in a node; what it has seen is there when the context is left.
+    """Run a server in a node; its requests are available when the context is left.
 
     Modes: `plain` answers, and refuses CHANGE-REQUEST; `discovery` has the two addresses and ports of RFC 5780;
-    `dead_other` says so, and nobody is there; `stubborn` says so, and answers CHANGE-REQUEST from where it was asked;
-    `old` speaks RFC 3489; `garbage` answers with bytes that are none; `silent` does not answer.
+    `dead_other` claims so, without a server at the other address; `stubborn` claims so, and answers CHANGE-REQUEST from the
+    queried address; `old` implements RFC 3489; `garbage` answers with invalid messages; `silent` does not answer.
     """
     argv = (sys.executable, str(Path(__file__)), json.dumps({"addresses": addresses, "ports": ports, "mode": mode}))
     seen: list[Seen] = []
@@ -60,7 +60,7 @@ def stun_server(node: Node, *addresses: str, ports: Sequence[int] = PORTS, mode:
 
 
 def serve(addresses: Sequence[str], ports: Sequence[int], mode: str) -> None:
-    """Answer for ever."""
+    """Answer requests until the process is killed."""
     sockets: dict[tuple[int, int], socket.socket] = {}
     for row, address in enumerate(addresses):
         for column, port in enumerate(ports):

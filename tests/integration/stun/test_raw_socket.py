@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The raw socket beside another one: what it gets, what the other one gets, and who may have it."""
+"""The raw socket next to a UDP socket on the same port: packets of both, and privileges."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import socket
 from contextlib import closing
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.stun.channel import Arrived, Reported, open_raw
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
+from ansible_collections.wirewright.overlay.plugins.module_utils._stun.channel import Arrived, Reported, open_raw
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.endpoint import Endpoint
 from nat import Internet
 
 MESSAGE = bytes(4) + bytes.fromhex("2112a442") + bytes(12)
@@ -20,7 +20,7 @@ FAMILIES = pytest.mark.parametrize("family", list(LOOPBACK), ids=["ipv4", "ipv6"
 
 
 def send_to_a_held_port(family: int) -> tuple[list[Arrived | Reported], list[bytes], Endpoint]:
-    """Send to a port that a UDP socket holds and a raw one watches; return what they got, and who sent."""
+    """Send to a port of a UDP socket and a raw one; return the packets of both, and the sender."""
     here = LOOPBACK[socket.AddressFamily(family)]
     with (
         socket.socket(family, socket.SOCK_DGRAM) as holder,
@@ -32,7 +32,7 @@ def send_to_a_held_port(family: int) -> tuple[list[Arrived | Reported], list[byt
         port = holder.getsockname()[1]
         channel = open_raw(family, port)
         with closing(channel.link):
-            # Within the machine a packet is in both sockets when its sending returns.
+            # Within one machine a packet is in both sockets when sendto() returns.
             sender.sendto(b"of WireGuard", (here, port))
             sender.sendto(MESSAGE, neighbour.getsockname()[:2])
             sender.sendto(MESSAGE, (here, port))
@@ -45,13 +45,13 @@ def send_to_a_held_port(family: int) -> tuple[list[Arrived | Reported], list[byt
 
 
 @FAMILIES
-def test_only_stun_messages_for_the_port_come_in_and_the_holder_misses_nothing(internet: Internet, family: int) -> None:
+def test_raw_socket_receives_only_stun_messages_and_the_udp_socket_all(internet: Internet, family: int) -> None:
     arrived, held, source = internet.node("host").call(send_to_a_held_port, family)
     assert arrived == [Arrived(MESSAGE, source)]
     assert held == [b"of WireGuard", MESSAGE]
 
 
-def test_root_is_needed(internet: Internet) -> None:
+def test_raw_socket_requires_root(internet: Internet) -> None:
     host = internet.node("host")
 
     def as_nobody() -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""stun_info through real NAT: what it says is what servers, captures and other programs saw."""
+"""stun_info through real NAT, compared with the requests recorded by the servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stun_server import stun_server
 
 FIRST, SECOND, THIRD = (f"{PUBLIC}.{number}" for number in (1, 11, 21))
 PORT = 40000
-# One port for each address: the mapping depends on the address, and not on the port.
+# One port per address: the mapping depends on the address, not on the port.
 BY_ADDRESS = f"""ip daddr {FIRST} udp sport {PORT} masquerade to :41001
 oifname "wan" ip daddr {SECOND} udp sport {PORT} masquerade to :41002
 oifname "wan" masquerade"""
@@ -27,7 +27,7 @@ table inet firewall {
     }
 }
 """
-# Lets in to a port what comes from an address that was asked from there, whatever its port.
+# Passes packets from any port of an address that the port has sent to.
 FIREWALL_BY_ADDRESS = """
 table ip firewall {
     set asked { type ipv4_addr . inet_service; flags dynamic; timeout 5m; }
@@ -37,7 +37,7 @@ table ip firewall {
 """
 
 
-def ask(host: Node, *servers: str, **options: Any) -> ModuleResult:
+def run_stun_info(host: Node, *servers: str, **options: Any) -> ModuleResult:
     """Run the module from one port, with enough time for a busy machine."""
     if "interface" not in options:
         options.setdefault("port", PORT)
@@ -48,7 +48,7 @@ def ask(host: Node, *servers: str, **options: Any) -> ModuleResult:
 
 
 def found(result: ModuleResult, family: str = "ipv4") -> tuple[Any, ...]:
-    """Return what a test of NAT behaviour compares."""
+    """Return the results that a test of NAT behaviour compares."""
     return tuple(result.data[family][name] for name in ("nat", "filtering", "port_open"))
 
 
@@ -63,8 +63,8 @@ def endpoint(described: dict[str, Any]) -> tuple[str, int]:
 def test_host_without_nat(internet: Internet, servers: Node) -> None:
     host = internet.public("host", f"{PUBLIC}.2")
     with stun_server(servers, FIRST, SECOND, mode="discovery") as seen:
-        result = ask(host, FIRST)
-        again = ask(host, FIRST, check_mode=True)
+        result = run_stun_info(host, FIRST)
+        again = run_stun_info(host, FIRST, check_mode=True)
     assert found(result) == ("none", "endpoint_independent", True)
     assert result.data["ipv4"]["behind_nat"] is False
     assert endpoint(result.data["ipv4"]["mapped"]) == endpoint(result.data["ipv4"]["local"]) == (f"{PUBLIC}.2", PORT)
@@ -75,13 +75,13 @@ def test_host_without_nat(internet: Internet, servers: Node) -> None:
 def test_endpoint_independent_nat(internet: Internet, servers: Node) -> None:
     host = internet.behind(internet.gateway("gateway", 2, ENDPOINT_INDEPENDENT), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode="discovery") as seen:
-        result = ask(host, FIRST)
-        again = ask(host, FIRST)  # entries of the first run are still in the gateway
+        result = run_stun_info(host, FIRST)
+        again = run_stun_info(host, FIRST)  # entries of the first run are still in the gateway
     assert found(result) == found(again) == ("endpoint_independent", "address_and_port_dependent", False)
     assert result.data["ipv4"]["behind_nat"] is True
     assert endpoint(result.data["ipv4"]["local"]) == ("192.168.1.2", PORT)
     mapped = endpoint(result.data["ipv4"]["mapped"])
-    # The fresh port asks the first address and port alone.
+    # The fresh port sends to the first address and port only.
     assert {one.source for one in seen if one.destination[0] == SECOND} == {mapped}
     assert {one.destination for one in seen if one.source == mapped} == {(FIRST, 3478), (SECOND, 3478), (SECOND, 3479)}
 
@@ -89,7 +89,7 @@ def test_endpoint_independent_nat(internet: Internet, servers: Node) -> None:
 def test_symmetric_nat(internet: Internet, servers: Node) -> None:
     host = internet.behind(internet.gateway("gateway", 2, SYMMETRIC), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode="discovery") as seen:
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result) == ("address_and_port_dependent", "address_and_port_dependent", False)
     assert endpoint(result.data["ipv4"]["mapped"]) == seen[0].source
     assert len({one.source for one in seen}) >= 4  # three of the port, one of the fresh one
@@ -98,7 +98,7 @@ def test_symmetric_nat(internet: Internet, servers: Node) -> None:
 def test_nat_that_maps_by_address(internet: Internet, servers: Node) -> None:
     host = internet.behind(internet.gateway("gateway", 2, BY_ADDRESS), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode="discovery") as seen:
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result)[0] == "address_dependent"
     assert {one.source[1] for one in seen if one.destination[0] == SECOND} == {41002}
 
@@ -107,26 +107,26 @@ def test_double_nat(internet: Internet, servers: Node) -> None:
     outer = internet.gateway("outer", 2)
     host = internet.behind(internet.gateway("inner", 7, outside=outer), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode="discovery") as seen:
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result) == ("endpoint_independent", "address_and_port_dependent", False)
     assert endpoint(result.data["ipv4"]["mapped"]) == seen[0].source
     assert seen[0].source[0] == f"{PUBLIC}.2"
 
 
-def test_double_nat_is_as_bad_as_the_worse_one(internet: Internet, servers: Node) -> None:
+def test_double_nat_has_the_more_restrictive_mapping(internet: Internet, servers: Node) -> None:
     outer = internet.gateway("outer", 2, SYMMETRIC)
     host = internet.behind(internet.gateway("inner", 7, outside=outer), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode="discovery"):
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result)[0] == "address_and_port_dependent"
 
 
-def test_forwarded_port_is_found_open_behind_a_nat_that_filters(internet: Internet, servers: Node) -> None:
+def test_forwarded_port_is_open_behind_a_filtering_nat(internet: Internet, servers: Node) -> None:
     gateway = internet.gateway("gateway", 2)
     host = internet.behind(gateway, "host", 1)
     gateway.nft(f'add rule ip nat incoming iifname "wan" udp dport {PORT} dnat to 192.168.1.2')
     with stun_server(servers, FIRST, SECOND, mode="discovery"):
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result) == ("endpoint_independent", "address_and_port_dependent", True)
 
 
@@ -143,7 +143,7 @@ def test_firewall_of_the_host_without_nat(
     host = internet.public("host", f"{PUBLIC}.2")
     host.nft(rules)
     with stun_server(servers, FIRST, SECOND, mode="discovery"):
-        assert found(ask(host, FIRST)) == ("none", filtering, port_open)
+        assert found(run_stun_info(host, FIRST)) == ("none", filtering, port_open)
 
 
 def test_ipv6_through_a_router_that_filters_and_ipv4_through_nat(internet: Internet, servers: Node) -> None:
@@ -153,7 +153,7 @@ def test_ipv6_through_a_router_that_filters_and_ipv4_through_nat(internet: Inter
         stun_server(servers, first, second, mode="discovery") as seen,
         stun_server(servers, FIRST, SECOND, mode="discovery"),
     ):
-        result = ask(host, f"[{first}]:3478", FIRST, family="both")
+        result = run_stun_info(host, f"[{first}]:3478", FIRST, family="both")
     assert found(result, "ipv6") == ("none", "address_and_port_dependent", False)
     assert found(result, "ipv4") == ("endpoint_independent", "address_and_port_dependent", False)
     assert endpoint(result.data["ipv6"]["mapped"]) == seen[0].source == ("2001:db8:1::2", PORT)
@@ -164,16 +164,16 @@ def test_ipv6_through_a_router_that_filters_and_ipv4_through_nat(internet: Inter
 def test_two_servers_without_a_second_address(internet: Internet, servers: Node, mapping: str, nat: str) -> None:
     host = internet.behind(internet.gateway("gateway", 2, mapping), "host", 1)
     with stun_server(servers, FIRST) as one, stun_server(servers, SECOND) as other:
-        result = ask(host, FIRST, SECOND)
+        result = run_stun_info(host, FIRST, SECOND)
     assert found(result) == (nat, "unknown", None)
     answers = [endpoint(server["mapped"]) for server in result.data["servers"]]
     assert answers == [one[0].source, other[0].source]
 
 
-def test_one_server_without_a_second_address_says_little(internet: Internet, servers: Node) -> None:
+def test_one_server_without_a_second_address(internet: Internet, servers: Node) -> None:
     host = internet.behind(internet.gateway("gateway", 2), "host", 1)
     with stun_server(servers, FIRST):
-        result = ask(host, FIRST)
+        result = run_stun_info(host, FIRST)
     assert found(result) == ("unknown", "unknown", None)
     assert result.data["ipv4"]["behind_nat"] is True
 
@@ -181,21 +181,21 @@ def test_one_server_without_a_second_address_says_little(internet: Internet, ser
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("old", ("endpoint_independent", "address_and_port_dependent", False)),  # RFC 3489 knows the tests already
-        ("dead_other", ("unknown", "unknown", None)),  # that nothing came says nothing here
-        ("stubborn", ("endpoint_independent", "unknown", None)),  # an answer from where it was asked says nothing
+        ("old", ("endpoint_independent", "address_and_port_dependent", False)),  # RFC 3489 has these tests too
+        ("dead_other", ("unknown", "unknown", None)),  # a missing answer proves nothing here
+        ("stubborn", ("endpoint_independent", "unknown", None)),  # an answer from the queried address proves nothing
     ],
 )
 def test_servers_of_other_kinds(internet: Internet, servers: Node, mode: str, expected: tuple[Any, ...]) -> None:
     host = internet.behind(internet.gateway("gateway", 2), "host", 1)
     with stun_server(servers, FIRST, SECOND, mode=mode):
-        assert found(ask(host, FIRST)) == expected
+        assert found(run_stun_info(host, FIRST)) == expected
 
 
 def test_servers_that_do_not_answer_are_reported(internet: Internet, servers: Node) -> None:
     host = internet.public("host", f"{PUBLIC}.2")
     with stun_server(servers, FIRST, mode="silent") as silent, stun_server(servers, SECOND, mode="garbage"):
-        result = ask(host, FIRST, SECOND, THIRD, "192.0.2.9", "nowhere.invalid")
+        result = run_stun_info(host, FIRST, SECOND, THIRD, "192.0.2.9", "nowhere.invalid")
     assert outcomes(result) == ["timeout", "bad_answer", "refused", "unreachable", "unresolved"]
     assert all(server["detail"] for server in result.data["servers"])
     assert found(result) == ("unknown", "unknown", None)
@@ -203,16 +203,16 @@ def test_servers_that_do_not_answer_are_reported(internet: Internet, servers: No
     assert [one.destination for one in silent] == [(FIRST, 3478)] * 3  # at 0, 0.5 and 1.5 s of 3
 
 
-def test_other_servers_stand_in_for_one_that_is_silent(internet: Internet, servers: Node) -> None:
+def test_other_servers_replace_a_silent_one(internet: Internet, servers: Node) -> None:
     host = internet.behind(internet.gateway("gateway", 2), "host", 1)
     with stun_server(servers, FIRST, mode="silent"), stun_server(servers, SECOND), stun_server(servers, THIRD):
-        result = ask(host, FIRST, SECOND, THIRD)
+        result = run_stun_info(host, FIRST, SECOND, THIRD)
     assert outcomes(result) == ["timeout", "answered", "answered"]
     assert result.data["ipv4"]["nat"] == "endpoint_independent"
 
 
-def test_taken_port_is_refused_with_the_remedy(internet: Internet, servers: Node) -> None:
+def test_port_in_use_is_refused_with_the_remedy(internet: Internet, servers: Node) -> None:
     with stun_server(servers, FIRST):
         result = servers.module("stun_info", servers=[SECOND], port=3478)
     assert "port: 3478 is in use" in result.failure
-    assert "name it as interface" in result.failure
+    assert "name that as interface" in result.failure

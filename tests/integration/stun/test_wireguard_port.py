@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""stun_info from the port of a WireGuard interface that is up: wireguard-go holds the port, and its tunnel works on."""
+"""stun_info from the port of a WireGuard interface in use: wireguard-go holds the port, and its tunnel keeps working."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from managed_host import ModuleResult, run_module, wait_until
 from nat import PUBLIC, PUBLIC6, SYMMETRIC, Internet, Node
 from stun_server import stun_server
-from test_stun_info import FIRST, SECOND, ask, endpoint, found
+from test_stun_info import FIRST, SECOND, endpoint, found, run_stun_info
 from wireguard_go import public_key, wireguard
 
 MARK = 51820
@@ -42,7 +42,7 @@ def tunnel(host: Node, hub: Node, names: tuple[str, str], *settings: str) -> Ite
 
 @contextmanager
 def capture(node: Node, path: Path) -> Iterator[None]:
-    """Write what a node sends and gets by the interface wan on STUN ports to a file."""
+    """Capture the packets of a node on interface wan and STUN ports to a file."""
     argv = ("tcpdump", "-i", "wan", "-U", "--immediate-mode", "-w", str(path), "udp", "portrange", "3478-3479")
     with node.start(*argv, stderr=subprocess.PIPE) as process:
         try:
@@ -55,13 +55,13 @@ def capture(node: Node, path: Path) -> Iterator[None]:
 
 
 def questions(path: Path) -> list[tuple[str, str, str]]:
-    """Return source and destination of the captured questions, and what tcpdump says of their checksum."""
+    """Return source and destination of the captured requests, and tcpdump's verdict on their checksum."""
     shown = subprocess.run(["tcpdump", "-nvvr", str(path)], text=True, capture_output=True, check=True).stdout
     return re.findall(r"(\S+) > (\S+\.347[89]): \[([^\]]*)\]", shown)
 
 
 @pytest.mark.parametrize("mapping", ["masquerade", SYMMETRIC])
-def test_port_of_a_tunnel_that_works_on(
+def test_port_of_a_tunnel_in_use(
     internet: Internet, servers: Node, names: tuple[str, str], tmp_path: Path, mapping: str
 ) -> None:
     gateway = internet.gateway("gateway", 2, mapping)
@@ -74,7 +74,7 @@ def test_port_of_a_tunnel_that_works_on(
     ):
         assert ping.stdout is not None
         wait_until(lambda: "icmp_seq" in str(ping.stdout.readline()), "the first answer")  # type: ignore[union-attr]
-        result = ask(host, FIRST, interface=names[0])
+        result = run_stun_info(host, FIRST, interface=names[0])
         assert ping.poll() is None, "the ping ended before the questions did"
         shown = ping.communicate(timeout=60)[0]
     assert re.search(r"250 packets transmitted, 250 received", shown), shown
@@ -85,11 +85,11 @@ def test_port_of_a_tunnel_that_works_on(
     nat = "endpoint_independent" if mapping == "masquerade" else "address_and_port_dependent"
     assert found(result) == (nat, "address_and_port_dependent", False)
 
-    # What left the gateway: the server's word is the packet's source, and the checksum that we count is right. The
-    # fresh port, whose checksums are left to the network card, asks the first address alone.
-    asked = questions(tmp_path / "wan.pcap")
-    assert asked[0] == (".".join(map(str, endpoint(described["mapped"]))), f"{FIRST}.3478", "udp sum ok")
-    others = [checksum for _source, destination, checksum in asked if destination.startswith(SECOND)]
+    # Behind the gateway, the mapped address is the packet's source, and our checksum is right. The fresh port, whose
+    # checksums are offloaded, sends to the first address only.
+    in_capture = questions(tmp_path / "wan.pcap")
+    assert in_capture[0] == (".".join(map(str, endpoint(described["mapped"]))), f"{FIRST}.3478", "udp sum ok")
+    others = [checksum for _source, destination, checksum in in_capture if destination.startswith(SECOND)]
     assert set(others) == {"udp sum ok"}
 
 
@@ -101,17 +101,17 @@ def test_port_over_ipv6(internet: Internet, servers: Node, names: tuple[str, str
         stun_server(servers, first, second, mode="discovery") as seen,
         capture(servers, tmp_path / "wan.pcap"),
     ):
-        result = ask(host, first, interface=names[0], family="ipv6")
+        result = run_stun_info(host, first, interface=names[0], family="ipv6")
     assert found(result, "ipv6") == ("none", "address_and_port_dependent", False)
     assert endpoint(result.data["ipv6"]["mapped"]) == seen[0].source == ("2001:db8:1::2", 51830)
     ours = [checksum for source, _to, checksum in questions(tmp_path / "wan.pcap") if source.endswith(".51830")]
     assert set(ours) == {"udp sum ok"}
 
 
-def test_refusal_is_told_to_the_raw_socket(internet: Internet, servers: Node, names: tuple[str, str]) -> None:
+def test_raw_socket_receives_icmp_refusals(internet: Internet, servers: Node, names: tuple[str, str]) -> None:
     host = internet.behind(internet.gateway("gateway", 2), "host", 1)
     with tunnel(host, servers, names, "listen-port", "51830"):
-        result = ask(host, FIRST, f"{PUBLIC6}::1", interface=names[0], family="both")
+        result = run_stun_info(host, FIRST, f"{PUBLIC6}::1", interface=names[0], family="both")
     assert [server["outcome"] for server in result.data["servers"]] == ["refused", "refused"]
 
 
@@ -123,27 +123,27 @@ def test_firewall_mark_of_the_interface_is_used(internet: Internet, servers: Nod
     ):
         host.ip("route add blackhole default table 100")
         host.ip(f"rule add priority 100 not fwmark {MARK} table 100")
-        unmarked = ask(host, FIRST)
-        marked = ask(host, FIRST, interface=names[0])
+        unmarked = run_stun_info(host, FIRST)
+        marked = run_stun_info(host, FIRST, interface=names[0])
     assert unmarked.data["servers"][0]["outcome"] == "unreachable"
     assert found(marked) == ("endpoint_independent", "address_and_port_dependent", False)
 
 
-def test_what_cannot_be_asked_from(internet: Internet, servers: Node, names: tuple[str, str]) -> None:
+def test_invalid_sources_are_refused(internet: Internet, servers: Node, names: tuple[str, str]) -> None:
     mine = names[0]
     missing = servers.module("stun_info", servers=[FIRST], interface=mine)
-    assert f"there is no WireGuard interface {mine}" in missing.failure
+    assert f"this host has no WireGuard interface {mine}" in missing.failure
     with wireguard(servers, mine, address="10.9.0.1/24"):
         both = servers.module("stun_info", servers=[FIRST], interface=mine, port=1)
         unprivileged = servers.call(as_nobody, {"servers": [FIRST], "interface": mine})
     assert "mutually exclusive" in both.failure
-    assert "root is needed" in unprivileged.failure
+    assert "run the task as root" in unprivileged.failure
     wrong = servers.module("stun_info", servers=["224.0.0.1", FIRST, f"{FIRST}:3478"], timeout=0)
     assert [error.partition(":")[0] for error in wrong.data["errors"]] == ["timeout", "servers[0]", "servers[2]"]
 
 
 def as_nobody(arguments: dict[str, Any]) -> ModuleResult:
-    """Run the module without rights."""
+    """Run the module without privileges."""
     os.setgid(65534)
     os.setuid(65534)
     return run_module("stun_info", arguments, False)

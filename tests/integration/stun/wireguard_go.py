@@ -9,14 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import uapi_socket
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import uapi_socket
 from managed_host import key, wait_until
 from nat import Node
 
 
 @contextmanager
 def wireguard(node: Node, name: str, *settings: str, address: str) -> Iterator[None]:
-    """Run wireguard-go in a node. Its socket is in a directory of the machine: names must differ."""
+    """Run wireguard-go in a node. All nodes share the directory of its sockets: names must differ."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with node.start("wireguard-go", "-f", name, **quiet) as process:
         try:

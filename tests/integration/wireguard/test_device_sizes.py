@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import encode_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import encode_key
 from managed_host import ManagedHost, ModuleResult, run_module
-from numbered_peers import as_dumped, dumped, have_device, networks, numbered_peer, put
+from numbered_peers import as_dumped, create_device, dumped, networks, numbered_peer, put
 
 pytestmark = pytest.mark.both
 
 
 @pytest.mark.parametrize("count", [0, 1, 20, 21, 22, 33, 255, 1000, 10000])
 def test_device_is_read_back_exactly(host: ManagedHost, count: int) -> None:
-    have_device(host)
+    create_device(host)
     wanted = {numbered_peer(number) for number in range(count)}
     _requests, device = put(host, wanted)
     assert set(device.peers) == wanted and len(device.peers) == count
@@ -28,7 +28,7 @@ def test_device_is_read_back_exactly(host: ManagedHost, count: int) -> None:
 
 @pytest.mark.parametrize("count", [600, 3000])
 def test_peer_with_many_allowed_ips_is_read_back_exactly(host: ManagedHost, count: int) -> None:
-    have_device(host)
+    create_device(host)
     wanted = {
         numbered_peer(1),
         replace(numbered_peer(2), allowed_ips=networks(count)),
@@ -40,7 +40,7 @@ def test_peer_with_many_allowed_ips_is_read_back_exactly(host: ManagedHost, coun
 
 
 def test_allowed_ips_are_added_to_and_taken_from_600(host: ManagedHost) -> None:
-    have_device(host)
+    create_device(host)
     all_of_them = networks(601)
     for allowed_ips in (networks(600), all_of_them, all_of_them - networks(1), networks(2), frozenset()):
         wanted = replace(numbered_peer(2), allowed_ips=frozenset(allowed_ips))
@@ -76,7 +76,7 @@ def listen_in(*arguments: Any) -> tuple[ModuleResult, bytes]:
 
 
 def test_one_change_among_1000_sends_one_peer(host: ManagedHost) -> None:
-    have_device(host)
+    create_device(host)
     entries = [as_argument(number) for number in range(1000)]
     arguments = {"interface": "wg0", "purge": True, "peers": entries}
     first = host.module("wg_peer", **arguments)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From one random state to the next: what was asked for is there, and asking again changes nothing."""
+"""From one random state to the next: the wanted state is reached, and a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.apply import Outcome, converge
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.desired import parse_module_peers
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.result import StageResult
+from ansible_collections.wirewright.overlay.plugins.module_utils._interface.module_options import parse_module_peers
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.interfaces import converge_interface
 from managed_host import ManagedHost, key
-from numbered_peers import have_device
+from numbered_peers import create_device
 
 pytestmark = pytest.mark.both
 
@@ -66,7 +67,7 @@ def expect(state: State, entries: Sequence[dict[str, Any]], purge: bool) -> Stat
 
 
 def shown() -> State:
-    """Return the peers of wg0 as `wg` says."""
+    """Return the peers of wg0 as shown by `wg`."""
     output = subprocess.run(["wg", "show", "wg0", "dump"], stdout=subprocess.PIPE, text=True, check=True).stdout
     state = {}
     for line in output.splitlines()[1:]:
@@ -81,7 +82,7 @@ def shown() -> State:
 
 
 def without_scope(endpoint: str) -> str:
-    """Return an endpoint as wireguard-go tells of it, which knows the scope of a link-local one and keeps it back."""
+    """Return an endpoint as shown by wireguard-go, which omits the scope of a link-local one."""
     return endpoint.replace("%eth0", "")
 
 
@@ -96,23 +97,25 @@ def wander(seed: int, steps: int) -> int:
         purge = choice.random() < 0.3
         before, state = state, expect(state, entries, purge)
         where = f"seed {seed}, step {step}: {entries}, purge {purge}"
-        (outcome,) = ask(entries, purge)
-        told = {public_key: {**peer, "endpoint": without_scope(peer["endpoint"])} for public_key, peer in state.items()}
-        assert shown() == told, where
-        (again,) = ask(entries, purge)
-        assert not again.plan, f"{where}: {again.plan.differences()}"
+        result = converge(entries, purge)
+        expected = {
+            public_key: {**peer, "endpoint": without_scope(peer["endpoint"])} for public_key, peer in state.items()
+        }
+        assert shown() == expected, where
+        again = converge(entries, purge)
+        assert not again.changed, f"{where}: {again.diff()}"
         if before != state:
-            assert outcome.plan and outcome.requests == 1, where
+            assert result.changed and result.requests == 1, where
             changes += 1
-        assert shown() == told, where
+        assert shown() == expected, where
     return changes
 
 
-def ask(entries: Sequence[dict[str, Any]], purge: bool) -> list[Outcome]:
-    return converge([parse_module_peers("wg0", entries, purge)], check_mode=False)
+def converge(entries: Sequence[dict[str, Any]], purge: bool) -> StageResult:
+    return converge_interface(parse_module_peers("wg0", entries, purge), check_mode=False)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_states_follow_each_other(host: ManagedHost, seed: int) -> None:
-    have_device(host)
+    create_device(host)
     assert host.call(wander, seed, 30) > 15

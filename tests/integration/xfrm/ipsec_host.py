@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network namespace with a /var/lib of its own, in which the modules and `ip` run."""
+"""A network namespace with a private /var/lib, for the modules and `ip`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class IpsecHost:
 
     @classmethod
     def make(cls, name: str) -> IpsecHost:
-        """Make a namespace and a directory for what the host remembers."""
+        """Create a namespace and a directory for the state files of the host."""
         subprocess.run(["ip", "netns", "add", name], check=True)
         host = cls(name, tempfile.mkdtemp(prefix=f"{name}-"))
         host.run("ip", "link", "set", "lo", "up")
@@ -49,21 +49,21 @@ class IpsecHost:
 
     @property
     def memory(self) -> str:
-        """The path of the memory of key uses."""
+        """The path of the record of key uses."""
         return f"{self.state_directory}/xfrm_key_uses.json"
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a function in the namespace, in a process of its own, and return what it returns."""
+        """Run a function in the namespace, in a separate process, and return its result."""
         return call_inside([f"/run/netns/{self.name}"], partial(function, *args, **kwargs))
 
     def quick(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a function in the namespace, in a thread of its own: for what changes nothing of this process."""
+        """Run a function in the namespace, in a thread: for functions that do not change this process."""
         return call_in_thread(f"/run/netns/{self.name}", partial(function, *args, **kwargs))
 
     def module(self, name: str, /, *, check_mode: bool = False, **arguments: Any) -> ModuleResult:
         """Run a module of the collection in the namespace."""
         importlib.import_module(MODULES + name)
-        return self.call(_run_remembering, self.memory, name, arguments, check_mode)
+        return self.call(_run_with_state_directory, self.memory, name, arguments, check_mode)
 
     def run(self, *argv: str, check: bool = True, **options: Any) -> str:
         """Run a program in the namespace and return its output."""
@@ -73,46 +73,46 @@ class IpsecHost:
         return done.stdout
 
     def xfrm(self, words: str, check: bool = True) -> str:
-        """Run `ip xfrm` with these words; `ip -n` is ten times quicker than `ip netns exec`."""
+        """Run `ip xfrm` with these arguments; `ip -n` is ten times faster than `ip netns exec`."""
         argv = ["ip", "-n", self.name, "xfrm", *shlex.split(words.replace("(", "'('").replace(")", "')'"))]
         done = subprocess.run(argv, check=False, text=True, capture_output=True)
         assert done.returncode == 0 or not check, f"{argv}: {done.stderr}"
         return done.stdout
 
     def flush(self) -> None:
-        """Remove all states, policies and memories."""
+        """Remove all states, policies and state files."""
         for kind in ("state", "policy"):
             if self.xfrm(kind):
                 self.xfrm(f"{kind} flush")
         Path(self.memory).unlink(missing_ok=True)
 
     def states(self) -> str:
-        """Return what `ip xfrm state` lists."""
+        """Return the output of `ip xfrm state`."""
         return self.xfrm("state")
 
     def policies(self) -> str:
-        """Return what `ip xfrm policy` lists."""
+        """Return the output of `ip xfrm policy`."""
         return self.xfrm("policy")
 
     def limits(self, kind: str) -> list[str]:
-        """Return the lines of `ip -s xfrm` that tell limits, which it does not list otherwise."""
+        """Return the lines of `ip -s xfrm` with limits, which `ip xfrm` does not list."""
         argv = ["ip", "-s", "-n", self.name, "xfrm", kind]
         lines = subprocess.run(argv, check=True, text=True, capture_output=True).stdout.splitlines()
         return [line.strip() for line in lines if "limit:" in line or "expire " in line]
 
     def observe(self) -> dict[str, Any]:
-        """Return all that modules may change, in a form that compares."""
-        remembered = Path(self.memory)
+        """Return all state that modules may change, in a comparable form."""
+        state_file = Path(self.memory)
         return {
             "states": self.states(),
             "policies": self.policies(),
             "limits": [self.limits(kind) for kind in ("state", "policy")],
-            "memory": remembered.read_text() if remembered.exists() else "",
+            "memory": state_file.read_text() if state_file.exists() else "",
         }
 
 
-def _run_remembering(memory: str, name: str, arguments: Mapping[str, Any], check_mode: bool) -> ModuleResult:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import key_uses
+def _run_with_state_directory(memory: str, name: str, arguments: Mapping[str, Any], check_mode: bool) -> ModuleResult:
+    from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm import key_uses
 
     key_uses.PATH = memory
     os.environ.pop("SSH_CONNECTION", None)

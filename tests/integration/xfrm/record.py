@@ -5,7 +5,7 @@
 
     python3 tests/integration/xfrm/record.py        # as root, with strace; the kernel's answer does not matter
 
-Keeps the payload of each request: what stands behind the netlink header.
+Keeps the payload of each request: the bytes after the netlink header.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pathlib import Path
 from variants import POLICIES, STATES
 
 ROOT = Path(__file__).parents[3]
-GOLDEN = ROOT / "tests/unit/plugins/module_utils/netlink/xfrm_iproute2.json"
+GOLDEN = ROOT / "tests/unit/plugins/module_utils/_xfrm/xfrm_iproute2.json"
 XFRM_MSG_NEWSA, XFRM_MSG_NEWPOLICY = 0x10, 0x13
 
 
 def sent_by(words: list[str]) -> bytes:
-    """Return the payload of the one request that a command sends."""
+    """Return the payload of the only request of a command."""
     with tempfile.NamedTemporaryFile() as trace:
         strace = ["strace", "-o", trace.name, "-e", "trace=sendmsg", "-e", "write=all", "-s", "0", *words]
         subprocess.run(["unshare", "--net", *strace], capture_output=True, check=False)

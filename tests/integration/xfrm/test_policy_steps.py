@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""xfrm_policy in twelve steps, beside a policy of somebody else, and what it leaves alone."""
+"""xfrm_policy in twelve steps beside an unmanaged policy, which it does not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BASE: dict[str, Any] = {"dir": "out", "src": "10.1.0.0/16", "dst": "10.2.0.0/16"
 TUNNEL = {"src": "192.0.2.1", "dst": "192.0.2.2"}
 BACK = {"src": "192.0.2.2", "dst": "192.0.2.1"}
 
-# What a policy has at first, and what it has then.
+# The first and the second state of a policy.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "priority": ({"templates": [TUNNEL]}, {"templates": [TUNNEL], "priority": 10}),
     "action": ({"templates": [TUNNEL]}, {"templates": [TUNNEL], "action": "block"}),
@@ -80,7 +80,7 @@ def test_many_policies_take_twelve_steps(host: IpsecHost) -> None:
     assert host.policies() == foreign
 
 
-def test_policy_of_somebody_else_is_refused(host: IpsecHost) -> None:
+def test_unmanaged_policy_is_refused(host: IpsecHost) -> None:
     foreign = host.policies()
     same = {"dir": "out", "src": "10.91.0.0/16", "dst": "10.92.0.0/16", "priority": 7}
     for entry in ({**same, "templates": [TUNNEL]}, {**same, "state": "absent"}, {**same, "action": "block"}):
@@ -93,7 +93,7 @@ def test_policy_of_somebody_else_is_refused(host: IpsecHost) -> None:
     assert "reqid 7100" in host.policies()
 
 
-def test_policy_of_somebody_else_goes_when_its_reqid_is_named(host: IpsecHost) -> None:
+def test_unmanaged_policy_is_removed_when_its_reqid_is_named(host: IpsecHost) -> None:
     same = {"dir": "out", "src": "10.91.0.0/16", "dst": "10.92.0.0/16", "state": "absent"}
     assert "reqid 5" in host.module("xfrm_policy", policies=[{**same, "reqid": 6}]).failure
     assert host.module("xfrm_policy", policies=[{**same, "reqid": 5}]).changed
@@ -129,7 +129,7 @@ def test_one_changed_among_a_thousand_is_one_message(host: IpsecHost) -> None:
         ({"dst": "10.2.0.1/16"}, ("dst", "10.2.0.0/16")),
         ({"src": "fd01::/48"}, ("one family",)),
         ({"mark": "0x3e00/0xf00"}, ("mark", "outside of its mask", "0xe00/0xf00")),
-        ({"mark": "green"}, ("mark", "no number")),
+        ({"mark": "green"}, ("mark", "not a mark")),
         ({"if_id": "4294967296"}, ("if_id", "4294967295")),
         ({"sport": 22}, ("sport", "set proto")),
         ({"proto": "tpc"}, ("proto", "ipv6-icmp")),
@@ -155,7 +155,7 @@ def test_bad_option_is_refused_before_anything_changes(
     assert host.observe() == before
 
 
-def test_all_mistakes_are_named_at_once(host: IpsecHost) -> None:
+def test_all_errors_are_reported_at_once(host: IpsecHost) -> None:
     refused = host.module(
         "xfrm_policy",
         policies=[{"dir": "in"}, {**BASE, "mark": "x"}, BASE, BASE],
@@ -179,7 +179,7 @@ def test_policy_that_cuts_the_management_connection_is_refused(host: IpsecHost, 
     ).changed
 
 
-def test_bypass_lets_the_management_connection_live(host: IpsecHost) -> None:
+def test_bypass_keeps_the_management_connection(host: IpsecHost) -> None:
     bypass = [
         {"dir": "out", "dst": "198.51.100.9", "proto": "tcp", "priority": 1},
         {"dir": "in", "src": "198.51.100.9", "proto": "tcp", "priority": 1},
@@ -189,14 +189,14 @@ def test_bypass_lets_the_management_connection_live(host: IpsecHost) -> None:
     assert host.module("xfrm_policy", policies=bypass + block, **options).changed
     gone = [{**entry, "state": "absent"} for entry in bypass]
     assert "allow_management_change" in host.module("xfrm_policy", policies=gone, **options).failure
-    # Without anything that it would be for, the guard keeps out of the way.
+    # Without a management connection nothing is refused.
     assert not host.module("xfrm_policy", policies=bypass + block, **options).changed
 
 
-def test_info_tells_policies(host: IpsecHost) -> None:
+def test_info_returns_policies(host: IpsecHost) -> None:
     host.module("xfrm_policy", **policies({"templates": [TUNNEL], "mark": "0x10/0xff"}))
-    told = host.module("xfrm_info").data
-    assert [policy["templates"][0]["reqid"] for policy in told["policies"]] == [7100, 5] or len(told["policies"]) == 2
+    info = host.module("xfrm_info").data
+    assert [policy["templates"][0]["reqid"] for policy in info["policies"]] == [7100, 5] or len(info["policies"]) == 2
     (ours,) = host.module("xfrm_info", reqids="7100-7199").data["policies"]
     assert ours["mark"] == "0x10/0xff" and ours["src"] == "10.1.0.0/16" and ours["index"] > 0
-    assert not told["changed"] and told["states"] == []
+    assert not info["changed"] and info["states"] == []

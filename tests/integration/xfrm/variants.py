@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""States and policies of many kinds, each as options of our modules and as words of `ip xfrm state|policy add`."""
+"""States and policies of many kinds, each as options of our modules and as arguments of `ip xfrm state|policy add`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ A4, B4, A6, B6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 
 @dataclass(frozen=True)
 class Variant:
-    """One object: our options, and iproute2's words behind `add`."""
+    """One object: our options, and iproute2's arguments after `add`."""
 
     options: dict[str, Any]
     words: str
 
 
 def key(name: str, size: int) -> str:
-    """Return a key in hexadecimal, of its own for each name."""
+    """Return a key in hexadecimal, different for each name."""
     return "0x" + hashlib.shake_256(name.encode()).hexdigest(size)
 
 
@@ -42,7 +42,7 @@ def _state(words: str, six: bool = False, **options: Any) -> Variant:
 
 
 def _esp(words: str = "", *, six: bool = False, mode: str = "tunnel", **options: Any) -> Variant:
-    """An ESP state of CBC and SHA-256, with something more."""
+    """An ESP state with CBC and SHA-256, and other options."""
     head = f"proto esp spi 0x1001 reqid 7100 mode {mode}"
     return _state(f"{head} {words} {_CBC_WORDS}", six, **{**_CBC, "mode": mode, **options})
 

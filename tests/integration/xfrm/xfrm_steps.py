@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The twelve steps of a module's test (see tests/integration/modules/twelve_steps.py) for states and policies.
 
-What really happened is told by `ip xfrm`, beside objects of somebody else that must stay as they are.
+`ip xfrm` observes the result, and foreign objects that must not change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from ipsec_host import IpsecHost
 from managed_host import ModuleResult
 
-# Like ours in every way but the reqid.
+# Like ours except for the reqid.
 FOREIGN_STATE = (
     "state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x9001 reqid 5 mode tunnel "
     "auth-trunc hmac(sha256) 0x" + "5a" * 32 + " 128 enc cbc(aes) 0x" + "a5" * 32
@@ -27,32 +27,32 @@ FOREIGN_POLICY = (
 
 
 def take_twelve_steps(host: IpsecHost, module: str, *steps: Mapping[str, Any]) -> None:
-    """Create, modify and delete, each again, and each first in check mode."""
+    """Create, modify and delete, each twice, and each first in check mode."""
     before = host.observe()
     for number, arguments in enumerate(steps):
         step = ("create", "modify", "delete")[number]
-        foretold = host.module(module, check_mode=True, **arguments)
+        predicted = host.module(module, check_mode=True, **arguments)
         assert host.observe() == before, f"{step}: check mode changed the host"
         done = host.module(module, **arguments)
         after = host.observe()
-        assert foretold.changed and done.changed, f"{step}: {foretold.output} {done.output}"
-        assert foretold.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
+        assert predicted.changed and done.changed, f"{step}: {predicted.output} {done.output}"
+        assert predicted.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
         assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
         assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
         assert after != before, f"{step}: nothing happened"
-        foretold_again = host.module(module, check_mode=True, **arguments)
+        predicted_again = host.module(module, check_mode=True, **arguments)
         again = host.module(module, **arguments)
-        for result in (foretold_again, again):
+        for result in (predicted_again, again):
             assert not result.changed, f"{step} again: {result.output}"
             assert result.diff == {"before": {}, "after": {}}, f"{step} again: a diff without a change"
         assert requests_of(again.data) == 0
         assert host.observe() == after, f"{step} again: changed the host and did not say so"
-        assert_no_key((foretold, done, foretold_again, again), keys_in(steps))
+        assert_no_key((predicted, done, predicted_again, again), keys_in(steps))
         before = after
 
 
 def requests_of(data: Mapping[str, Any]) -> int:
-    """Return how many requests a module says it sent; overlay_apply says it kind by kind."""
+    """Return the number of requests that a module reports; overlay_apply reports it by kind."""
     if "requests" in data:
         return int(data["requests"])
     return sum(kind["requests"] for kind in data.values() if isinstance(kind, dict) and "requests" in kind)
@@ -79,7 +79,7 @@ def keys_in(arguments: Any) -> Iterator[bytes]:
 
 
 def forms(key: bytes) -> list[str]:
-    """Return the texts in which a key could be told."""
+    """Return the forms in which a key could be printed."""
     return [
         key.hex(),
         key.hex().upper(),
@@ -90,7 +90,7 @@ def forms(key: bytes) -> list[str]:
 
 
 def assert_no_key(results: Iterable[ModuleResult], keys: Iterable[bytes]) -> None:
-    """Fail where a module printed a key."""
+    """Fail if a module printed a key."""
     texts = [text for key in keys for text in forms(key)]
     for result in results:
         assert not [text for text in texts if text in result.output]

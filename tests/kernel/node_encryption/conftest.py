@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One cluster of three nodes for all tests of node encryption; each finds it without anything of an earlier test."""
+"""One cluster of three nodes for all tests of node encryption, reset before each test."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from node_cluster import Node
 
 
 def states(node: Node) -> list[str]:
-    """Return what `ip xfrm state` says, state by state."""
+    """Return the output of `ip xfrm state`, state by state."""
     return [f"src {one}" for one in re.split(r"^src ", node.run("ip", "xfrm", "state"), flags=re.MULTILINE)[1:]]
 
 
 def advance(node: Node, spi: int, destination: str, counted: str, number: int, *, esn: bool = True) -> None:
-    """Make a state anew that has counted that far; our modules have no option for that."""
+    """Recreate a state with a sequence number; our modules have no option for that."""
     (shown,) = [one for one in states(node) if f"dst {destination}" in one and f"{spi:#010x}" in one]
     source = shown.split()[1]
     (aead,) = re.findall(r"aead (\S+) (\S+) (\d+)", shown)

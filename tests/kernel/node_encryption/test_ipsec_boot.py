@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node that boots brings back its IPsec by itself, with keys that the others know and no boot has used."""
+"""A booting node restores its IPsec without other hosts, with keys that the others have and that no boot has used."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import boot_facts
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import BOTH, spi_of
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_memory import epochs
+from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm import boot_facts
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.ipsec.records import epochs
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.ipsec import BOTH, spi_of
 from node_cluster import Node, NodeCluster
 from planned_ipsec import PlannedIpsec
 from wire_capture import ESP
@@ -21,29 +21,29 @@ DIRECTORY = "/etc/wirewright.overlay/ipsec"
 
 
 def power_off(node: Node) -> None:
-    """Take away what a reboot takes away."""
+    """Remove the state that a reboot loses."""
     node.run("ip", "xfrm", "state", "flush")
     node.run("ip", "xfrm", "policy", "flush")
     node.host.shell(f"sed -i 's/ .*/ an-earlier-boot/' {DIRECTORY}/epoch")
 
 
 def boot(node: Node) -> subprocess.CompletedProcess[str]:
-    """Run the program that the unit runs."""
+    """Run the program of the unit."""
     return node.host.lab.run(node.name, ["sh", str(PROGRAM)], check=False)
 
 
 def objects(node: Node, kind: str) -> set[str]:
-    """Return what `ip xfrm` lists, without the counts of what has arrived."""
+    """Return the output of `ip xfrm`, without counters."""
     listed = ("\n" + node.run("ip", "xfrm", kind)).split("\nsrc ")[1:]
-    told = ("\n".join(line for line in one.splitlines() if " seq " not in line) for one in listed)
-    return {one.partition("anti-replay")[0] for one in told}
+    reported = ("\n".join(line for line in one.splitlines() if " seq " not in line) for one in listed)
+    return {one.partition("anti-replay")[0] for one in reported}
 
 
 def facts(node: Node) -> dict[str, Any]:
     return node.host.call(boot_facts.gather)
 
 
-def test_node_boots_by_itself(cluster: NodeCluster, tmp_path: Path) -> None:
+def test_node_boots_without_other_hosts(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
     ipsec.configure(strict=BOTH, host_encryption=True)
@@ -66,12 +66,12 @@ def test_node_boots_by_itself(cluster: NodeCluster, tmp_path: Path) -> None:
     assert {packet.spi for packet in packets} == {spi_of(1, 1, 0), spi_of(2, 0, 0)}
     assert "already" in boot(n1).stdout, "and not twice in one boot"
     modes = n1.host.shell(f"stat -c %a {DIRECTORY}/* | sort -u; ls {DIRECTORY}").split()
-    assert modes == ["600", "closed.batch", "epoch", "receive.batch", "send-2.batch", "send-3.batch", "send-4.batch"]
+    assert modes == ["600", "drop.batch", "epoch", "receive.batch", "send-2.batch", "send-3.batch", "send-4.batch"]
 
-    # The next run finds the epoch that the node went on to, and gives keys for four more boots.
-    told = facts(n1)
-    assert (told["record"]["epoch"], told["epochs_left"], told["lost"]) == (1, 3, 0)
-    ipsec.set("n1", epoch=epochs(["n1"], {"n1": told}, 0)["n1"])
+    # The next run finds the node's new epoch, and adds keys for four more boots.
+    reported = facts(n1)
+    assert (reported["record"]["epoch"], reported["epochs_left"], reported["lost"]) == (1, 3, 0)
+    ipsec.set("n1", epoch=epochs(["n1"], {"n1": reported}, 0)["n1"])
     done = n1.apply(**ipsec.document(n1)).counts
     assert not any(done["xfrm states"].values()) and not any(done["xfrm policies"].values())
     assert facts(n1)["epochs_left"] == 4
@@ -79,7 +79,7 @@ def test_node_boots_by_itself(cluster: NodeCluster, tmp_path: Path) -> None:
         "created": 2, "updated": 0, "replaced": 0, "deleted": 2,
     }  # fmt: skip
 
-    # Nobody runs again, and the keys come to their end: what has none is closed.
+    # Without another run no keys remain: traffic without keys is dropped.
     told_of = []
     for _boot in range(5):
         power_off(n1)

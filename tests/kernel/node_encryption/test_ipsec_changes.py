@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IPsec between nodes while it comes, changes and goes: no packet is lost, and none is in clear where it may not be."""
+"""Roll-out, change and teardown of IPsec: no packet is lost, and none is unencrypted that must be encrypted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.refusal import InvalidOptions, Refused
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.sections import parse_sections
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import InvalidOptions, Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.options import parse_sections
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.ipsec.key_rotation import (
+    Step,
+    slots_of,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.ipsec import (
     BOTH,
     Phase,
     Slots,
     spi_of,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_rotation import Step, slots_of
 from counted_states import advance, states
 from managed_host import wait_until
 from node_cluster import Node, NodeCluster
@@ -51,7 +54,7 @@ def test_roll_out_and_teardown_lose_nothing(cluster: NodeCluster, tmp_path: Path
 
 
 @pytest.mark.long
-def test_new_keys_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
+def test_key_rotation_loses_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
     ipsec.configure(strict=BOTH)
@@ -74,7 +77,7 @@ def test_new_keys_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
         assert spis(Step.DROP_OLD) == new
         assert there.lost() == back.lost() == []
         assert ipsec.all_unchanged(), "the steps end where a run without rotation does"
-        # The other order, which the steps are there to avoid: who sends before the others receive is not heard.
+        # The reverse order, which the phases prevent: packets sent before the receiver has the keys are lost.
         ipsec.configure(slot=2)
         n1.apply(**ipsec.document(n1, Slots((1,), (1, 2))))
         wait_until(lambda: n2.xfrm_stat().get("XfrmInNoStates", 0) > 2, "packets arrive for which there is no state")
@@ -82,7 +85,7 @@ def test_new_keys_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
         assert there.lost()
 
 
-def test_node_without_states_is_closed(cluster: NodeCluster, tmp_path: Path) -> None:
+def test_node_without_states_sends_no_plaintext(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
     ipsec.configure(strict=BOTH)
@@ -95,7 +98,7 @@ def test_node_without_states_is_closed(cluster: NodeCluster, tmp_path: Path) -> 
             assert cluster.ping(n1.pod, address, count=1, wait=1) == 0
         assert not wire.kinds()
         assert n1.xfrm_stat()["XfrmOutNoStates"] >= 2
-    # Under the same key they would count the same nonces again. The next epoch's the others have already.
+    # Under the same key nonces would repeat. The other nodes already have the next epoch's keys.
     with pytest.raises(Refused, match="was used on this host before"):
         n1.apply(**document)
     ipsec.set(n1.name, epoch=1)
@@ -104,7 +107,7 @@ def test_node_without_states_is_closed(cluster: NodeCluster, tmp_path: Path) -> 
     assert cluster.ping(n1.pod, n2.pod.ipv4, count=2) == 2
 
 
-def test_each_thing_that_was_changed_by_hand_is_mended(cluster: NodeCluster) -> None:
+def test_manual_changes_of_ipsec_are_reverted(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
     ipsec.configure(strict=BOTH)
@@ -136,7 +139,7 @@ def listed(node: Node) -> set[str]:
     return {one.partition("anti-replay")[0] for one in states(node)} | set(policies)
 
 
-def test_two_senders_with_one_spi_are_told(cluster: NodeCluster) -> None:
+def test_two_senders_with_one_spi_are_reported(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster)
     ipsec.set("n3", index=2)
@@ -145,7 +148,7 @@ def test_two_senders_with_one_spi_are_told(cluster: NodeCluster) -> None:
     given = {name: value for name, value in ipsec.document(n1).items() if name in ("xfrm_states", "xfrm_keys")}
     with pytest.raises(InvalidOptions, match="one SPI, mark and destination is one state"):
         parse_sections(given, int)
-    # Somebody else's state has the place: the kernel finds by destination and SPI, whoever sends.
+    # A foreign state is in the way: the kernel looks up by destination and SPI, for all senders.
     ipsec.set("n3", index=3)
     spi = f"{spi_of(2, 0, 0):#x}"
     taken = ["src", "10.0.0.9", "dst", n1.ipv4, "proto", "esp", "spi", spi, "reqid", "42", "mode", "tunnel"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The profile `cilium`: it is listed as Cilium's own is, it encrypts, and it closes where a policy is missing."""
+"""The profile `cilium`: it is listed as that of Cilium, encrypts, and drops packets without a policy."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec import CILIUM, Phase
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_ipsec_cilium import (
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.ipsec.cilium import (
     host_document,
     marks,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import XfrmKeys
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.ipsec import CILIUM, Phase
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._xfrm_keys import XfrmKeys
 from node_cluster import Node, NodeCluster
-from planned_ipsec import MASTER, PlannedIpsec
+from planned_ipsec import MASTER, PlannedIpsec, prefixes
 from wire_capture import ESP
 
-# What Cilium 1.13 has on the first of three nodes, as words of `ip`.
+# Objects of Cilium 1.13 on the first of three nodes, as arguments of `ip`.
 THEIRS = """
 xfrm state add src 0.0.0.0 dst 10.0.0.1 proto esp spi 3 reqid 1 mode tunnel mark 0xd00 mask 0xf00
     aead rfc4106(gcm(aes)) {key} 128 output-mark 0xd00 mask 0xf00
@@ -47,9 +47,9 @@ route add 10.244.3.0/24 via 10.0.0.3 dev eth0 table 200 mtu 1423 proto kernel
 
 
 def listings(node: Node) -> list[list[str]]:
-    """Return what `ip` lists, object by object; states and policies stand in the order of their making.
+    """Return the output of `ip`, object by object; states and policies are in the order of their creation.
 
-    How many packets a state has counted is left out.
+    Packet counters of states are left out.
     """
     listed = [re.sub(r"\n\s*anti-replay .*", "", node.run("ip", "xfrm", kind)) for kind in ("state", "policy")]
     xfrm = [("\n" + one).split("\nsrc ") for one in listed]
@@ -81,7 +81,9 @@ def test_cilium(cluster: NodeCluster, tmp_path: Path) -> None:
     ipsec.configure(profile=CILIUM)
     keys = XfrmKeys(MASTER)
     for node in cluster.nodes:
-        ipsec.set(node.name, addresses=(node.ipv4,), pod_cidrs=node.pod_networks[:1], phase=Phase.STRICT)
+        ipsec.set(
+            node.name, addresses=prefixes(node.ipv4), pod_cidrs=prefixes(node.pod_networks[0]), phase=Phase.STRICT
+        )
     documents = {node.name: host_document(ipsec.nodes, node.name, ipsec.settings, keys) for node in cluster.nodes}
     for node in cluster.nodes:
         mark_packets(node, ipsec)
@@ -103,7 +105,7 @@ def test_cilium(cluster: NodeCluster, tmp_path: Path) -> None:
     for node in cluster.nodes:
         ipsec.set(node.name, phase=Phase.ABSENT)
     n1.apply(**host_document(ipsec.nodes, "n1", ipsec.settings, keys))
-    assert [len(listed) for listed in listings(n1)] == [1, 1, 3, 0], "all of it goes"
+    assert [len(listed) for listed in listings(n1)] == [1, 1, 3, 0], "all objects are deleted"
 
     n1.batch(*THEIRS.format(key=documents["n1"]["xfrm_keys"]["cilium"]).replace("\n    ", " ").strip().splitlines())
     assert ours == listings(n1)

@@ -1,20 +1,23 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of the role with the backend ipsec, without Ansible between them: facts, plan, look, phases."""
+"""The steps of the role with the backend ipsec, without Ansible between them: facts, plan, dry run, phases."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.transaction.host_facts import gather
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_model import CLOSE, FLIP, PHASES
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.facts import gather
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import Secrets, host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.plan import (
+    plan_node_encryption,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.nodes import ENFORCE, PHASES, SEND
 from counted_states import advance
 from node_cluster import CLUSTER_NETWORKS, Node, NodeCluster
 from planned_ipsec import MASTER
@@ -24,30 +27,30 @@ STRICT = {"strict": "true", "cluster_cidrs": list(CLUSTER_NETWORKS), "host_encry
 
 
 def facts(node: Node) -> dict[str, Any]:
-    """Return what overlay_facts tells of a node."""
+    """Return the facts of overlay_prepare on a node."""
 
-    def ask() -> dict[str, Any]:
+    def prepare() -> dict[str, Any]:
         node_options = {"can_reach": [], "tables": [7100, 7101], "cni_directories": []}
         return gather({}, dict(os.environ), userspace=False, nftables=False, ipsec=True, node=node_options)
 
-    return node.host.call(ask)
+    return node.host.call(prepare)
 
 
-def run(nodes: list[Node], until: str = CLOSE, **variables: Any) -> bool:
-    """Go through what the role does, up to a phase, node by node, and return whether anything was done."""
+def run(nodes: list[Node], until: str = ENFORCE, **variables: Any) -> bool:
+    """Run the steps of the role up to a phase, node by node, and return whether anything changed."""
     inputs = []
     for node in nodes:
         own = {"node_ip": [node.ipv4, node.ipv6], "node_ip_families": [4, 6], "pod_cidrs": list(node.pod_networks)}
         inputs.append(HostInput(node.name, {"backend": "ipsec", **own, **variables}, node.ipv4, facts(node)))
-    outcome = plan_node_encryption(inputs)
+    outcome = plan_node_encryption(inputs, now=time.time())
     assert outcome.plan is not None, outcome.problems
     plan = FleetPlan.from_dict(outcome.plan.to_dict())
 
     def apply(node: Node, phase: str, check_mode: bool = False) -> bool:
-        document = host_document(plan, node.name, phase=phase, ipsec_master=MASTER)
+        document = host_document(plan, node.name, Secrets(ipsec_master=MASTER), phase=phase)
         return node.apply(check_mode=check_mode, **document).changed
 
-    if not any(apply(node, CLOSE, check_mode=True) for node in nodes):
+    if not any(apply(node, ENFORCE, check_mode=True) for node in nodes):
         return False
     done = [apply(node, phase) for phase in PHASES[: PHASES.index(until) + 1] for node in nodes]
     return any(done)
@@ -59,11 +62,11 @@ def spis(node: Node) -> set[str]:
     return {line.split()[3] for line in lines if line.strip().startswith("proto esp")}
 
 
-def test_cluster_is_encrypted_rekeyed_and_plain_again_and_loses_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
+def test_roll_out_rotation_and_teardown_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     pair = [n1, n2]
     with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n2, n1.ipv6) as hosts:
-        assert run(pair, FLIP, **STRICT)
+        assert run(pair, SEND, **STRICT)
         assert run(pair, **STRICT), "what was left is done"
         with cluster.captured(tmp_path / "wire.pcap") as wire:
             for ping in (pods, hosts):
@@ -91,7 +94,7 @@ def test_cluster_is_encrypted_rekeyed_and_plain_again_and_loses_nothing(cluster:
 
 
 @pytest.mark.long
-def test_states_that_have_used_half_of_their_numbers_are_changed(cluster: NodeCluster) -> None:
+def test_states_that_used_half_of_their_sequence_numbers_are_rotated(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     pair, variables = [n1, n2], {"ipsec_esn": False, "ipsec_replay_window": 32}
     assert run(pair, **variables)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole plays on the kernel's ESP. A play takes a minute in an emulated machine, so one cluster goes through its life."""
+"""Whole plays on the kernel's ESP. A play takes a minute in an emulated machine, so all tests use one cluster, in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.plays, pytest.mark.long]
 
 PROGRAM = Path(__file__).parents[3] / "roles/node_encryption/files/wirewright-overlay-ipsec"
 ROTATE, VERIFY, REMOVE = (f"playbooks/node_encryption_{what}.yml" for what in ("rotate", "verify", "remove"))
-# Networks of policies that are added by hand, with their reqids: ours, and anybody's.
+# Networks of policies that are added by hand, with their reqids: ours, and a foreign one.
 OURS, FOREIGN = ("10.9.0.0/16", "7100"), ("10.7.0.0/16", "42")
 VARIABLES = {
     **STRICT,
@@ -37,10 +37,10 @@ VARIABLES = {
 
 @pytest.fixture(scope="module")
 def encrypted() -> Iterator[EncryptedNodes]:
-    """Two nodes, encrypted by the role while they talk."""
+    """Two nodes, encrypted by the role while they exchange packets."""
     with EncryptedNodes(userspace=False, nodes=2) as cluster:
         n1, n2 = cluster.nodes
-        # IPsec needs no tool of WireGuard's; what is missing would be installed, for which there is no network.
+        # IPsec needs no WireGuard tools; without a network, the role could not install them.
         n2.host.shell("mount --bind /dev/null /usr/bin/wg")
         with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n2, n1.ipv6) as hosts:
             assert_ok(cluster.converge(**VARIABLES))
@@ -49,8 +49,8 @@ def encrypted() -> Iterator[EncryptedNodes]:
 
 
 def verdict(play: Play) -> dict[str, Any]:
-    """Return what a run of verify says of the only pair."""
-    (result,) = play.results(task="Judge every pair")
+    """Return the verdict of a run of verify on the only pair."""
+    (result,) = play.results(task="Evaluate every pair of nodes")
     (pair,) = result["ansible_facts"]["node_encryption_verdicts"]["pairs"]
     return dict(pair)
 
@@ -62,12 +62,12 @@ def policies(node: Node) -> set[str]:
 
 
 def spis(node: Node, *, sent: bool = False) -> set[str]:
-    """Return the SPIs of a node's states, or of those of IPv4 that it sends by."""
+    """Return the SPIs of a node's states, or of its outbound IPv4 states."""
     shown = node.run("ip", "xfrm", "state", "list", *(("src", node.ipv4) if sent else ()))
     return {line.split()[3] for line in shown.splitlines() if "proto esp spi" in line}
 
 
-def test_second_run_does_nothing_and_all_is_well(encrypted: EncryptedNodes, tmp_path: Path) -> None:
+def test_second_run_changes_nothing_and_verify_succeeds(encrypted: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2 = encrypted.nodes
     with encrypted.captured(tmp_path / "wire.pcap") as wire:
         with encrypted.steady_ping(n1.pod, n2.pod.ipv4) as pods, encrypted.steady_ping(n2, n1.ipv6) as hosts:
@@ -87,7 +87,7 @@ def test_second_run_does_nothing_and_all_is_well(encrypted: EncryptedNodes, tmp_
     assert all(way["sent"] > 0 and way["received"] > 0 for way in ways.values()), ways
 
 
-def test_keys_are_changed_without_loss(encrypted: EncryptedNodes, tmp_path: Path) -> None:
+def test_keys_are_rotated_without_loss(encrypted: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2 = encrypted.nodes
     before = spis(n1) | spis(n2)
     with (
@@ -101,9 +101,7 @@ def test_keys_are_changed_without_loss(encrypted: EncryptedNodes, tmp_path: Path
     assert before and not before & (spis(n1) | spis(n2))
 
 
-def test_node_that_was_off_is_taken_as_it_is_and_what_was_changed_by_hand_is_mended(
-    encrypted: EncryptedNodes, tmp_path: Path
-) -> None:
+def test_rebooted_node_is_accepted_and_manual_changes_are_reverted(encrypted: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2 = encrypted.nodes
     before, closed = (spis(n1, sent=True), spis(n2, sent=True)), policies(n1)
     n1.run("ip", "xfrm", "state", "flush")
@@ -125,14 +123,14 @@ def test_node_that_was_off_is_taken_as_it_is_and_what_was_changed_by_hand_is_men
         assert set(wire.kinds()) == {ESP}
     assert done.changed == 2, "keys for one boot more and policies on n1, and states for it on n2"
     after = spis(n1, sent=True), spis(n2, sent=True)
-    assert not after[0] & before[0] and after[1] == before[1], "new keys for one that booted, and for nobody else"
-    mended = policies(n1)
-    (foreign,) = mended - closed
-    assert FOREIGN[0] in foreign and closed < mended, "and what is not ours was left alone"
+    assert not after[0] & before[0] and after[1] == before[1], "new keys only for the node that booted"
+    repaired = policies(n1)
+    (foreign,) = repaired - closed
+    assert FOREIGN[0] in foreign and closed < repaired, "and the foreign policy is kept"
     n1.run("ip", "xfrm", "policy", "delete", "dir", "out", "src", FOREIGN[0], "dst", "10.8.0.0/16")
 
 
-def test_plain_text_comes_back_without_loss(encrypted: EncryptedNodes, tmp_path: Path) -> None:
+def test_encryption_is_disabled_without_loss(encrypted: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2 = encrypted.nodes
     with encrypted.steady_ping(n1.pod, n2.pod.ipv4) as pods, encrypted.steady_ping(n2, n1.ipv6) as hosts:
         assert_ok(encrypted.lab.playbook(REMOVE))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``tests/kernel/run``: pytest on this machine's kernel if it will do, else in the virtual machine."""
+"""``tests/kernel/run``: pytest on this machine's kernel if it has what the tests need, else in the virtual machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_MARKS = "kernel or both"
 GUEST_REPORT = "report.xml"
 PASSED_ON = ("ANSIBLE_", "COVERAGE_", "HYPOTHESIS_", "PYTEST_", "PYTHON", "WIREWRIGHT_")
 
-# What the tests need of the kernel, tried in a network namespace that ends with the command.
+# The features that the tests need, tried in a temporary network namespace.
 PROBE = """
 ip link add probe0 type wireguard
 ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 mode tunnel \
@@ -43,12 +43,18 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
         f"If no path is among it: {' '.join(DEFAULT_TESTS)} -m '{DEFAULT_MARKS}'. Each --vm-NAME that takes a value "
         "can also be set as WIREWRIGHT_VM_NAME.",
     )
-    parser.add_argument("--vm", action="store_true", help="use the virtual machine even if this kernel would do")
+    parser.add_argument("--vm", action="store_true", help="use the virtual machine even if this kernel suffices")
     parser.add_argument("--vm-memory", default=default("MEMORY", "3G"), help="default: %(default)s")
-    # With a second one, emulation costs a quarter more, and tests do one thing after the other.
+    # With a second one, emulation costs a quarter more, and tests run one after the other.
     parser.add_argument("--vm-cpus", type=int, default=default("CPUS", "1"), help="default: %(default)s")
     seconds = default("TIMEOUT", "14400" if os.environ.get("WIREWRIGHT_LONG") else "3600")
-    parser.add_argument("--vm-timeout", type=float, default=seconds, help="for all of it, in s (%(default)s)")
+    parser.add_argument("--vm-timeout", type=float, default=seconds, help="total, in s (%(default)s)")
+    parser.add_argument(
+        "--vm-silence",
+        type=float,
+        default=default("SILENCE", "3600" if os.environ.get("WIREWRIGHT_LONG") else "600"),
+        help="a job without output for this long hangs, in s (%(default)s)",
+    )
     parser.add_argument(
         "--vm-boot-timeout", type=float, default=default("BOOT_TIMEOUT", "240"), help="in s (%(default)s)"
     )
@@ -57,10 +63,13 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
         "--vm-accel",
         choices=["tcg", "kvm"],
         default=default("ACCEL", "tcg"),
-        help="tcg emulates and works everywhere; kvm is much quicker where it works (%(default)s)",
+        help="tcg emulates and works everywhere; kvm is much faster, where it works (%(default)s)",
     )
-    parser.add_argument("--vm-out", metavar="DIR", default=default("OUT", ""), help="keep what the guest puts in /out")
-    parser.add_argument("--junit", metavar="FILE", default="", help="write pytest's report here, wherever it ran")
+    parser.add_argument(
+        "--vm-out", metavar="DIR", default=default("OUT", ""), help="keep the files of the guest in /out"
+    )
+    parser.add_argument("--junit", metavar="FILE", default="", help="write pytest's report to this file")
+    parser.add_argument("--vm-setup", action="store_true", help="only fetch a kernel, unless this machine's suffices")
     parser.add_argument(
         "--vm-shell",
         metavar="COMMAND",
@@ -71,7 +80,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     return parser.parse_known_args()
 
 
-# To nobody: a module is packed before its host is found to be out of reach.
+# The host does not exist: Ansible packs a module before it connects.
 PACK = """
 from lab_hosts import Lab
 with Lab() as lab:
@@ -82,19 +91,21 @@ with Lab() as lab:
   gather_facts: false
   ignore_unreachable: true
   tasks:
-    - wirewright.overlay.overlay_facts: {interface: wg0}
+    - wirewright.overlay.overlay_prepare: {interface: wg0}
     - wirewright.overlay.overlay_apply: {interfaces: []}
 ''')
 """
 
 
-def pytest_command(arguments: list[str]) -> list[str]:
+def pytest_command(arguments: list[str], silence: float) -> list[str]:
     python = os.environ.get("WIREWRIGHT_PYTHON", str(CHECKOUT / ".venv/bin/python"))
     if not shutil.which(python):
         raise machine.Failed(f"no Python at {python}: make the project's venv first, or set WIREWRIGHT_PYTHON")
     command = [python, "-m", "pytest", "--backend=kernel", "-p", "vm.tier", "-p", "no:cacheprovider"]
     command += ["-p", "no:hypothesispytest"]  # 10 s to load in the guest; @given does without
     command += ["-p", "no:xdist"]  # seconds too, and one guest is one worker
+    # A test that hangs ends the run, with the stacks of all threads, before the machine is taken to hang.
+    command += ["-o", f"faulthandler_timeout={silence * 2 / 3:.0f}", "-o", "faulthandler_exit_on_timeout=true"]
     if names_tests(arguments):
         return [*command, "--long", *arguments]
     command += ["--long"] if os.environ.get("WIREWRIGHT_LONG") else []
@@ -106,9 +117,9 @@ def names_tests(arguments: list[str]) -> bool:
 
 
 def narrowed(command: list[str]) -> list[str]:
-    """Return pytest's command with the files that have any of the tests, in place of the directories.
+    """Return pytest's command with the files that have selected tests, instead of the directories.
 
-    To look through all of them takes the guest a minute. What is imported here is compiled for the guest as well.
+    Collecting all files takes the guest a minute. Modules that are imported here are compiled for the guest as well.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
@@ -122,12 +133,12 @@ def narrowed(command: list[str]) -> list[str]:
     )
     files = re.findall(r"^(tests/\S+\.py): \d+$", done.stdout, re.MULTILINE)
     if done.returncode or not files:
-        return command  # the guest will say what is wrong
+        return command  # the guest reports the error
     first = command.index(DEFAULT_TESTS[0])
     return command[:first] + files + command[first + len(DEFAULT_TESTS) :]
 
 
-def own_kernel_will_do() -> bool:
+def own_kernel_suffices() -> bool:
     if os.geteuid() != 0 or not shutil.which("ip"):
         return False
     probe = ["unshare", "--net", "bash", "-e", "-c", PROBE]
@@ -135,7 +146,7 @@ def own_kernel_will_do() -> bool:
 
 
 def compile_bytecode(python: str) -> None:
-    """The guest cannot write .pyc files for good, and compiling is slow there: do it here."""
+    """Compile here: the guest cannot keep .pyc files, and compiles slowly."""
 
     def compile_all(*arguments: str) -> None:  # some packages ship files that do not compile
         command = [python, "-m", "compileall", "-q", *arguments]
@@ -153,13 +164,13 @@ def compile_bytecode(python: str) -> None:
 
 
 def pack_modules(python: str) -> None:
-    """The guest's plays find the modules packed, which takes it half a minute each."""
+    """Pack modules for the plays of the guest, where packing takes half a minute each."""
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests/integration")}
     subprocess.run([python, "-c", PACK], cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, check=False)
 
 
 def guest_job(command: str) -> str:
-    """A bash script that runs the command much as this terminal would."""
+    """Return a bash script that runs the command with the variables of this terminal."""
     keep = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     keep.update(COLUMNS=str(shutil.get_terminal_size().columns), TERM=os.environ.get("TERM", "dumb"))
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(keep.items())]
@@ -168,14 +179,18 @@ def guest_job(command: str) -> str:
 
 def main() -> int:
     options, arguments = parse_arguments()
+    if options.vm_setup:
+        if not own_kernel_suffices():
+            image.build()
+        return 0
     in_shell = options.vm_shell is not None
-    command = [] if in_shell else pytest_command(arguments)
-    if not in_shell and not options.vm and own_kernel_will_do():
+    command = [] if in_shell else pytest_command(arguments, options.vm_silence)
+    if not in_shell and not options.vm and own_kernel_suffices():
         print("kernel tier: on this machine's own kernel", file=sys.stderr, flush=True)
         command += [f"--junitxml={Path(options.junit).absolute()}"] if options.junit else []
         return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
-    files = image.build(want_virtiofs=options.vm_fs != "9p")
+    files = image.build()
     if command:
         compile_bytecode(command[0])
         if not names_tests(arguments):

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# PID 1 of the guest, on the overlay: mounts what a system has, runs /out/job, leaves its exit code in /out/status.
+# PID 1 of the guest, on the overlay: mount the usual file systems, run /out/job, write its exit code to /out/status.
 set -euo pipefail
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export WIREWRIGHT_IN_VM=1
@@ -18,7 +18,7 @@ mount -t devpts -o nosuid,noexec,gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o nosuid,nodev tmpfs /dev/shm
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run
 case $CHECKOUT/ in
-/tmp/*) ;; # must stay in sight; the overlay takes what is written there
+/tmp/*) ;; # the checkout must stay visible; the overlay keeps writes
 *) mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /tmp ;;
 esac
 ln -sfn /proc/self/fd /dev/fd
@@ -27,13 +27,15 @@ ln -sfn /proc/self/fd/1 /dev/stdout
 ln -sfn /proc/self/fd/2 /dev/stderr
 [[ -e /dev/net/tun ]] || mknod -m 666 /dev/net/tun c 10 200 # opening it loads the module
 mkdir -p /run/lock /run/netns /lib/modules
-ln -sfn "$MODULES" "/lib/modules/$(uname -r)"
+# The machine may have an incomplete directory of this version: hide it.
+mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /lib/modules
+ln -s "$MODULES" "/lib/modules/$(uname -r)"
 
 echo "$NAME" >/proc/sys/kernel/hostname
 echo "127.0.0.1 $NAME" >>/etc/hosts
 ip link set lo up
 
-echo 1 >/sys/kernel/rcu_expedited # else each WireGuard peer that is removed takes 20 ms
+echo 1 >/sys/kernel/rcu_expedited # without it, removing a WireGuard peer takes 20 ms
 
 cut -d' ' -f1 /proc/uptime >/out/booted
 status=0
@@ -44,4 +46,4 @@ else
 fi
 echo "$status" >/out/status
 echo o >/proc/sysrq-trigger
-sleep infinity # an ended PID 1 would be a panic, before the power is off
+sleep infinity # the end of PID 1 would be a panic before the power is off

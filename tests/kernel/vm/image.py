@@ -19,23 +19,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[2] / ".cache" / "vm"
 
-# The initrd carries what it takes to reach the machine's file system; all else loads from there on demand.
+# The initrd has the modules that reach the machine's file system; all others load from there on demand.
 BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "virtiofs", "overlay", "virtio_console"]
 BUSYBOX_LINKS = ["sh", "mount", "mkdir", "insmod", "switch_root"]
 VIRTIOFSD = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"]
 
-# What must be on the machine, which the guest sees as its own: command -> Debian package.
-COMMANDS = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "modprobe": "kmod",
-    "ip": "iproute2",
-    "wg": "wireguard-tools",
-    "ping": "iputils-ping",
-}
+# The guest uses the machine's programs.
+PROGRAMS = ["qemu-system-x86_64", "modprobe", "ip", "wg", "ping"]
 
 
 class Failed(Exception):
-    """The machine cannot be had or did not do its work; says why."""
+    """The virtual machine cannot be made or run; the text is the reason."""
 
     def __init__(self, message: str, code: int = 125):
         super().__init__(message)
@@ -55,9 +49,11 @@ def say(message: str) -> None:
     print(f"kernel tier: {message}", file=sys.stderr, flush=True)
 
 
-def build(*, want_virtiofs: bool) -> Files:
-    """Return the newest kernel of this Debian release, fetched and prepared where the cache has it not yet."""
-    install_packages(want_virtiofs=want_virtiofs)
+def build() -> Files:
+    """Return the newest kernel of this Debian release, fetched and prepared unless it is in the cache."""
+    missing = [program for program in PROGRAMS if not on_path(program)]
+    if missing:
+        raise Failed(f"missing: {' '.join(missing)}; run .ci/setup kernel")
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -85,25 +81,9 @@ def virtiofsd() -> str | None:
     return next((path for path in VIRTIOFSD if os.access(path, os.X_OK)), None)
 
 
-def install_packages(*, want_virtiofs: bool) -> None:
-    missing = sorted({package for command, package in COMMANDS.items() if not on_path(command)})
-    if missing and os.geteuid() != 0:
-        raise Failed(f"as root first: apt-get install --no-install-recommends {' '.join(missing)}")
-    if missing:
-        say(f"installing {' '.join(missing)}")
-        apt_get("install", "--no-install-recommends", *missing)
-    # Debian 12 has it inside qemu-system-common, Debian 13 apart; without one, 9p does the same but slower.
-    if want_virtiofs and not virtiofsd() and os.geteuid() == 0:
-        say("installing virtiofsd")
-        try:
-            apt_get("install", "--no-install-recommends", "virtiofsd")
-        except Failed as failure:
-            say(f"going on with 9p: {failure}")
-
-
 def apt_get(*arguments: str, cwd: Path | None = None) -> None:
-    """Run apt-get; should it fail, refresh its lists (a fresh machine has none, an old one stale) and try again."""
-    # Root may download into a directory that the user _apt cannot write to; apt would only grumble about it.
+    """Run apt-get; if it fails, refresh its lists (missing on a fresh machine, stale on an old one) and try again."""
+    # Root may download into a directory that the user _apt cannot write to; apt would only warn.
     base = ["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300", "-o", "APT::Sandbox::User=root"]
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -120,7 +100,7 @@ def apt_get(*arguments: str, cwd: Path | None = None) -> None:
         )
 
     if not on_path("apt-get"):
-        raise Failed(f"apt-get {' '.join(arguments)} is needed, and this is no Debian")
+        raise Failed(f"apt-get {' '.join(arguments)} is needed, and this is not Debian")
     done = run(*arguments)
     if done.returncode and os.geteuid() == 0:
         run("update")
@@ -161,23 +141,23 @@ def find_or_fetch_kernel() -> Path:
     except Failed as failure:
         if not cached:
             raise
-        say(f"going on with {cached[-1].name}: {failure}")
+        say(f"continuing with {cached[-1].name}: {failure}")
         return cached[-1]
-    for old in cached[:-1]:  # the last one may still run somewhere
+    for old in cached[:-1]:  # the last one may still run
         shutil.rmtree(old)
     return fetched
 
 
 def newest_kernel() -> tuple[str, str] | None:
-    """Ask apt which kernel linux-image-amd64 stands for: the full one, as the cloud kernel has no 9p."""
+    """Return package and version of linux-image-amd64, from apt: the full kernel, as the cloud kernel has no 9p."""
 
-    def ask(*words: str) -> str:
+    def apt_cache(*words: str) -> str:
         return subprocess.run(["apt-cache", *words], capture_output=True, text=True, check=False).stdout
 
-    package = re.search(r"Depends: (linux-image-[0-9]\S+)", ask("depends", "linux-image-amd64"))
+    package = re.search(r"Depends: (linux-image-[0-9]\S+)", apt_cache("depends", "linux-image-amd64"))
     if not package:
         return None
-    version = re.search(r"^Version: (\S+)", ask("show", "--no-all-versions", package[1]), re.M)
+    version = re.search(r"^Version: (\S+)", apt_cache("show", "--no-all-versions", package[1]), re.M)
     return (package[1], version[1].replace(":", "")) if version else None
 
 
@@ -232,7 +212,7 @@ def make_initrd(version: str, kernel: Path, target: Path) -> None:
 
 
 def load_order(version: str, kernel: Path) -> list[Path]:
-    """The boot modules and what they need, each behind what it needs."""
+    """Return the boot modules and their dependencies, each after those it needs."""
     order: dict[Path, None] = {}
     for module in BOOT_MODULES:
         command = [on_path("modprobe") or "modprobe", "-d", str(kernel), "-S", version, "--show-depends", module]

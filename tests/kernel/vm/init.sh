@@ -2,8 +2,8 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# First program of the guest, run by busybox in the initrd: makes the machine's own file system, which the guest
-# may only read, the lower half of an overlay, and goes on there. A failure ends PID 1 and so the guest.
+# First program of the guest, run by busybox in the initrd: mount the machine's file system read-only, as the lower layer of
+# an overlay, and switch to it. A failure ends PID 1 and so the guest.
 set -e
 export PATH=/bin
 mount -t proc proc /proc

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boot the virtual machine, run one job in it, hand back its output and exit code; never wait for ever."""
+"""Boot the virtual machine, run one job in it, and return its output and exit code. Every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -24,19 +24,29 @@ from .image import Failed, Files
 NAME = "wirewright-vm"
 TIMED_OUT = 124
 POLL = 0.1
-# Quiet and deterministic; the guest runs nobody else's code, and cryptography is tested elsewhere.
+OFF = "off"
+HANGS = "the job hangs"
+STACKS_LINES = 2000
+STACKS_SECONDS = 60  # for the console to print them, at the speed of a serial line under emulation
+# Quiet and deterministic. The guest runs only trusted code, and needs no self-tests of cryptography.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable cryptomgr.notests=1 audit=0 "
-    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off psi=0"
+    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off psi=0 "
+    # An NMI, sent when the job hangs, prints the stacks of all tasks.
+    "unknown_nmi_panic panic_print=1"
 )
-# Emulated, an instruction that copies in a loop of its own takes longer than a loop of instructions; checks of what the
-# kernel may touch, and a fifth level of page tables, take time with each access.
+# Under emulation a string instruction (rep movs) is slower than a loop. SMAP, SMEP and a fifth level of page tables cost time
+# with each access.
 EMULATED_CPU = "max,erms=off,fsrm=off,smap=off,smep=off,la57=off"
 EMULATED_ARGUMENTS = "clearcpuid=rep_good"
 
 
 class NotBooted(Failed):
     """The guest did not reach its job."""
+
+
+class Hung(Failed):
+    """The guest reached its job, and then did nothing, not even end a test that takes too long."""
 
 
 def run(files: Files, job: str, options: argparse.Namespace, *, checkout: Path, interactive: bool) -> int:
@@ -57,7 +67,7 @@ def run(files: Files, job: str, options: argparse.Namespace, *, checkout: Path, 
             prepare(out, files, job, checkout=checkout, interactive=interactive)
             try:
                 return boot(files, out, options, deadline, use_virtiofs=use_virtiofs, interactive=interactive)
-            except NotBooted as failure:
+            except (NotBooted, Hung) as failure:
                 if not use_virtiofs or options.vm_fs == "virtiofs":
                     raise
                 image.say(f"trying again with 9p: {failure}")
@@ -86,6 +96,7 @@ def boot(
 ) -> int:
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
+        monitor = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wirewright-vm-"))) / "monitor"
         if use_virtiofs:
             root = stack.enter_context(virtiofs(options.vm_memory, out / "virtiofsd"))
         else:
@@ -103,6 +114,7 @@ def boot(
             "-kernel", str(files.kernel), "-initrd", str(files.initrd),
             "-append", " ".join(words),
             "-chardev", f"file,id=console,path={escaped(out / 'console')}", "-serial", "chardev:console",
+            "-chardev", f"socket,id=monitor,path={escaped(monitor)},server=on,wait=off", "-mon", "chardev=monitor",
             "-fsdev", f"local,id=out,path={escaped(out)},security_model=none",
             "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
             *root,
@@ -120,18 +132,23 @@ def boot(
                 raise NotBooted(f"the guest {what}; its console:\n{tail(out / 'console')}\n{tail(out / 'virtiofsd')}")
             time.sleep(POLL)
         image.say(f"booted in {time.monotonic() - started:.1f} s")
-        finished = follow(guest, out, deadline)
+        silence = float("inf") if interactive else options.vm_silence
+        ended = follow(guest, out, deadline, silence)
+        if ended != OFF:
+            print_stacks(guest, monitor)
     status = (out / "status").read_text().strip() if (out / "status").exists() else ""
     if status.isdigit():
         image.say(f"done in {time.monotonic() - started:.1f} s, exit code {status}")
         return int(status)
-    if not finished:
-        raise Failed(f"time-out after {options.vm_timeout:.0f} s; the console:\n{tail(out / 'console')}", TIMED_OUT)
+    if ended != OFF:
+        kind = Hung if ended.startswith(HANGS) else Failed
+        raise kind(f"{ended}; the console:\n{tail(out / 'console', STACKS_LINES)}", TIMED_OUT)
     raise Failed(f"the guest died; its console:\n{tail(out / 'console')}")
 
 
-def follow(guest: subprocess.Popen[bytes], out: Path, deadline: float) -> bool:
-    """Copy the job's output as it comes, until the guest is off. False if it has not ended by the deadline."""
+def follow(guest: subprocess.Popen[bytes], out: Path, deadline: float, silence: float) -> str:
+    """Copy the output of the job until the guest is off. Return OFF, or why to stop waiting: deadline, or seconds of silence."""
+    heard = time.monotonic()
     with contextlib.ExitStack() as stack:
         streams = []
         for name, copy in (("stdout", sys.stdout.buffer), ("stderr", sys.stderr.buffer)):
@@ -140,16 +157,31 @@ def follow(guest: subprocess.Popen[bytes], out: Path, deadline: float) -> bool:
         while True:
             off = guest.poll() is not None
             if not off and (out / "status").exists():
-                # All that was to be written is written. A guest that cannot switch itself off is no loss.
+                # All output is written, so a guest that cannot switch itself off does not matter.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     guest.wait(timeout=10)
                 off = True
             for source, copy in streams:
-                shutil.copyfileobj(source, copy)
-                copy.flush()
-            if off or time.monotonic() > deadline:
-                return off
+                if output := source.read():
+                    heard = time.monotonic()
+                    copy.write(output)
+                    copy.flush()
+            if off:
+                return OFF
+            if time.monotonic() > deadline:
+                return "time-out: the job has not ended"
+            if time.monotonic() > heard + silence:
+                return f"{HANGS}: no output for {silence:.0f} s"
             time.sleep(POLL)
+
+
+def print_stacks(guest: subprocess.Popen[bytes], monitor: Path) -> None:
+    """Let the kernel of the guest print the stacks of all tasks to its console, which ends the guest."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(monitor))
+        connection.sendall(b"nmi\n")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guest.wait(STACKS_SECONDS)
 
 
 @contextlib.contextmanager
@@ -161,7 +193,7 @@ def virtiofs(memory: str, log: Path) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="wirewright-vm-") as directory, open(log, "wb") as messages:
         path = os.path.join(directory, "socket")
         with socket.socket(socket.AF_UNIX) as listener:
-            # Listening before the daemon starts means that qemu need not wait for it.
+            # The socket listens before the daemon starts, so that qemu need not wait.
             listener.bind(path)
             listener.listen(1)
             listener.set_inheritable(True)
@@ -189,7 +221,7 @@ def virtiofs(memory: str, log: Path) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def child(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends when the block does, or when we are killed."""
+    """Start a process that ends with the block, or with this process."""
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], **options)  # type: ignore[call-overload]
     try:
         yield process
@@ -205,7 +237,7 @@ def child(command: list[str], **options: object) -> Iterator[subprocess.Popen[by
 
 @contextlib.contextmanager
 def terminal_restored() -> Iterator[None]:
-    """qemu makes the terminal raw, and leaves it so when it is killed."""
+    """Restore the terminal afterwards: qemu makes it raw, and leaves it raw when killed."""
     before = termios.tcgetattr(sys.stdin)
     try:
         yield
@@ -214,7 +246,7 @@ def terminal_restored() -> Iterator[None]:
 
 
 def escaped(path: Path | str) -> str:
-    """A comma in a value of qemu's is written twice."""
+    """Return a value for qemu's command line, in which a comma is doubled."""
     return str(path).replace(",", ",,")
 
 

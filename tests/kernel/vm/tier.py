@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pytest plugin of ``tests/kernel/run``: whatever lies below tests/kernel bears the mark ``kernel``."""
+"""pytest plugin of ``tests/kernel/run``: tests below tests/kernel get the mark ``kernel``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""States, for which the kernel needs ESP. What these tests share with those of policies is in tests/integration."""
+"""States, for which the kernel needs ESP. Parts shared with the tests of policies are in tests/integration."""
 
 from __future__ import annotations
 

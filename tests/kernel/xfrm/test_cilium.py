@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Cilium installs on a node, made by the modules, is listed as if `ip xfrm` had made it, and the other way."""
+"""Cilium's objects on a node are listed alike whether the modules or `ip xfrm` created them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ NAMES = [name for name in POLICIES if name.startswith("cilium")]
 
 
 def objects(listing: str) -> list[str]:
-    """Return what is listed, object by object; the order is that of making."""
+    """Return the listing, object by object, in the order of creation."""
     return sorted(block.strip() for block in ("\n" + listing).split("\nsrc "))
 
 
 def test_node_of_cilium(hosts: Hosts) -> None:
     ours, theirs = hosts
-    # Cilium encrypts both ways under one key; this module wants to be told so.
+    # Cilium encrypts both directions under one key; the module requires an option for this.
     states = {
         "states": [STATES["cilium"].options, STATES["cilium inbound"].options],
         "allow_nonce_reuse": True,
@@ -36,6 +36,6 @@ def test_node_of_cilium(hosts: Hosts) -> None:
         for check_mode in (True, False):
             assert not host.module("xfrm_state", **states, check_mode=check_mode).changed
             assert not host.module("xfrm_policy", **policies, check_mode=check_mode).changed
-        # Theirs is not ours to purge.
+        # Cilium's objects are foreign, and not purged.
         for module in ("xfrm_state", "xfrm_policy"):
             assert not host.module(module, purge=True).changed

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two hosts ping each other through ESP that the modules set up; only ESP is on the wire, and it holds the pings.
 
-The witnesses share no code with the kernel or with us: the `cryptography` library, and tshark where there is one.
+The `cryptography` library and tshark decrypt the packets; both share no code with the kernel or the collection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import shutil
 import struct
 import subprocess
 import time
@@ -23,12 +22,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from external_programs import program
 from ipsec_host import Hosts, IpsecHost
 from variants import CHACHA, GCM, key
 
 INNER = {4: ("10.1.0.1", "10.2.0.1"), 6: ("fd01::1", "fd02::1")}
 OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
-PATTERN = "77697265777269676874"  # what the pings carry
+PATTERN = "77697265777269676874"  # the payload of pings
 SPI_THERE, SPI_BACK = 0x1001, 0x1002
 ESP, AH = 50, 51
 
@@ -54,9 +54,9 @@ def raw(options: dict[str, Any], name: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def wire(namespaces: Hosts) -> Iterator[IpsecHost]:
-    """The two hosts joined by a bridge in a namespace of its own, with inner addresses on their loopbacks.
+    """The two hosts joined by a bridge in a third namespace, with inner addresses on their loopbacks.
 
-    Captures are made on the bridge: on a host's own interface they also show what came out of a tunnel.
+    Captures are made on the bridge: on a host's own interface they also show decrypted packets.
     """
     switch = IpsecHost.make(f"wwx{os.getpid()}-wire")
     ip_batch(switch, "link add br0 type bridge", "link set br0 up")
@@ -86,7 +86,7 @@ def ip_batch(host: IpsecHost, *lines: str) -> None:
 
 
 def set_up(host: IpsecHost, side: int, family: int, there: dict[str, Any], back: dict[str, Any], **more: Any) -> None:
-    """Make policies, inbound state, outbound state, in this order: what matches never leaves in clear."""
+    """Create policies, inbound state, outbound state, in this order: matching packets are never sent in plaintext."""
     ends, inner = OUTER[family], INNER[family]
     way = ((0, 1), (1, 0))
 
@@ -108,7 +108,7 @@ def set_up(host: IpsecHost, side: int, family: int, there: dict[str, Any], back:
 
 @contextmanager
 def captured(host: IpsecHost, file: Path) -> Iterator[Callable[[], list[bytes]]]:
-    """Capture what is on the wire; yields a function that returns the frames so far."""
+    """Capture the bridge; yields a function that returns the frames so far."""
     command = [
         "ip",
         "netns",
@@ -146,7 +146,7 @@ def frames_of(file: Path) -> list[bytes]:
 
 
 def packets(frames: list[bytes], family: int) -> list[tuple[int, bytes]]:
-    """Return protocol and payload of IP packets, without neighbour discovery, which the hosts need beside."""
+    """Return protocol and payload of IP packets, without neighbour discovery."""
     found = []
     for frame in frames:
         (kind,) = struct.unpack_from("!H", frame, 12)
@@ -185,7 +185,7 @@ def decrypt(payload: bytes, options: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("suite", [gcm, chacha, cbc])
-def test_pings_are_esp_on_the_wire_and_nothing_else(
+def test_pings_are_sent_as_esp_only(
     wire: IpsecHost, hosts: Hosts, tmp_path: Path, suite: Callable[[str], dict[str, Any]], family: int
 ) -> None:
     left, right = hosts
@@ -202,9 +202,9 @@ def test_pings_are_esp_on_the_wire_and_nothing_else(
         inner = decrypt(payload, there if spi == SPI_THERE else back)
         assert inner[0] >> 4 == family and bytes.fromhex(PATTERN) in inner
         assert bytes.fromhex(PATTERN) not in payload
-    told = left.module("xfrm_info").data["states"]
-    assert {state["counters"]["packets"] for state in told} == {6}
-    # What counts is no difference.
+    reported = left.module("xfrm_info").data["states"]
+    assert {state["counters"]["packets"] for state in reported} == {6}
+    # Counters are not compared.
     assert not left.module(
         "xfrm_state",
         states=[
@@ -216,7 +216,6 @@ def test_pings_are_esp_on_the_wire_and_nothing_else(
     ).changed  # fmt: skip
 
 
-@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
 def test_tshark_decrypts_the_pings(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
     left, right = hosts
     there, back = cbc("tshark there"), cbc("tshark back")
@@ -225,19 +224,19 @@ def test_tshark_decrypts_the_pings(wire: IpsecHost, hosts: Hosts, tmp_path: Path
     with captured(wire, tmp_path / "wire.pcap"):
         assert ping(left, 4)
         time.sleep(0.3)
-    words = ["tshark", "-r", str(tmp_path / "wire.pcap"), "-o", "esp.enable_encryption_decode:TRUE"]
+    words = [*program("tshark"), "-r", str(tmp_path / "wire.pcap"), "-o", "esp.enable_encryption_decode:TRUE"]
     for spi, options in ((SPI_THERE, there), (SPI_BACK, back)):
         association = (
             f'"IPv4","*","*","{spi:#010x}","AES-CBC [RFC3602]","{options["enc"]["key"]}",'
             f'"HMAC-SHA-256-128 [RFC4868]","{options["auth"]["key"]}"'
         )
         words += ["-o", f"uat:esp_sa:{association}"]
-    told = subprocess.run([*words, "-Y", "icmp"], capture_output=True, text=True, check=False)
-    lines = [line for line in told.stdout.splitlines() if "Echo (ping)" in line]
-    assert len(lines) == 6 and all("10.1.0.1" in line for line in lines), told
+    reported = subprocess.run([*words, "-Y", "icmp"], capture_output=True, text=True, check=False)
+    lines = [line for line in reported.stdout.splitlines() if "Echo (ping)" in line]
+    assert len(lines) == 6 and all("10.1.0.1" in line for line in lines), reported
 
 
-def test_pings_are_authenticated_by_ah_where_that_is_asked_for(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
+def test_pings_are_authenticated_by_ah(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
     left, right = hosts
     there, back = ({"auth": cbc(way)["auth"]} for way in ("ah there", "ah back"))
     set_up(left, 0, 4, there, back, proto="ah")
@@ -254,13 +253,13 @@ def test_pings_are_authenticated_by_ah_where_that_is_asked_for(wire: IpsecHost, 
 
 
 def state_of(way: int, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what set_up() makes of a direction with AH; way 0 is there, 1 is back."""
+    """Return the state of set_up() for a direction with AH: 0 is forth, 1 is back."""
     ends = OUTER[4][way], OUTER[4][1 - way]
     spi = (SPI_THERE, SPI_BACK)[way]
     return {"src": ends[0], "dst": ends[1], "spi": str(spi), "proto": "ah", "replay_window": 64, **options}
 
 
-def test_wrong_key_delivers_nothing(wire: IpsecHost, hosts: Hosts) -> None:
+def test_wrong_key_drops_packets(wire: IpsecHost, hosts: Hosts) -> None:
     left, right = hosts
     set_up(left, 0, 4, gcm("there"), gcm("back"))
     set_up(right, 1, 4, gcm("another"), gcm("back"))
@@ -269,7 +268,7 @@ def test_wrong_key_delivers_nothing(wire: IpsecHost, hosts: Hosts) -> None:
     assert sum(failed) > 0
 
 
-def test_policy_without_state_lets_nothing_out(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
+def test_policy_without_a_state_drops_packets(wire: IpsecHost, hosts: Hosts, tmp_path: Path) -> None:
     left, _right = hosts
     policy = {"dir": "out", "src": INNER[4][0], "dst": INNER[4][1]}
     left.module("xfrm_policy", policies=[{**policy, "templates": [{"src": OUTER[4][0], "dst": OUTER[4][1]}]}])
@@ -279,7 +278,7 @@ def test_policy_without_state_lets_nothing_out(wire: IpsecHost, hosts: Hosts, tm
 
 
 def test_new_spi_beside_the_old_one_loses_nothing(wire: IpsecHost, hosts: Hosts) -> None:
-    """The receiver gets the new state first, then the sender, which takes the newest; then the old ones go."""
+    """The receiver gets the new state first, then the sender, which uses the newest; then the old ones are deleted."""
     left, right = hosts
     there, back = gcm("old there"), gcm("old back")
     set_up(left, 0, 4, there, back)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""overlay_apply with IPsec: states and policies in one call, in the order in which no packet waits or leaks."""
+"""overlay_apply with IPsec: states and policies in one call, in an order in which no packet waits or leaks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_tunnel_takes_twelve_steps(hosts: Hosts) -> None:
     assert (host.states(), host.policies()) == foreign
 
 
-def test_states_come_before_policies_and_go_behind_them(hosts: Hosts, tmp_path: Path) -> None:
+def test_states_are_created_before_policies_and_deleted_after_them(hosts: Hosts, tmp_path: Path) -> None:
     host = hosts[0]
     for arguments, order in (
         (document("x", "out", "in"), ["state", "policy"]),
@@ -70,8 +70,8 @@ def test_states_come_before_policies_and_go_behind_them(hosts: Hosts, tmp_path: 
         assert list(dict.fromkeys(seen)) == order, seen
 
 
-def test_a_run_that_fails_behind_its_states_takes_them_back_and_has_deleted_none(hosts: Hosts) -> None:
-    """One state is changed in place, one made, one to be deleted, and a policy is too much."""
+def test_a_failure_after_the_states_rolls_them_back_before_any_deletion(hosts: Hosts) -> None:
+    """One state is changed in place, one created, one to be deleted, and a policy fails."""
     host = hosts[0]
     first = document("old", "out", "in")
     assert host.module("overlay_apply", **first).changed
@@ -80,14 +80,14 @@ def test_a_run_that_fails_behind_its_states_takes_them_back_and_has_deleted_none
     kept, other = then["xfrm_states"]["states"]
     then["xfrm_states"]["states"] = [{**kept, "limits": {"packet_hard": 10**9}}, {**other, "spi": "0x2001"}]
     failed = host.call(_fail_at_policies, host.memory, then)
-    assert failed.endswith("no room for it; what was changed has been taken back"), failed
+    assert failed.endswith("no room for it; rolled back"), failed
     assert (host.states(), host.policies(), host.limits("state")) == before
     assert host.module("overlay_apply", **then).changed
     assert "0x00002001" in host.states() and "0x00001002" not in host.states()
 
 
 def _fail_at_policies(memory: str, arguments: dict[str, Any]) -> str:
-    from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm import kernel, key_uses
+    from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm import kernel, key_uses
 
     real, seen = kernel.apply_policies, []
 
@@ -107,14 +107,14 @@ def _fail_at_policies(memory: str, arguments: dict[str, Any]) -> str:
 
 
 class Monitor:
-    """What `ip xfrm monitor` sees in a host: "state" and "policy", in order."""
+    """The events of `ip xfrm monitor` in a host: "state" and "policy", in order."""
 
     def __init__(self, host: IpsecHost, path: Path) -> None:
         self.path = path
         with path.open("w") as file:
             argv = ["ip", "-n", host.name, "xfrm", "monitor", "all"]
             self.process = subprocess.Popen(argv, stdout=file)
-        # It tells when it listens by nothing but its socket.
+        # Its socket is the only sign that it listens.
         deadline = time.monotonic() + 20
         while str(self.process.pid) not in host.run("cat", "/proc/net/netlink") and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -127,7 +127,7 @@ class Monitor:
         self.process.wait()
 
     def wait(self, count: int) -> list[str]:
-        """Return what was seen when that many objects were, or after 20 seconds."""
+        """Return the events once there are this many objects, or after 20 seconds."""
         deadline = time.monotonic() + 20
         while len(self.seen()) < count and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""xfrm_state in twelve steps, beside a state of somebody else, and what it leaves alone."""
+"""xfrm_state in twelve steps beside an unmanaged state, which it does not change."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_many_states_take_twelve_steps(host: IpsecHost) -> None:
     assert host.states() == foreign
 
 
-def test_state_of_somebody_else_is_refused(host: IpsecHost) -> None:
-    """A state like ours in all but the reqid stays, whatever is asked of it."""
+def test_unmanaged_state_is_refused(host: IpsecHost) -> None:
+    """A state that equals the wanted one in all but the reqid is never changed."""
     foreign = host.states()
     same = {
         "spi": "0x9001",
@@ -88,12 +88,12 @@ def test_state_of_somebody_else_is_refused(host: IpsecHost) -> None:
     assert host.states() == foreign
     assert not host.module("xfrm_state", **states({**same, "reqid": 5})).changed
     taken = host.module("xfrm_state", **states(same), takeover=True)
-    assert taken.data["states"]["replaced"] == 1 and "made anew" in str(taken.data["warnings"])
+    assert taken.data["states"]["replaced"] == 1 and "it is replaced" in str(taken.data["warnings"])
     assert "reqid 7100" in host.states()
 
 
-def test_mark_that_another_state_takes_deletes_nothing(host: IpsecHost) -> None:
-    """DELSA with a mark finds an unmarked state too; it is not deleted for the marked one, nor the other way."""
+def test_state_matched_by_another_mark_is_not_deleted(host: IpsecHost) -> None:
+    """DELSA with a mark finds a state without a mark too; neither is deleted in place of the other."""
     marked, plain = {**CBC, "mark": "0x10/0xff"}, {**CBC}
     assert host.module("xfrm_state", **states(marked, plain)).data["states"]["created"] == 2
     before = host.states()
@@ -102,27 +102,27 @@ def test_mark_that_another_state_takes_deletes_nothing(host: IpsecHost) -> None:
     assert host.states() == before
     result = host.module("xfrm_state", **states({"mark": "0x10/0xff", "state": "absent"}))
     left = host.states()
-    if result.rc == 0:  # the kernel found the right one
+    if result.rc == 0:  # the kernel deleted the right one
         assert "mark 0x10/0xff" not in left and left.count("spi 0x00001001") == 1
     else:
-        assert "takes its mark too" in result.failure and left == before
+        assert "matches its mark too" in result.failure and left == before
     assert host.module("xfrm_state", states=[], purge=True).changed
     assert "spi 0x00001001" not in host.states()
 
 
-def test_state_that_another_one_shadows_is_refused_with_its_name(host: IpsecHost) -> None:
+def test_shadowed_state_is_refused_with_the_shadowing_one(host: IpsecHost) -> None:
     host.module("xfrm_state", **states(CBC))
     before = host.states()
     refused = host.module("xfrm_state", **states(CBC, {**CBC, "mark": "1/1"}))
-    assert "mark 0x1/0x1" in refused.failure and "takes this mark too" in refused.failure
+    assert "mark 0x1/0x1" in refused.failure and "matches this mark too" in refused.failure
     assert host.states() == before
-    # Where the one in the way goes anyway, it goes first.
+    # If the shadowing state is to be deleted too, it is deleted first.
     assert host.module("xfrm_state", **states({**CBC, "mark": "1/1"}, purge=True)).changed
     assert host.states().count("spi 0x00001001") == 1
 
 
 def test_refused_replacement_leaves_the_old_state(host: IpsecHost) -> None:
-    """The kernel learns only from the new state that it does not know the algorithm; the old one is back then."""
+    """The kernel reports the unknown algorithm only when the new state is added; the old one is restored."""
     host.module("xfrm_state", **states({**CBC, "replay_window": 32}))
     before = host.states()
     unknown = {"aead": {"algorithm": "rfc9999(none)", "key": key("x", 20), "icv_bits": 128}}
@@ -131,7 +131,7 @@ def test_refused_replacement_leaves_the_old_state(host: IpsecHost) -> None:
     assert host.states() == before
 
 
-def test_counter_mode_keys_do_not_come_again(host: IpsecHost) -> None:
+def test_counter_mode_keys_are_not_used_again(host: IpsecHost) -> None:
     gcm = {"aead": {"algorithm": GCM, "key": key("static", 20)}}
     assert "RFC 8221" in host.module("xfrm_state", **states(gcm)).failure
     fresh = {**gcm, "key_survives_reboot": False}
@@ -145,7 +145,7 @@ def test_counter_mode_keys_do_not_come_again(host: IpsecHost) -> None:
 
 
 def test_direction_that_this_kernel_ignores_is_an_error(host: IpsecHost) -> None:
-    """Linux before 6.10 takes XFRMA_SA_DIR and forgets it."""
+    """Linux before 6.10 accepts XFRMA_SA_DIR and ignores it."""
     result = host.module("xfrm_state", **states({**CBC, "dir": "in"}))
     if result.rc == 0:
         assert not host.module("xfrm_state", **states({**CBC, "dir": "in"})).changed
@@ -167,7 +167,7 @@ def test_key_file_is_read_on_the_host(host: IpsecHost, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fingerprints", [False, True])
-def test_info_tells_states_without_keys(host: IpsecHost, fingerprints: bool) -> None:
+def test_info_returns_states_without_keys(host: IpsecHost, fingerprints: bool) -> None:
     host.module("xfrm_state", **states({**CBC, "esn": True, "replay_window": 1024}))
     result = host.module("xfrm_info", fingerprints=fingerprints)
     ours = result.data["states"][0]

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that watches direct tunnels parks routes of dead ones, and never leaves a destination without a route."""
+"""The program for direct tunnels parks the routes of dead ones, and keeps a route to every destination."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from external_programs import require
 
 from .programs import assert_python_3_9, load
 
@@ -36,25 +36,24 @@ def test_the_unit_starts_the_program_for_its_device() -> None:
     assert f"/usr/local/lib/wirewright.overlay/{PROGRAM.name} %i\n" in unit
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("no systemd-analyze here")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    require("systemd-analyze")
     unit = tmp_path / "wirewright-overlay-direct@wgdirect.service"
     unit.write_text((FILES / "wirewright-overlay-direct@.service").read_text())
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if unit.name in line] == []
 
 
-def test_a_session_is_in_use_for_180_seconds() -> None:
+def test_a_session_is_alive_for_180_seconds() -> None:
     allowed = f"k1\t{A} {B}\nk2\t10.43.0.13/32\nk3\t(none)\nk4\t10.43.0.14/32\n"
     handshakes = f"k1\t{int(NOW) - 179}\nk2\t{int(NOW) - 180}\nk3\t{int(NOW)}\nk4\t0\n"
-    assert watch.liveliness(allowed, handshakes, NOW) == {
+    assert watch.liveness(allowed, handshakes, NOW) == {
         A: True,
         B: True,
         "10.43.0.13/32": False,
         "10.43.0.14/32": False,
     }
-    assert watch.liveliness("", "", NOW) == {}
+    assert watch.liveness("", "", NOW) == {}
 
 
 def test_routes_as_ip_prints_them() -> None:
@@ -65,7 +64,7 @@ def test_routes_as_ip_prints_them() -> None:
 
 
 class Host:
-    """Answers in place of `wg` and `ip`, and keeps what `ip` was told to do; a batch with one of some words fails."""
+    """Replaces `wg` and `ip`, and records batches for `ip`; a batch whose first line contains `failing` fails."""
 
     def __init__(self, answers: dict[str, str], failing: str = "") -> None:
         self.answers, self.failing, self.batches = answers, failing, []  # type: ignore[var-annotated]
@@ -93,7 +92,7 @@ def answers(destinations: tuple[str, ...], handshake: int) -> dict[str, str]:
     }
 
 
-def test_both_steps_of_a_route_are_one_batch_and_one_that_fails_does_not_keep_others(
+def test_a_route_is_moved_in_one_batch_and_a_failed_batch_does_not_stop_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     host = Host(answers(("10.43.0.12", "10.43.0.13"), 0), failing="10.43.0.12")
@@ -104,17 +103,17 @@ def test_both_steps_of_a_route_are_one_batch_and_one_that_fails_does_not_keep_ot
 
 
 @pytest.mark.parametrize("unreadable", ["allowed-ips", "latest-handshakes"])
-def test_what_cannot_be_read_moves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unreadable: str) -> None:
-    """A route that is parked would be forgotten, and one that works be parked."""
+def test_read_errors_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unreadable: str) -> None:
+    """Else a parked route would be lost, and one of a living tunnel parked."""
     host = Host({**answers((A,), int(NOW)), "proto 89": json.dumps([{"dst": A, "table": "8789"}])})
     del host.answers[unreadable]
     monkeypatch.setattr(watch, "run", host.run)
     monkeypatch.setattr(watch, "LOCK", str(tmp_path / "lock"))
-    assert unreadable in watch.look("lo")
+    assert unreadable in watch.check("lo")
     assert host.batches == []
 
 
-def test_the_route_of_a_dead_tunnel_is_parked_before_it_goes() -> None:
+def test_the_route_of_a_dead_tunnel_is_parked_before_it_is_deleted() -> None:
     found = watch.changes("wgd", {A: False, B: False}, {A: 0, B: 1024}, {})
     assert lines(found) == [
         (4, f"route replace {A} dev wgd table 8789 proto 89 metric 0"),
@@ -122,10 +121,10 @@ def test_the_route_of_a_dead_tunnel_is_parked_before_it_goes() -> None:
         (6, f"route replace {B} dev wgd table 8789 proto 89 metric 1024"),
         (6, f"route delete {B} dev wgd table 254 proto 87 metric 1024"),
     ]
-    assert found[0].told == f"{A} goes through the hub: no handshake for 180 seconds"
+    assert found[0].message == f"{A}: through the hub: no handshake for 180 seconds"
 
 
-def test_it_comes_back_before_it_leaves_the_other_table() -> None:
+def test_a_route_is_restored_before_it_is_deleted_from_the_other_table() -> None:
     assert lines(watch.changes("wgd", {A: True}, {}, {A: 0})) == [
         (4, f"route add {A} dev wgd table 254 proto 87 metric 0"),
         (4, f"route delete {A} dev wgd table 8789 proto 89 metric 0"),
@@ -133,7 +132,9 @@ def test_it_comes_back_before_it_leaves_the_other_table() -> None:
 
 
 @pytest.mark.parametrize("alive, routes", [({A: True}, {A: 0}), ({}, {}), ({}, {A: 0})])
-def test_what_a_run_has_changed_meanwhile_is_left_and_forgotten(alive: dict[str, bool], routes: dict[str, int]) -> None:
+def test_changes_of_a_run_are_kept_and_its_parked_routes_deleted(
+    alive: dict[str, bool], routes: dict[str, int]
+) -> None:
     assert lines(watch.changes("wgd", alive, routes, {A: 0})) == [
         (4, f"route delete {A} dev wgd table 8789 proto 89 metric 0")
     ]
@@ -143,12 +144,12 @@ def test_what_a_run_has_changed_meanwhile_is_left_and_forgotten(alive: dict[str,
     "alive, routes, parked",
     [({A: True}, {A: 0}, {}), ({A: False}, {}, {A: 0}), ({A: True}, {}, {}), ({A: False}, {}, {}), ({}, {A: 0}, {})],
 )
-def test_else_nothing_is_done(alive: dict[str, bool], routes: dict[str, int], parked: dict[str, int]) -> None:
-    """Not even for a tunnel that is being tried, which has no route yet."""
+def test_no_change_otherwise(alive: dict[str, bool], routes: dict[str, int], parked: dict[str, int]) -> None:
+    """In particular for a tunnel that is being probed, which has no route yet."""
     assert watch.changes("wgd", alive, routes, parked) == []
 
 
-def test_its_protocol_is_its_own_and_it_asks_for_no_keys() -> None:
+def test_its_protocol_is_unique_and_it_reads_no_keys() -> None:
     failover = load(FILES / "wirewright-overlay-failover")
     assert watch.MANAGED == failover.MANAGED
     assert watch.PARKED not in (failover.COPY, failover.MANAGED, failover.KERNEL)

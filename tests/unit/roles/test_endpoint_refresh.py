@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An endpoint is set where a silent peer's name has other addresses now, and nowhere else."""
+"""An endpoint is set if the name of a silent peer has other addresses now, and only then."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard import memory
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip import answers
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import state_file
+from external_programs import require
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Template
@@ -30,12 +31,19 @@ KEY = "hfhqrYb7Kz3AmZWW0pCRUW0CkQmoLDLyyO6QMWzE1GU="
 NOW, LIMIT = 1_800_000_000.0, 135
 
 
-program = load(PROGRAM)
+program = load(PROGRAM, wirewright_overlay_answers=answers)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The program as the role installs it, with the file beside it."""
+    shutil.copy(answers.__file__, tmp_path / "wirewright_overlay_answers.py")
+    return Path(shutil.copy(PROGRAM, tmp_path))
 
 
 @pytest.fixture(autouse=True)
 def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests need no root, and leave the lock of this machine alone."""
+    """Tests need no root and do not use the lock of this machine."""
     monkeypatch.setattr(program, "LOCK", str(tmp_path / "lock"))
 
 
@@ -45,7 +53,7 @@ def peer(**options: Any) -> Any:
     )
 
 
-# --- who is silent
+# --- silent peers
 
 
 @pytest.mark.parametrize(
@@ -58,24 +66,24 @@ def peer(**options: Any) -> Any:
         (NOW + LIMIT, False),
         (NOW + LIMIT + 1, True),
     ],
-    ids=["never", "now", "at the limit", "beyond it", "a little ahead", "the clock was set back"],
+    ids=["never", "now", "at the limit", "beyond the limit", "slightly in the future", "the clock was set back"],
 )
-def test_a_peer_is_silent_when_its_last_handshake_is_too_far_away(handshake: float, silent: bool) -> None:
+def test_a_peer_is_silent_when_its_last_handshake_is_too_old(handshake: float, silent: bool) -> None:
     assert program.is_silent(int(handshake), NOW, LIMIT) is silent
     seen = {("wg0", KEY): program.Seen("192.0.2.1:1", int(handshake))}
-    assert program.due([peer()], seen, NOW, LIMIT) == ([(peer(), "192.0.2.1:1")] if silent else [])
+    assert program.silent_peers([peer()], seen, NOW, LIMIT) == ([(peer(), "192.0.2.1:1")] if silent else [])
 
 
 def test_the_limit_is_that_of_reresolve_dns() -> None:
     assert program.STALE == 135
 
 
-def test_a_peer_that_wireguard_does_not_have_is_not_made() -> None:
+def test_a_peer_missing_in_wireguard_is_not_added() -> None:
     seen = {("wg1", KEY): program.Seen("192.0.2.1:1", 0)}
-    assert program.due([peer()], seen, NOW, LIMIT) == []
+    assert program.silent_peers([peer()], seen, NOW, LIMIT) == []
 
 
-# --- which endpoint
+# --- choice of the endpoint
 
 
 @pytest.mark.parametrize(
@@ -98,13 +106,12 @@ def test_a_peer_that_wireguard_does_not_have_is_not_made() -> None:
         (["fe80::2%eth0"], "[fe80::2%eth0]:1", None),
     ],
 )
-def test_the_endpoint_is_one_of_the_name_s(addresses: list[str], current: str, chosen: str | None) -> None:
-    assert program.choose(addresses, 1, current) == chosen
+def test_the_endpoint_is_an_address_of_the_name(addresses: list[str], current: str, chosen: str | None) -> None:
     expected = [] if chosen is None else [program.Change("wg0", "h2", KEY, "h2.test", current, chosen)]
     assert program.changes([(peer(), current)], {"h2.test": addresses}) == expected
 
 
-def test_a_name_that_was_not_asked_for_changes_nothing() -> None:
+def test_an_unrelated_name_changes_nothing() -> None:
     assert program.changes([(peer(), "192.0.2.1:1")], {"h3.test": ["192.0.2.2"]}) == []
 
 
@@ -124,23 +131,27 @@ names = st.dictionaries(hosts, st.lists(st.one_of(ipv4, ipv6), max_size=4, uniqu
 
 
 @given(peers, states, names)
-def test_what_is_set_is_needed_and_enough(known: list[Any], seen: dict[Any, Any], addresses: dict[str, Any]) -> None:
-    found = program.changes(program.due(known, seen, NOW, LIMIT), addresses)
+def test_changes_are_necessary_and_sufficient(
+    known: list[Any], seen: dict[Any, Any], addresses: dict[str, Any]
+) -> None:
+    found = program.changes(program.silent_peers(known, seen, NOW, LIMIT), addresses)
     after = dict(seen)
     for change in found:
         place = change.interface, change.public_key
         handshake = seen[place].handshake
-        assert handshake == 0 or abs(NOW - handshake) > LIMIT, "a young handshake is left alone"
+        assert handshake == 0 or abs(NOW - handshake) > LIMIT, "a peer with a recent handshake is unchanged"
         (asked,) = [one for one in known if one[:2] == place]
         host, _colon, port = change.after.rpartition(":")
         assert (host.strip("[]") in addresses[asked.host], port) == (True, "1")
         assert change.before == seen[place].endpoint != change.after
         kinds = {":" in address for address in addresses[asked.host]}
         if len(kinds) == 2 and change.before:
-            assert ("[" in change.before) == ("[" in change.after), "the family is kept where it can be"
+            assert ("[" in change.before) == ("[" in change.after), "the family is kept if possible"
         after[place] = seen[place]._replace(endpoint=change.after)
     assert len({(change.interface, change.public_key) for change in found}) == len(found)
-    assert program.changes(program.due(known, after, NOW, LIMIT), addresses) == [], "then all is well"
+    assert program.changes(program.silent_peers(known, after, NOW, LIMIT), addresses) == [], (
+        "a second run changes nothing"
+    )
     for one in known:
         state = after.get((one.interface, one.public_key))
         if state and addresses.get(one.host) and program.is_silent(state.handshake, NOW, LIMIT):
@@ -152,62 +163,63 @@ def test_what_is_set_is_needed_and_enough(known: list[Any], seen: dict[Any, Any]
 # --- names
 
 
+def test_an_address_is_chosen_as_in_a_run() -> None:
+    found = ["0.0.0.0", "127.0.0.1", "10.42.0.2", "192.0.2.9", "2001:db8::2", "192.0.2.2"]  # noqa: S104   nothing is bound
+    inside = peer(tunnelled=frozenset(["10.42.0.2"]))
+
+    def chosen(one: Any, *addresses: str) -> Any:
+        return program.choose(
+            one, "", addresses, lambda of, address: "of the tunnel" if address in of.tunnelled else ""
+        )
+
+    assert chosen(inside, *found) == ("192.0.2.9:1", "")
+    assert chosen(inside._replace(family="ipv6"), *found) == ("[2001:db8::2]:1", "")
+    assert chosen(inside, *found[:3]) == (
+        "",
+        "has no usable address (0.0.0.0: unspecified; 127.0.0.1: the loopback; 10.42.0.2: of the tunnel)",
+    )
+    assert chosen(inside) == ("", "does not resolve")
+
+
 @pytest.mark.parametrize(
-    "address, usable",
+    "route, why",
     [
-        ("192.0.2.1", True),
-        ("127.0.0.1", True),
-        ("0.0.0.0", False),  # noqa: S104   nothing is bound
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("2001:db8::1", True),
-        ("::", False),
-        ("ff02::1", False),
-        ("fe80::1", False),
-        ("fe80::1%eth0", True),
-        ("no address", False),
+        ("192.0.2.2 dev eth0 src 192.0.2.1 uid 0 \\    cache", ""),
+        ("192.0.2.2 dev wg0 table 51820 src 10.42.0.1", "routed into the tunnel"),
+        ("192.0.2.2 via 10.0.0.1 dev wg01 src 10.0.0.2", ""),
+        ("", ""),
     ],
 )
-def test_addresses_that_no_peer_can_have(address: str, usable: bool) -> None:
-    assert program.is_usable(address) is usable
+def test_an_address_behind_the_interface_itself_is_refused(
+    monkeypatch: pytest.MonkeyPatch, route: str, why: str
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], **_: Any) -> Any:
+        asked.append(argv)
+        return subprocess.CompletedProcess(argv, 0, route, "")
+
+    monkeypatch.setattr(program.subprocess, "run", run)
+    monkeypatch.setattr(program.answers, "is_own", lambda address: address == "192.0.2.9")
+    assert program.refusal_of({"wg0": "0xca6c"}, peer(), "192.0.2.2") == why
+    assert asked == [["ip", "-o", "route", "get", "192.0.2.2", "mark", "0xca6c"]]
+    assert program.refusal_of({}, peer(), "192.0.2.9") == "an address of this host"
+    assert program.refusal_of({}, peer(tunnelled=frozenset(["192.0.2.2"])), "192.0.2.2") == "inside the tunnel"
 
 
-def test_all_names_are_looked_up_at_once_and_the_late_ones_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    together, never = threading.Barrier(3), threading.Event()
-
-    def getaddrinfo(host: str, *_: Any, **__: Any) -> list[Any]:
-        if host == "late.test":
-            never.wait()
-            return []
-        together.wait(30)  # breaks where one waits for another
-        if host == "none.test":
-            raise OSError
-        return [(0, 0, 0, "", (address, 0)) for address in ("192.0.2.1", "224.0.0.1", "192.0.2.1", "2001:db8::1")]
-
-    monkeypatch.setattr(program.socket, "getaddrinfo", getaddrinfo)
-    found = program.resolve(["a.test", "late.test", "b.test", "none.test"], 3)
-    never.set()
-    expected = ["192.0.2.1", "2001:db8::1"]
-    assert found == {"a.test": expected, "b.test": expected, "none.test": [], "late.test": []}
-
-
-def test_a_resolver_that_hangs_does_not_hold_up_the_program() -> None:
+def test_a_hanging_resolver_does_not_block_the_program(installed: Path) -> None:
     hang = (
         "import runpy, socket, sys, threading; socket.getaddrinfo = lambda *_, **__: threading.Event().wait(); "
-        "print(runpy.run_path(sys.argv[1])['resolve'](['a.test'], 0.1))"
+        "print(runpy.run_path(sys.argv[1])['answers'].look_up(['a.test'], 0.1))"
     )
-    argv = [sys.executable, "-I", "-c", hang, str(PROGRAM)]
+    argv = [sys.executable, "-I", "-c", hang, str(installed)]
     assert subprocess.check_output(argv, text=True, timeout=60) == "{'a.test': []}\n"
 
 
-def test_a_name_with_a_bad_label_does_not_resolve() -> None:
-    assert program.look_up("a..test") == program.look_up("a" * 64 + ".test") == []
+# --- state files, as the collection writes them
 
 
-# --- the memory, as the collection writes it
-
-
-def test_only_peers_asked_for_by_name_are_taken_from_the_memory() -> None:
+def test_only_peers_with_a_name_as_endpoint_are_read() -> None:
     asked = {
         "a": "vpn.example.org:51820",
         "b": "192.0.2.1:51820",
@@ -218,10 +230,10 @@ def test_only_peers_asked_for_by_name_are_taken_from_the_memory() -> None:
         "g": "1-2:65535",
         "h": "vpn.example.org.:51820",
     }
-    stored = memory.Memory(
-        "h1", KEY, (), {key: memory.RememberedPeer(key.upper(), (), one) for key, one in asked.items()}
+    stored = state_file.StateFile(
+        "h1", KEY, (), {key: state_file.KnownPeer(key.upper(), (), one) for key, one in asked.items()}
     )
-    assert [one[1:] for one in program.remembered("wg0", memory.dump(stored))] == [
+    assert [one[1:5] for one in program.named_peers("wg0", state_file.dump(stored))] == [
         ("a", "A", "vpn.example.org", 51820),
         ("f", "F", "internal_name", 1),
         ("g", "G", "1-2", 65535),
@@ -229,49 +241,60 @@ def test_only_peers_asked_for_by_name_are_taken_from_the_memory() -> None:
     ]
 
 
-def test_a_peer_without_a_name_goes_by_its_endpoint_s() -> None:
-    stored = memory.Memory(peers={KEY: memory.RememberedPeer(endpoint="vpn.example.org:1")})
-    assert program.remembered("wg0", memory.dump(stored)) == [peer(name="vpn.example.org", host="vpn.example.org")]
+def test_a_peer_without_a_name_is_named_by_its_endpoint() -> None:
+    stored = state_file.StateFile(peers={KEY: state_file.KnownPeer(endpoint="vpn.example.org:1")})
+    assert program.named_peers("wg0", state_file.dump(stored)) == [peer(name="vpn.example.org", host="vpn.example.org")]
 
 
-def test_the_program_and_the_collection_mean_the_same_memory() -> None:
-    assert memory.path_of("wg0") == f"{program.MEMORY}/wg0.json"
+def test_the_family_and_the_overlay_addresses_are_read() -> None:
+    known = {
+        "a": state_file.KnownPeer("h2", ("10.42.0.2", "fd00::2"), "h2.test:1", "ipv4", "192.0.2.2"),
+        "b": state_file.KnownPeer("h3", ("10.42.0.3",)),
+    }
+    (found,) = program.named_peers("wg0", state_file.dump(state_file.StateFile(peers=known)))
+    assert (found.family, found.tunnelled) == ("ipv4", {"10.42.0.2", "fd00::2", "10.42.0.3"})
+
+
+def test_the_program_and_the_collection_use_the_same_state_files() -> None:
+    assert state_file.path_of("wg0") == f"{program.STATE_DIRECTORY}/wg0.json"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2, "peers": {}}', '{"version": 1, "peers": []}'])
-def test_a_damaged_memory_is_named_and_the_others_are_used(
+def test_a_corrupt_state_file_is_reported_and_the_others_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     (tmp_path / "wg0.json").write_text(text)
-    stored = memory.Memory(peers={KEY: memory.RememberedPeer("h2", (), "h2.test:1")})
-    (tmp_path / "wg1.json").write_text(memory.dump(stored))
+    stored = state_file.StateFile(peers={KEY: state_file.KnownPeer("h2", (), "h2.test:1")})
+    (tmp_path / "wg1.json").write_text(state_file.dump(stored))
     (tmp_path / "wg1.json.new").write_text("no memory")
     answers = {"interfaces": "wg0 wg1\n", "latest-handshakes": f"{KEY}\t0\n", "endpoints": f"{KEY}\t(none)\n"}
     monkeypatch.setattr(program, "wg", lambda *argv: answers[argv[-1]])
-    silent, problems = program.look(LIMIT, str(tmp_path))
+    silent, problems = program.read_silent(LIMIT, str(tmp_path))
     assert silent == [(peer(interface="wg1"), "")]
     assert [problem.partition(": ")[0] for problem in problems] == [str(tmp_path / "wg0.json")]
 
 
-def test_a_host_without_a_memory_has_nothing_to_do(tmp_path: Path) -> None:
-    assert program.look(LIMIT, str(tmp_path / "none")) == ([], [])
+def test_a_host_without_state_files_has_no_peers(tmp_path: Path) -> None:
+    assert program.read_silent(LIMIT, str(tmp_path / "none")) == ([], [])
 
 
-def test_a_peer_that_goes_while_names_are_looked_up_is_not_made_again(
+def test_a_peer_removed_while_names_are_resolved_is_not_added_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stays, goes = peer(public_key="stays"), peer(public_key="goes")
     looks = iter([([(stays, "192.0.2.1:1"), (goes, "192.0.2.1:1")], []), ([(stays, "192.0.2.1:1")], [])])
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(program, "look", lambda limit: next(looks))
-    monkeypatch.setattr(program, "resolve", lambda names, timeout: {name: ["192.0.2.2"] for name in names})
+    monkeypatch.setattr(program, "read_silent", lambda limit: next(looks))
+    monkeypatch.setattr(program.answers, "look_up", lambda names, timeout: {name: ["192.0.2.2"] for name in names})
+    monkeypatch.setattr(program, "marks_of", lambda interfaces: {})
+    monkeypatch.setattr(program, "refusal_of", lambda *_: "")
     monkeypatch.setattr(program, "wg", lambda *argv: asked.append(argv))
     assert program.refresh(LIMIT, 1, False) == 0
     assert asked == [("set", "wg0", "peer", "stays", "endpoint", "192.0.2.2:1")]
     assert capsys.readouterr() == ("", "wg0: h2: 192.0.2.1:1 -> 192.0.2.2:1\n")
 
 
-def test_what_cannot_be_set_is_told_and_the_rest_is_done(
+def test_an_endpoint_that_cannot_be_set_is_reported_and_others_are_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     silent = [(peer(public_key=key, name=key), "") for key in ("bad", "good")]
@@ -281,8 +304,10 @@ def test_what_cannot_be_set_is_told_and_the_rest_is_done(
             raise OSError("wg set: no")
         return ""
 
-    monkeypatch.setattr(program, "look", lambda limit: (silent, ["wg1.json: damaged"]))
-    monkeypatch.setattr(program, "resolve", lambda names, timeout: {name: ["192.0.2.2"] for name in names})
+    monkeypatch.setattr(program, "read_silent", lambda limit: (silent, ["wg1.json: damaged"]))
+    monkeypatch.setattr(program.answers, "look_up", lambda names, timeout: {name: ["192.0.2.2"] for name in names})
+    monkeypatch.setattr(program, "marks_of", lambda interfaces: {})
+    monkeypatch.setattr(program, "refusal_of", lambda *_: "")
     monkeypatch.setattr(program, "wg", wg)
     assert program.refresh(LIMIT, 1, False) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -296,28 +321,31 @@ def test_what_cannot_be_set_is_told_and_the_rest_is_done(
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "", "1e3", "soon"])
-def test_a_wrong_option_is_named(text: str) -> None:
-    argv = [sys.executable, "-I", str(PROGRAM), f"--stale={text}"]
+def test_an_invalid_option_is_named(installed: Path, text: str) -> None:
+    argv = [sys.executable, "-I", str(installed), f"--stale={text}"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--stale" in done.stderr and "write seconds above 0" in done.stderr
 
 
-def test_no_secret_is_asked_for() -> None:
+def test_the_program_reads_no_secret() -> None:
     text = PROGRAM.read_text()
     assert not [
         word for word in ("dump", "private-key", "preshared-keys", "showconf") if word in text.replace("json.dumps", "")
     ]
 
 
-def test_the_program_is_python_3_9() -> None:
-    assert_python_3_9(PROGRAM)
+def test_the_program_is_python_3_9(installed: Path) -> None:
+    assert_python_3_9(installed)
+    assert sorted(path.name for path in installed.parent.iterdir()) == [
+        PROGRAM.name,
+        "wirewright_overlay_answers.py",
+    ], "no compiled file stays behind"
 
 
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
-    """The service and the timer, as the role installs them."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("no systemd-analyze here")
+    """Service and timer as installed by the role."""
+    require("systemd-analyze")
     texts = {SERVICE.name: SERVICE.read_text()}
     texts[TIMER.stem] = Template(TIMER.read_text()).render(endpoint_refresh_interval=30)
     for name, text in texts.items():
@@ -325,12 +353,12 @@ def units(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in texts]
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(units: list[Path]) -> None:
+def test_systemd_accepts_the_units(units: list[Path]) -> None:
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if "wirewright" in line] == []
 
 
-def test_the_service_is_confined(units: list[Path]) -> None:
+def test_the_service_is_sandboxed(units: list[Path]) -> None:
     argv = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", str(units[0])]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if "offline" in done.stderr:
@@ -338,10 +366,11 @@ def test_the_service_is_confined(units: list[Path]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_units_and_the_tasks_mean_the_same_files(units: list[Path]) -> None:
+def test_units_and_tasks_use_the_same_files(units: list[Path]) -> None:
     (start,) = re.findall(r"^ExecStart=/usr/bin/python3 -I (.*)$", SERVICE.read_text(), re.MULTILINE)
     made, removed = ((ROLE / f"tasks/{state}.yml").read_text() for state in ("present", "absent"))
-    for path in (start, *(f"/etc/systemd/system/{unit.name}" for unit in units)):
+    beside = "/usr/local/lib/wirewright.overlay/wirewright_overlay_answers.py"
+    for path in (start, beside, *(f"/etc/systemd/system/{unit.name}" for unit in units)):
         assert f"dest: {path}\n" in made and f"- {path}\n" in removed
     assert units[0].stem == units[1].stem, "a timer starts the service of its name"
-    assert units[1].read_text().count("30s") == 2
+    assert units[1].read_text().count("=30s") == 2

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many nodes at a time are switched over, and with which phase a run ends: real plays of the role's phases.
+"""Batches of nodes and the last phase of a run: real plays of the role's phases.
 
-What they would apply is only noted.
+The modules only log their calls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.plays
 ROLE = Path(__file__).parents[3] / "roles/node_encryption"
 NODES = ["n1", "n2", "n3", "n4", "n5"]
 
-# Stands in for overlay_apply and overlay_probe. A phase begins on as many nodes at a time as OVERLAP says, or not at all.
+# Stands in for overlay_apply and probe_info. A phase starts on OVERLAP nodes at a time, or not at all.
 NOTED = """
 import os, time
 from ansible.plugins.action import ActionBase
@@ -39,16 +39,16 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         name, phase = task_vars["inventory_hostname"], self._task.args.get("phase", "wait")
         note(f"begin {phase} {name}")
-        if phase == "flip":
+        if phase == "send":
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline and not self.has_company():
                 time.sleep(0.02)
             time.sleep(0.2)
         note(f"end {phase} {name}")
-        return {"failed": name == os.environ["FAILING"] and phase == "flip", "changed": False}
+        return {"failed": name == os.environ["FAILING"] and phase == "send", "changed": False}
 
     def has_company(self):
-        begun = sum(line.startswith("begin flip") for line in open(LOG))
+        begun = sum(line.startswith("begin send") for line in open(LOG))
         overlap = int(os.environ["OVERLAP"])
         return begun % overlap == 0 or begun == 5
 """
@@ -72,16 +72,16 @@ PLAY = [
 
 
 def run(root: Path, serial: int = 0, *, phase: str = "all", overlap: int = 1, failing: str = "") -> list[str]:
-    """Return what the role's phases did, in order: `begin PHASE NODE`, and the same with end."""
+    """Return the log of the role's phases, in order: `begin PHASE NODE`, and `end PHASE NODE`."""
     overlay = root / "collections/ansible_collections/wirewright/overlay"
     (overlay / "roles").mkdir(parents=True)
     (overlay / "roles/node_encryption").symlink_to(ROLE)
     (overlay / "plugins/action").mkdir(parents=True)
-    for name in ("overlay_apply", "overlay_probe"):
+    for name in ("overlay_apply", "probe_info"):
         (overlay / f"plugins/action/{name}.py").write_text(NOTED)
     (root / "play.yml").write_text(json.dumps(PLAY))
     (root / "hosts").write_text("\n".join(NODES))
-    variables = {"node_encryption_flip_serial": serial, "node_encryption_phase": phase}
+    variables = {"node_encryption_send_serial": serial, "node_encryption_phase": phase}
     ansible_playbook = str(Path(sys.executable).parent / "ansible-playbook")
     done = subprocess.run(
         [ansible_playbook, "-i", "hosts", "-f", "5", "-e", json.dumps(variables), "play.yml"],
@@ -105,7 +105,7 @@ def run(root: Path, serial: int = 0, *, phase: str = "all", overlap: int = 1, fa
 
 
 def batches(log: list[str], phase: str) -> Iterator[set[str]]:
-    """Yield the nodes that were in a phase at the same time, until none was."""
+    """Yield the sets of nodes that were in a phase at the same time."""
     inside: set[str] = set()
     together: set[str] = set()
     for event, where, name in (line.split() for line in log if f" {phase} " in line):
@@ -117,26 +117,26 @@ def batches(log: list[str], phase: str) -> Iterator[set[str]]:
             together = set()
 
 
-def test_so_many_nodes_are_switched_over_at_a_time(tmp_path: Path) -> None:
+def test_nodes_are_switched_over_in_batches(tmp_path: Path) -> None:
     log = run(tmp_path, 2, overlap=2)
-    assert list(batches(log, "flip")) == [{"n1", "n2"}, {"n3", "n4"}, {"n5"}]
+    assert list(batches(log, "send")) == [{"n1", "n2"}, {"n3", "n4"}, {"n5"}]
     begun = [line.split()[1] for line in log if line.startswith("begin ")]
-    in_turn = [phase for phase in ("receive", "wait", "flip", "leave") for _node in NODES]
+    in_turn = [phase for phase in ("receive", "wait", "send", "stop") for _node in NODES]
     assert begun == in_turn, "all are done with a phase before the next begins"
 
 
-def test_no_more_are_switched_over_when_one_fails(tmp_path: Path) -> None:
+def test_no_further_batch_runs_when_a_node_fails(tmp_path: Path) -> None:
     log = run(tmp_path, 1, failing="n2")
-    assert list(batches(log, "flip")) == [{"n1"}, {"n2"}]
-    assert list(batches(log, "leave")) == []
+    assert list(batches(log, "send")) == [{"n1"}, {"n2"}]
+    assert list(batches(log, "stop")) == []
 
 
 @pytest.mark.parametrize(
     ("phase", "expected"),
-    [("receive", ["receive"]), ("flip", ["receive", "wait", "flip"])],
+    [("receive", ["receive"]), ("send", ["receive", "wait", "send"])],
 )
 def test_a_run_ends_with_its_last_phase(tmp_path: Path, phase: str, expected: list[str]) -> None:
     log = run(tmp_path, phase=phase, overlap=5)
     begun = [line.split()[1] for line in log if line.startswith("begin ")]
     assert list(dict.fromkeys(begun)) == expected and len(begun) == 5 * len(expected)
-    assert list(batches(log, "flip")) == [set(NODES)] * ("flip" in expected), "all at once"
+    assert list(batches(log, "send")) == [set(NODES)] * ("send" in expected), "all at once"

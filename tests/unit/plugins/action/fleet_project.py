@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A project in a temporary directory, run with a real ansible-playbook over local connections.
 
-Its collection is this one, except that two modules are replaced: `overlay_facts` returns the variable `fake_fact`
+Its collection is this one, except that two modules are replaced: `overlay_prepare` returns the variable `fake_fact`
 of the host, and `overlay_apply` writes the arguments it was given to a file.
 """
 
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
 
 PLUGINS = Path(__file__).parents[4] / "plugins"
 CALLBACKS = Path(__file__).parents[3] / "integration/callback_plugins"
@@ -30,14 +30,28 @@ ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
 FAKE_FACTS = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
-import json
-options = {"fact": {"type": "dict"}, "path": {"type": "str"}, "host": {"type": "str"}}
+import json, os
+options = {
+    "fact": {"type": "dict"},
+    "path": {"type": "str"},
+    "host": {"type": "str"},
+    "asked": {"type": "path"},
+    "create_key": {"type": "bool", "default": True, "no_log": False},
+}
 module = AnsibleModule(options, supports_check_mode=True)
 fact = module.params["fact"]
+if module.params["asked"]:
+    with open(module.params["asked"], "a") as file:
+        mode = "check" if module.check_mode else "run"
+        file.write(f"{module.params['host']} {mode} {module.params['create_key']}\\n")
 if module.params["path"]:
     with open(module.params["path"]) as file:
         fact = json.load(file)[module.params["host"]]
-module.exit_json(ansible_facts={"wirewright_overlay": fact})
+if os.environ.get("WARNED"):
+    module.warn(os.environ["WARNED"])
+key = {"before_header": "/etc/wireguard/wg0.key", "after_header": "/etc/wireguard/wg0.key", "before": "", "after": "key\\n"}
+changed = bool(os.environ.get("WARNED"))
+module.exit_json(changed=changed, ansible_facts={"wirewright_overlay": fact}, diff=[key] if changed and module._diff else [])
 """
 
 FAKE_APPLY = """#!/usr/bin/python
@@ -48,29 +62,32 @@ module = AnsibleModule(
         "interfaces": {"type": "list", "elements": "dict"},
         "preshared_keys": {"type": "dict", "no_log": True},
         "nftables": {"type": "dict"},
+        "forwards": {"type": "dict"},
         "open_firewall": {"type": "bool"},
         "allow_management_change": {"type": "bool"},
+        "variables": {"type": "dict"},
     },
     supports_check_mode=True,
 )
 name = module.params["interfaces"][0]["inventory_name"]
 with open(os.path.join(os.environ["DOCUMENTS"], name + ".json"), "w") as file:
     json.dump(module.params, file)
-module.exit_json(changed=True)
+names = [peer["name"] for peer in module.params["interfaces"][0].get("peers", [])]
+changes = [{"kind": "peer", "action": "create", "count": len(names), "names": names}] if names else []
+shown = {"before_header": "wg0", "after_header": "wg0", "before": "", "after": "peers\\n"}
+if os.environ.get("WARNED"):
+    module.warn(os.environ["WARNED"])
+module.exit_json(changed=True, changes=changes, diff=[shown])
 """
 
 # What the role does, in its three tasks.
 TASKS: list[dict[str, Any]] = [
-    {"name": "Facts", "wirewright.overlay.overlay_facts": {"fact": "{{ fake_fact }}"}},
+    {"name": "Facts", "wirewright.overlay.overlay_prepare": {"fact": "{{ fake_fact }}"}},
     {"name": "Plan", "wirewright.overlay.overlay_plan": {}, "run_once": True, "register": "__mesh_plan"},
     {
         "name": "Apply",
         "wirewright.overlay.overlay_apply": {
             "plan_from": "__mesh_plan",
-            "psk_master": "{{ mesh_psk_master }}",
-            "psk_epoch": "{{ mesh_psk_epoch }}",
-            "static_preshared_keys": "{{ mesh_static_peers | selectattr('preshared_key', 'defined') "
-            "| items2dict(key_name='public_key', value_name='preshared_key') }}",
         },
     },
 ]
@@ -85,14 +102,18 @@ DEFAULTS = {
 }
 
 
+# Variables of a host without an SSH server.
+UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
 def key_of(name: str) -> str:
-    """Return a public key that is as good as any."""
+    """Return a public key for a name."""
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-def fact_of(name: str, number: int, remembers: Mapping[str, str] | None = None, **device: Any) -> dict[str, Any]:
-    """Return what a host would report; `remembers` maps names of peers to addresses."""
-    peers = peer_lines({key_of(peer): RememberedPeer(peer, (address,)) for peer, address in (remembers or {}).items()})
+def fact_of(name: str, number: int, cached: Mapping[str, str] | None = None, **device: Any) -> dict[str, Any]:
+    """Return what a host would report; `cached` maps names of peers to addresses."""
+    peers = peer_lines({key_of(peer): KnownPeer(peer, (address,)) for peer, address in (cached or {}).items()})
     state = {"public_key": key_of(name), "addresses": [], "peers": peers, "revoked": {}, **device}
     underlay = {"ipv4": {"address": f"198.51.100.{number}", "interface": "eth0", "mtu": 1500}, "ipv6": None}
     return {"underlay": underlay, "persistence": "wg_quick", "interfaces": {"wg0": state}}
@@ -100,7 +121,7 @@ def fact_of(name: str, number: int, remembers: Mapping[str, str] | None = None, 
 
 @dataclass(frozen=True)
 class Run:
-    """What one ansible-playbook did: its exit code, its output, and each host's document."""
+    """The result of one ansible-playbook: exit code, output, and the document of each host."""
 
     code: int
     output: str
@@ -126,8 +147,10 @@ class Project:
         (overlay / "plugins" / "modules").mkdir(parents=True)
         for room in ("action", "doc_fragments", "module_utils", "plugin_utils"):
             (overlay / "plugins" / room).symlink_to(PLUGINS / room)
-        (overlay / "plugins" / "modules" / "overlay_plan.py").symlink_to(PLUGINS / "modules" / "overlay_plan.py")
-        (overlay / "plugins" / "modules" / "overlay_facts.py").write_text(FAKE_FACTS)
+        (overlay / "roles").symlink_to(PLUGINS.parent / "roles")
+        for name in ("overlay_plan.py", "overlay_summary.py"):
+            (overlay / "plugins" / "modules" / name).symlink_to(PLUGINS / "modules" / name)
+        (overlay / "plugins" / "modules" / "overlay_prepare.py").write_text(FAKE_FACTS)
         (overlay / "plugins" / "modules" / "overlay_apply.py").write_text(FAKE_APPLY)
         self.write("roles/mesh/tasks/main.yml", TASKS)
         self.write("roles/mesh/defaults/main.yml", DEFAULTS)
@@ -147,8 +170,20 @@ class Project:
         reported = self.root / "reported.json"
         reported.write_text("{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in reports.items()) + "}")
         tasks = self.tasks()
-        tasks[0]["wirewright.overlay.overlay_facts"] = {"path": str(reported), "host": "{{ inventory_hostname }}"}
+        tasks[0]["wirewright.overlay.overlay_prepare"] = {"path": str(reported), "host": "{{ inventory_hostname }}"}
         return tasks
+
+    def tasks_that_count(self) -> list[dict[str, Any]]:
+        """Return the role's tasks; each run of the first one is noted, see `asked`."""
+        tasks = self.tasks()
+        tasks[0]["wirewright.overlay.overlay_prepare"].update(
+            {"asked": str(self.root / "asked"), "host": "{{ inventory_hostname }}"}
+        )
+        return tasks
+
+    def asked(self) -> list[str]:
+        """Return a line for each run of `overlay_prepare`, sorted: host, check or run, whether it may create a key."""
+        return sorted((self.root / "asked").read_text().splitlines())
 
     def hosts(self, hosts: Mapping[str, Mapping[str, Any]] | Iterable[str], **group_variables: Any) -> None:
         """Write the inventory: a group `vpn` of hosts with their variables."""
@@ -179,6 +214,7 @@ class Project:
                 "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
                 "WIREWRIGHT_ARCHIVES": str(self.root.parent / "archives"),  # the same for all tests of a session
                 "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",  # YAML doubles the quotes in problems
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
                 "DOCUMENTS": str(documents),
                 "COLUMNS": "4000",

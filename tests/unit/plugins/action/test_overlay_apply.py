@@ -19,16 +19,23 @@ def test_preshared_keys_are_the_same_on_both_ends_and_nowhere_else(project: Proj
     project.hosts(
         ["h1", "h2", "h3"],
         mesh_psk_master=MASTER,
-        mesh_static_peers=[{"name": "phone", "public_key": key_of("phone"), "preshared_key": STATIC_PSK}],
+        mesh_static_peers=[
+            {"name": "phone", "public_key": key_of("phone"), "allowed_ips": [], "preshared_key": STATIC_PSK}
+        ],
     )
-    run = project.run("-vvv", "--diff")
+    results = project.root / "results"
+    run = project.run(
+        "-vvv", "--diff", ANSIBLE_CALLBACKS_ENABLED="kept_archives,json_lines", WIREWRIGHT_RESULTS=str(results)
+    )
     assert run.code == 0, run.output
+    seen_by_callbacks = results.read_text()
+    assert '"plan_from": "__mesh_plan"' in seen_by_callbacks
     secrets = {host: document["preshared_keys"]["wg0"] for host, document in run.documents.items()}
     assert secrets["h1"][key_of("h2")] == secrets["h2"][key_of("h1")]
     assert secrets["h1"][key_of("h2")] != secrets["h1"][key_of("h3")]
     assert secrets["h1"][key_of("phone")] == STATIC_PSK
     for canary in (MASTER, STATIC_PSK, secrets["h1"][key_of("h2")]):
-        assert canary not in run.output
+        assert canary not in run.output and canary not in seen_by_callbacks
     assert "preshared_key" not in str([run.interface(host) for host in run.documents])
 
 
@@ -43,11 +50,16 @@ def test_a_higher_epoch_gives_other_preshared_keys(project: Project) -> None:
     ("variables", "expected"),
     [
         ({"mesh_psk_master": "too-short"}, "shorter than 16 bytes"),
-        ({"mesh_psk_master": MASTER, "mesh_psk_epoch": -1}, "epoch is a whole number"),
+        ({"mesh_psk_master": MASTER, "mesh_psk_epoch": -1}, "mesh_psk_epoch: -1 is not a whole number from 0"),
         (
             {
                 "mesh_static_peers": [
-                    {"name": "phone", "public_key": key_of("p"), "preshared_key": "oops-" + STATIC_PSK}
+                    {
+                        "name": "phone",
+                        "public_key": key_of("p"),
+                        "allowed_ips": [],
+                        "preshared_key": "oops-" + STATIC_PSK,
+                    }
                 ]
             },
             "preshared key of static peer 'phone'",
@@ -73,14 +85,14 @@ def test_a_host_without_a_key_gets_no_tunnels_without_preshared_keys(project: Pr
     assert set(run.documents) == {"h2"}
 
 
-def test_a_host_that_is_no_member(project: Project) -> None:
+def test_a_host_outside_the_plan(project: Project) -> None:
     project.hosts(["h1", "h2"])
     tasks = project.tasks()
     tasks[1]["wirewright.overlay.overlay_plan"] = {"group": "some"}
     project.write("roles/mesh/tasks/main.yml", tasks)
     project.write("more.yml", {"all": {"children": {"some": {"hosts": {"h1": {}}}}}})
     run = project.run("-i", "more.yml")
-    assert "'h2' is not a member of the fleet" in run.output
+    assert "'h2' is not a member of the planned fleet" in run.output
     assert set(run.documents) == {"h1"}
 
 
@@ -89,8 +101,8 @@ def test_a_host_that_is_no_member(project: Project) -> None:
     [
         ({"plan_from": "no_such_variable"}, "is not the name of a variable"),
         ({"plan_from": "{{ __mesh_plan }}"}, "is not the name of a variable"),
-        ({"plan_from": "__mesh_plan", "interfaces": []}, "leave out interfaces"),
-        ({"psk_master": MASTER, "interfaces": []}, "goes to no host"),
+        ({"plan_from": "__mesh_plan", "interfaces": []}, "remove interfaces"),
+        ({"psk_master": MASTER, "interfaces": []}, "psk_master: is no option"),
     ],
 )
 def test_wrong_arguments(project: Project, arguments: dict[str, object], expected: str) -> None:
@@ -104,7 +116,7 @@ def test_wrong_arguments(project: Project, arguments: dict[str, object], expecte
     assert not run.documents
 
 
-def test_without_a_plan_the_arguments_go_through(project: Project) -> None:
+def test_arguments_without_a_plan_are_passed_unchanged(project: Project) -> None:
     project.hosts(["h1"])
     given = [{"inventory_name": "h1", "name": "wg7"}]
     project.play["roles"] = []
@@ -112,3 +124,23 @@ def test_without_a_plan_the_arguments_go_through(project: Project) -> None:
     run = project.run()
     assert run.code == 0, run.output
     assert run.documents["h1"]["interfaces"] == given
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"mesh_psk_master": 12345678901234567890}, "mesh_psk_master: the master secret must be text"),
+        ({"mesh_psk_master": MASTER, "mesh_psk_epoch": "two"}, "mesh_psk_epoch: 'two' is not a whole number from 0"),
+    ],
+)
+def test_messages_name_the_variables_of_the_role(project: Project, variables: dict[str, object], named: str) -> None:
+    project.hosts(["h1", "h2"], **variables)
+    run = project.run()
+    assert run.code != 0
+    assert named in run.output
+
+
+def test_the_module_gets_the_variables_that_its_messages_name(project: Project) -> None:
+    project.hosts(["h1"])
+    named = project.run().documents["h1"]["variables"]
+    assert (named["listen_port"], named["adopt"]) == ("mesh_port", "mesh_adopt")

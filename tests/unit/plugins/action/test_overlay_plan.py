@@ -1,13 +1,13 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet and its variables, as real plays have them."""
+"""The fleet and its variables in real plays."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from fleet_project import Project, fact_of, key_of
+from fleet_project import UNREACHABLE, Project, fact_of, key_of
 
 pytestmark = pytest.mark.plays
 
@@ -92,13 +92,13 @@ def test_serial_plans_the_same_fleet_in_each_batch(project: Project) -> None:
         }
 
 
-def test_a_host_that_is_down_keeps_its_place(project: Project) -> None:
-    remembers = {H3: "10.42.0.77"}
+def test_an_unreachable_host_stays_a_peer(project: Project) -> None:
+    cached = {H3: "10.42.0.77"}
     project.hosts(
         {
-            H1: {"fake_fact": fact_of(H1, 1, remembers)},
-            H2: {"fake_fact": fact_of(H2, 2, remembers)},
-            H3: {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
+            H1: {"fake_fact": fact_of(H1, 1, cached)},
+            H2: {"fake_fact": fact_of(H2, 2, cached)},
+            H3: UNREACHABLE,
         }
     )
     run = project.run()
@@ -110,22 +110,24 @@ def test_a_host_that_is_down_keeps_its_place(project: Project) -> None:
         assert (peer["public_key"], peer["allowed_ips"], peer["endpoint"]) == (key_of(H3), ["10.42.0.77/32"], None)
 
 
-def test_variables_that_depend_on_facts_of_a_host_that_is_down(project: Project) -> None:
+def test_variables_that_depend_on_facts_of_an_unreachable_host(project: Project) -> None:
     project.hosts(
-        [H1, H2], mesh_endpoint="{{ ansible_facts.wirewright_overlay.underlay.ipv4.address }}", mesh_network="fd42::/64"
+        {H1: {}, H2: UNREACHABLE},
+        mesh_endpoint="{{ ansible_facts.wirewright_overlay.underlay.ipv4.address }}",
+        mesh_network="fd42::/64",
     )
     run = project.run("--limit", H1)
     assert run.code == 0, run.output
     assert run.interface(H1)["unknown_peers"] == [H2]
-    assert "depend on its facts" in run.output
+    assert "the host is not in this run, and its variables depend on its facts" in run.output
 
 
-def test_a_variable_that_cannot_be_evaluated_is_named(project: Project) -> None:
+def test_a_variable_that_cannot_be_evaluated_is_reported(project: Project) -> None:
     project.hosts([H1, H2], mesh_endpoint="{{ no_such_thing }}")
     run = project.run()
     assert run.code != 0
     assert not run.documents
-    assert "hosts 'h1', 'h2': mesh_endpoint: this cannot be evaluated: 'no_such_thing' is undefined" in run.output
+    assert "hosts 'h1', 'h2': mesh_endpoint: cannot be evaluated: 'no_such_thing' is undefined" in run.output
 
 
 def test_revoked_hosts_are_skipped_and_revoked_everywhere(project: Project) -> None:
@@ -151,9 +153,17 @@ def test_all_problems_in_one_message_and_nothing_applied(project: Project) -> No
         assert line in run.output, run.output
 
 
+def test_a_run_without_facts_is_refused(project: Project) -> None:
+    project.hosts([H1, H2])
+    project.play["roles"] = []
+    project.play["tasks"] = [{"wirewright.overlay.overlay_plan": {"group": "vpn"}, "run_once": True}]
+    run = project.run()
+    assert run.code != 0 and "no facts of 'h1', 'h2' in this run" in run.output
+
+
 @pytest.mark.parametrize(
     ("group", "expected"),
-    [("vpn", None), ("nobody", "'nobody' is not a group"), ("empty", "'empty' is not a group with hosts")],
+    [("vpn", None), ("nobody", "mesh_group: 'nobody' is not a group"), ("empty", "'empty' is not a group with hosts")],
 )
 def test_groups(project: Project, group: str, expected: str | None) -> None:
     project.hosts([H1, H2])
@@ -161,6 +171,7 @@ def test_groups(project: Project, group: str, expected: str | None) -> None:
     project.play["hosts"] = "h1"
     project.play["roles"] = []
     project.play["tasks"] = [
+        {"ansible.builtin.set_fact": {"cacheable": True, "wirewright_overlay": fact_of(H1, 1)}},
         {"wirewright.overlay.overlay_plan": {"group": group}, "register": "plan", "run_once": True},
         {"ansible.builtin.debug": {"msg": "members {{ plan.plan.hosts | list | sort | join('+') }}"}},
     ]
@@ -179,7 +190,7 @@ def test_hosts_pattern_that_is_a_template(project: Project) -> None:
     project.play["hosts"] = "{{ target }}:!h3"
     run = project.run("--limit", H1, "-e", "target=vpn")
     assert run.code == 0, run.output
-    assert run.interface(H1)["unknown_peers"] == [H2]
+    assert set(run.peers(H1)) == {H2}
 
 
 def test_facts_are_never_templated(project: Project) -> None:
@@ -189,13 +200,61 @@ def test_facts_are_never_templated(project: Project) -> None:
     project.hosts([H1, H2])
     run = project.run("--limit", H1)
     assert run.code == 0, run.output
-    assert run.interface(H1)["revoked"] == {key_of("gone"): "{{ lookup('pipe', 'touch pwned') }}"}
+    assert run.interface(H1)["revoked"] == {}
     assert not (project.root / "pwned").exists()
 
 
-def test_virgin_hosts_in_check_mode(project: Project) -> None:
-    project.hosts({name: {"fake_fact": fact_of(name, n, public_key=None)} for n, name in enumerate([H1, H2], 1)})
+def test_fresh_hosts_in_check_mode(project: Project) -> None:
+    new = {"public_key": None, "new_key": True}
+    project.hosts({name: {"fake_fact": fact_of(name, n, **new)} for n, name in enumerate([H1, H2], 1)})
     run = project.run("--check", "-e", "mesh_psk_master=a-secret-of-good-length")
     assert run.code == 0, run.output
-    assert run.interface(H1)["unknown_peers"] == [H2]
-    assert run.interface(H1)["peers"] == []
+    assert run.interface(H1)["unknown_peers"] == []
+    assert run.interface(H1)["new_key"] == f"the new key of {H1}"
+    assert run.peers(H1)[H2]["public_key"] == f"the new key of {H2}"
+    assert set(run.documents[H1]["preshared_keys"]["wg0"]) == {f"the new key of {H2}"}
+    assert "WARNING" not in run.output
+
+
+def test_a_key_is_predicted_only_for_hosts_of_the_play(project: Project) -> None:
+    """The play generates no key of another host, whose fact may be an old one."""
+    facts = {H1: fact_of(H1, 1), H2: fact_of(H2, 2, public_key=None, new_key=True)}
+    project.hosts({name: {"fake_fact": fact, "fact_of_other": facts[H2]} for name, fact in facts.items()})
+    tasks = project.tasks()
+    other = {"name": "Remember", "wirewright.overlay.overlay_prepare": {"fact": "{{ fact_of_other }}"}}
+    project.write("roles/mesh/tasks/main.yml", [{**other, "delegate_to": H2, "delegate_facts": True}, *tasks])
+    run = project.run("--check", "--limit", H1)
+    assert run.code == 0, run.output
+    assert run.peers(H1) == {} and run.interface(H1)["unknown_peers"] == [H2]
+
+
+def test_a_real_run_ignores_keys_that_a_run_in_check_mode_predicted(project: Project) -> None:
+    """Facts of a fact cache, or of a hostile host."""
+    facts = {H1: fact_of(H1, 1), H2: fact_of(H2, 2, public_key=None, new_key=True)}
+    project.hosts({name: {"fake_fact": fact} for name, fact in facts.items()})
+    run = project.run()
+    assert run.code == 0, run.output
+    assert run.peers(H1) == {} and run.interface(H1)["unknown_peers"] == [H2]
+    assert "the new key of" not in json.dumps(run.documents)
+
+
+def test_a_variable_that_no_role_has_is_named_with_its_hosts_and_the_nearest_right_name(project: Project) -> None:
+    project.hosts({H1: {"mesh_adress": "10.42.0.7"}, H2: {}, H3: {}})
+    run = project.run("-e", "mesh_prot=51999")
+    assert run.code == 0, run.output
+    said = "no role of this collection has a variable of this name, so it has no effect; write"
+    assert run.output.count(f"hosts 'h1', 'h2', 'h3': mesh_prot: {said} mesh_port") == 1
+    assert f"host 'h1': mesh_adress: {said} mesh_addresses" in run.output
+    quiet = project.run("-e", "mesh_prot=51999 overlay_unknown_variables=ignore")
+    assert "mesh_prot" not in quiet.output
+
+
+def test_unknown_variables_fail_the_plan_on_request_together_with_all_other_problems(project: Project) -> None:
+    project.hosts([H1, H2], overlay_unknown_variables="{{ 'fail' }}")
+    run = project.run("-e", "mesh_prot=51999 mesh_mtu=9")
+    assert run.code != 0
+    assert not run.documents
+    for problem in ("mesh_prot: no role", "mesh_mtu: 9 is less than"):
+        assert run.output.count(problem) == 1, run.output
+    wrong = project.run("-e", "overlay_unknown_variables=perhaps")
+    assert "overlay_unknown_variables: 'perhaps' is not one of warn, fail, ignore" in wrong.output

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exec connection behind real local prefixes: `env`, `sh -c` and some that fail."""
+"""The exec connection with real local prefixes: `env`, `sh -c` and failing ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERY_BYTE = bytes(range(256)) * 300
 
 @pytest.fixture(scope="session", autouse=True)
 def documented_options() -> None:
-    """Tell Ansible's configuration of the plugin's options, as its loader does from the documentation."""
+    """Register the plugin's options with Ansible's configuration, as its loader does from the documentation."""
     options: dict[str, Any] = {}
     for text in (DOCUMENTATION, ModuleDocFragment.DOCUMENTATION):
         options.update(yaml.safe_load(text)["options"])
@@ -40,7 +40,7 @@ def documented_options() -> None:
 
 @pytest.fixture
 def connect() -> Connect:
-    """Make a connection from options, as Ansible's task executor does."""
+    """Create a connection from options, as Ansible's task executor does."""
 
     def make(prefix: Any, **options: Any) -> Connection:
         connection = Connection(PlayContext())
@@ -61,7 +61,7 @@ def test_string_prefix_is_split_like_a_shell(connect: Connect) -> None:
     assert connect("env MOOD='very good'").exec_command("echo $MOOD")[1] == b"very good\n"
 
 
-def test_list_prefix_is_taken_as_it_is(connect: Connect) -> None:
+def test_list_prefix_is_used_unchanged(connect: Connect) -> None:
     assert connect(["env", "MOOD=it's $HOME"]).exec_command('echo "$MOOD"')[1] == b"it's $HOME\n"
 
 
@@ -71,7 +71,7 @@ def test_standard_input_reaches_the_command(connect: Connect) -> None:
     assert connection.exec_command("cat") == (0, b"", b""), "no input is an empty input, never the terminal"
 
 
-def test_command_that_ignores_its_input_still_answers(connect: Connect) -> None:
+def test_command_may_ignore_its_input(connect: Connect) -> None:
     assert connect("env").exec_command("echo fine", in_data=b"x" * 1_000_000) == (0, b"fine\n", b"")
 
 
@@ -89,14 +89,14 @@ def test_executable_is_respected(connect: Connect) -> None:
     ("code", "message"),
     [(1, "nsenter: cannot open /run/netns/h1: No such file or directory"), (125, "Error: no such container"), (0, "")],
 )
-def test_prefix_that_never_reaches_a_shell_is_unreachable(connect: Connect, code: int, message: str) -> None:
+def test_prefix_that_fails_before_the_shell_is_unreachable(connect: Connect, code: int, message: str) -> None:
     connection = connect(["sh", "-c", f"echo '{message}' >&2; exit {code}", "prefix"])
-    with pytest.raises(AnsibleConnectionFailure, match=message or "it said nothing"):
+    with pytest.raises(AnsibleConnectionFailure, match=message or "no output"):
         connection.exec_command("true")
 
 
 @pytest.mark.parametrize("code", [1, 125, 126, 127, 255])
-def test_failing_command_is_no_unreachable_host(connect: Connect, code: int) -> None:
+def test_failing_command_is_not_unreachable(connect: Connect, code: int) -> None:
     command = f"echo 'Error: no such container' >&2; exit {code}"
     assert connect("env").exec_command(command) == (code, b"", b"Error: no such container\n")
 
@@ -118,12 +118,12 @@ def test_unusable_prefix_is_unreachable(connect: Connect, prefix: Any, message: 
         connect(prefix).exec_command("true")
 
 
-def test_prefix_may_speak_before_the_shell(connect: Connect) -> None:
+def test_prefix_may_write_before_the_shell(connect: Connect) -> None:
     connection = connect(["sh", "-c", 'echo warning >&2; exec "$@"', "prefix"])
     assert connection.exec_command("echo err >&2")[2] == b"warning\nerr\n"
 
 
-def test_files_survive_byte_by_byte(connect: Connect, tmp_path: Path) -> None:
+def test_files_are_transferred_unchanged(connect: Connect, tmp_path: Path) -> None:
     source, remote, back = (tmp_path / name for name in ("source", "it's $remote", "back"))
     source.write_bytes(EVERY_BYTE)
     connection = connect(SHELL_PREFIX)
@@ -141,7 +141,7 @@ def test_missing_files_are_named(connect: Connect, tmp_path: Path) -> None:
     assert not (tmp_path / "back").exists(), "a failed fetch leaves no empty file"
 
 
-def test_transfer_to_lost_host_is_unreachable(connect: Connect, tmp_path: Path) -> None:
+def test_transfer_to_a_missing_host_is_unreachable(connect: Connect, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(EVERY_BYTE)
     connection = connect("false")
@@ -151,7 +151,7 @@ def test_transfer_to_lost_host_is_unreachable(connect: Connect, tmp_path: Path) 
         connection.fetch_file(str(source), str(tmp_path / "back"))
 
 
-def test_timeout_ends_the_whole_tree(connect: Connect, tmp_path: Path) -> None:
+def test_timeout_kills_the_process_tree(connect: Connect, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     # The inner shell shrugs off SIGTERM, and starts a new child for each one that is ended.
     stubborn = f"trap : TERM; echo $$ >> {pids}; while :; do sleep 60 & echo $! >> {pids}; wait; done"
@@ -165,7 +165,7 @@ def test_timeout_ends_the_whole_tree(connect: Connect, tmp_path: Path) -> None:
         time.sleep(0.01)
 
 
-def test_no_process_and_no_descriptor_stays(connect: Connect) -> None:
+def test_no_process_and_no_descriptor_leaks(connect: Connect) -> None:
     connection = connect("env")
     before = len(os.listdir("/proc/self/fd"))
     for _time in range(3):
@@ -190,7 +190,7 @@ def test_become_password_is_refused_with_the_remedy(connect: Connect) -> None:
 
 
 def become(name: str, **options: Any) -> Any:
-    """Return a become plugin that has built its command, as it has when a task runs."""
+    """Return a become plugin with its command built, as in a running task."""
     plugin = become_loader.get(name)
     plugin.set_options(direct=options)
     plugin.build_become_command("true", _Shell())

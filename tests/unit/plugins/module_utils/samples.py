@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import socket
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.prefix import Prefix, masked
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.endpoint import Endpoint
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.keys import ZERO, encode_key
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.model import Peer
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import Prefix, masked
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.endpoint import Endpoint
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import ZERO, encode_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.model import Peer
 from hypothesis import strategies as st
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fleets to plan, in few words."""
+"""Fleets for tests of the planner."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.mesh import plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput, Outcome
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
+    FleetPlan,
+    HostInput,
+    PlanResult,
+)
 
 NETWORK = {"network": "10.42.0.0/24"}
 
 
 def key_of(name: str) -> str:
-    """Return a public key that is as good as any."""
+    """Return a public key for a name."""
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
 def remembered(name: str, address: str = "", endpoint: str = "", key: str = "") -> str:
-    """Return a line of a fact's peers."""
-    return peer_lines({key or key_of(name): RememberedPeer(name, (address,) if address else (), endpoint)})
+    """Return an entry of a fact's peers."""
+    return peer_lines({key or key_of(name): KnownPeer(name, (address,) if address else (), endpoint)})
 
 
 def fact_of(
     name: str, ipv4: str = "", ipv6: str = "", mtu: int = 1500, persistence: str = "wg_quick", **device: Any
 ) -> dict[str, Any]:
-    """Return what `overlay_facts` says on a host."""
+    """Return the fact that `overlay_prepare` returns on a host."""
 
     def link(address: str) -> dict[str, Any] | None:
         return {"address": address, "interface": "eth0", "mtu": mtu} if address else None
@@ -46,18 +50,18 @@ def fact_of(
 
 
 def address_of(name: str) -> str:
-    """Return an underlay address of documentation's networks (RFC 5737) for names like h1."""
+    """Return an underlay address of the documentation networks (RFC 5737) for names like h1."""
     return f"198.51.100.{int(name[1:])}"
 
 
 def host(name: str, variables: Mapping[str, object] | None = None, **fact: Any) -> HostInput:
-    """Return a host that was heard from."""
+    """Return a reachable host."""
     fact.setdefault("ipv4", address_of(name) if name[1:].isdigit() else "")
     return HostInput(name, {**NETWORK, **(variables or {})}, "", fact_of(name, **fact))
 
 
 def silent(name: str, variables: Mapping[str, object] | None = None, ansible_host: str = "") -> HostInput:
-    """Return a host that was not heard from."""
+    """Return an unreachable host."""
     return HostInput(name, {**NETWORK, **(variables or {})}, ansible_host)
 
 
@@ -69,8 +73,8 @@ def planned(*hosts: HostInput) -> FleetPlan:
 
 
 def problems(*hosts: HostInput) -> tuple[str, ...]:
-    """Return what is wrong with a fleet."""
-    outcome: Outcome = plan_mesh(hosts)
+    """Return the problems of a fleet."""
+    outcome: PlanResult = plan_mesh(hosts)
     assert (outcome.plan is None) == bool(outcome.problems)
     return outcome.problems
 
@@ -95,4 +99,4 @@ def interface(plan: FleetPlan, name: str) -> dict[str, Any]:
 
 def first_addresses(plan: FleetPlan, names: Iterable[str]) -> dict[str, str]:
     """Return hosts' first overlay addresses."""
-    return {name: plan.hosts[name].addresses[0] for name in names}
+    return {name: str(plan.hosts[name].addresses[0]) for name in names}

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hubs and spokes to plan, in few words."""
+"""Short constructors for hubs, spokes and their plans."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.facts import peer_lines
-from ansible_collections.wirewright.overlay.plugins.module_utils.wireguard.memory import RememberedPeer
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.hub_spoke import plan_hub_spoke
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
     HUB,
     SPOKE,
     FleetPlan,
@@ -26,7 +26,7 @@ Devices = Mapping[str, Mapping[str, Any]]
 
 
 def hub(name: str, variables: Mapping[str, object] | None = None, **fact: Any) -> HostInput:
-    """Return a hub that was heard from."""
+    """Return a reachable hub."""
     wanted = {**NETWORK, **(variables or {})}
     own = {str(wanted.get("interface", "wg0")): {}}
     return HostInput(name, wanted, "", _fact(name, own, fact), {}, (HUB,))
@@ -35,13 +35,13 @@ def hub(name: str, variables: Mapping[str, object] | None = None, **fact: Any) -
 def spoke(
     name: str, variables: Mapping[str, object] | None = None, devices: Devices | None = None, **fact: Any
 ) -> HostInput:
-    """Return a spoke that was heard from, with keys for the devices wg0 and wg1 if no others are given."""
+    """Return a reachable spoke, by default with keys for the devices wg0 and wg1."""
     wanted = {**NETWORK, **(variables or {})}
     return HostInput(name, wanted, "", _fact(name, devices or {"wg0": {}, "wg1": {}}, fact), {}, (SPOKE,))
 
 
 def silent(host: HostInput) -> HostInput:
-    """Return a host as it is when it is not heard from."""
+    """Return the host as unreachable, without facts."""
     return host._replace(fact=None)
 
 
@@ -52,7 +52,11 @@ def device_key(name: str, interface: str) -> str:
 
 def _fact(name: str, devices: Devices, options: dict[str, Any]) -> dict[str, Any]:
     options.setdefault("ipv4", address_of(name) if name[1:].isdigit() else "")
-    own = {option: options.pop(option) for option in ("addresses", "peers", "revoked") if option in options}
+    own = {
+        option: options.pop(option)
+        for option in ("addresses", "peers", "revoked", "new_key", "notes")
+        if option in options
+    }
     fact = fact_of(name, **options)
     fact["interfaces"] = {
         interface: {
@@ -76,7 +80,7 @@ def planned(*hosts: HostInput) -> FleetPlan:
 
 
 def problems(*hosts: HostInput) -> tuple[str, ...]:
-    """Return what is wrong with a fleet."""
+    """Return the problems of a fleet."""
     outcome = plan_hub_spoke(hosts)
     assert (outcome.plan is None) == bool(outcome.problems)
     return outcome.problems
@@ -101,17 +105,17 @@ def peers(plan: FleetPlan, name: str, interface: str = "wg0") -> dict[str, dict[
 
 def address(plan: FleetPlan, name: str) -> str:
     """Return a host's first overlay address, without its length."""
-    return plan.hosts[name].addresses[0].partition("/")[0]
+    return plan.hosts[name].addresses[0].bare
 
 
 def devices_after(plan: FleetPlan, name: str) -> dict[str, dict[str, Any]]:
-    """Return what a host's fact says of its devices after the plan was applied to it."""
+    """Return the devices in a host's fact after the plan was applied to it."""
     return {
         interface: {
             "addresses": entry["addresses"],
             "peers": peer_lines(
                 {
-                    peer["public_key"]: RememberedPeer(peer["name"], tuple(peer["addresses"]), peer["endpoint"] or "")
+                    peer["public_key"]: KnownPeer(peer["name"], tuple(peer["addresses"]), peer["endpoint"] or "")
                     for peer in entry["peers"]
                 }
             ),
@@ -122,7 +126,7 @@ def devices_after(plan: FleetPlan, name: str) -> dict[str, dict[str, Any]]:
 
 
 def applied(host: HostInput, plan: FleetPlan) -> HostInput:
-    """Return a host as it is heard from after the plan was applied to it."""
+    """Return a host with the facts it reports after the plan was applied to it."""
     assert host.fact is not None
     devices = devices_after(plan, host.name)
     fact = {**host.fact, "interfaces": {**host.fact["interfaces"]}}

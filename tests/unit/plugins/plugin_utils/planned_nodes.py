@@ -1,21 +1,29 @@
 # Copyright (c) 2026, wirewright contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes nodes to plan, in few words: n1 has 192.0.2.1 and fd00::1, and the pods 10.244.1.0/24 and fd44:0:0:1::/64."""
+"""Short constructors for Kubernetes nodes to plan: n1 has 192.0.2.1 and fd00::1, and the pods 10.244.1.0/24 and
+fd44:0:0:1::/64.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.document import host_document
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.model import FleetPlan, HostInput
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.topology.node_encryption import plan_node_encryption
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.plan import (
+    plan_node_encryption,
+)
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.nodes import DROP_CHAINS
 from planned_fleet import fact_of, key_of, remembered
 
 CLOSED: dict[str, Any] = {"strict": True, "cluster_cidrs": ["10.244.0.0/16", "fd44::/32"]}
 HOSTS: dict[str, Any] = {"host_encryption": True, "exempt_ports": [22]}
 DUAL: dict[str, Any] = {"node_ip_families": [4, 6]}
+
+# When plans are made: seconds since 1970.
+NOW = 1_800_000_000
 
 
 def addresses(number: int) -> tuple[str, str]:
@@ -29,7 +37,7 @@ def pods(number: int) -> tuple[str, str]:
 
 
 def node(number: int, variables: Mapping[str, Any] | None = None, *, reached: bool = True, **more: Any) -> HostInput:
-    """Return a node of the inventory without anything on it yet. more: other variables."""
+    """Return a node of the inventory before the first run. more: other variables."""
     own = {"node_ip": list(addresses(number)), "pod_cidrs": list(pods(number)), **(variables or {}), **more}
     families = own.get("node_ip_families", [4])
     if 6 not in families:
@@ -44,7 +52,7 @@ def node(number: int, variables: Mapping[str, Any] | None = None, *, reached: bo
                 "name": "eth0",
                 "index": 2,
                 "kind": "",
-                "ours": False,
+                "managed": False,
                 "up": True,
                 "mtu": 1500,
                 "addresses": [f"{addresses(number)[0]}/16", f"{addresses(number)[1]}/64"],
@@ -62,7 +70,7 @@ def node(number: int, variables: Mapping[str, Any] | None = None, *, reached: bo
 
 
 def settled(fleet: Iterable[HostInput]) -> list[HostInput]:
-    """Return nodes as they are heard from after a run."""
+    """Return nodes with the facts that they report after a run."""
     fleet = list(fleet)
     plan = planned(fleet)
     return [_applied(host, host_document(plan, host.name)) if host.fact else host for host in fleet]
@@ -83,32 +91,32 @@ def _applied(host: HostInput, document: Mapping[str, Any]) -> HostInput:
     }
     fact = dict(host.fact or {})
     fact["interfaces"] = {"kwg0": {**fact["interfaces"]["kwg0"], **known}}
-    closed = document["nftables"]["kwg0"].get("closed")
-    chains = {"kwg0": [f"closed_{way}" for way in closed["ways"]] if closed else []}
+    closed = document["nftables"]["kwg0"].get("drop_plaintext")
+    chains = {"kwg0": [DROP_CHAINS[way] for way in closed["directions"]] if closed else []}
     return host._replace(fact={**fact, "tables": tables, "nftables": chains})
 
 
 def silent(host: HostInput) -> HostInput:
-    """Return a node that was not heard from, and never was."""
+    """Return an unreachable node without cached facts."""
     return host._replace(fact=None, reached=False)
 
 
 def planned(fleet: Iterable[HostInput]) -> FleetPlan:
     """Return the plan of nodes without problems."""
-    outcome = plan_node_encryption(fleet)
+    outcome = plan_node_encryption(fleet, now=NOW)
     assert outcome.plan is not None, outcome.problems
     return outcome.plan
 
 
 def problems(*fleet: HostInput) -> tuple[str, ...]:
-    """Return what is wrong with nodes."""
-    outcome = plan_node_encryption(fleet)
+    """Return the problems of nodes."""
+    outcome = plan_node_encryption(fleet, now=NOW)
     assert (outcome.plan is None) == bool(outcome.problems)
     return outcome.problems
 
 
 def routes(document: Mapping[str, Any], table: int = 7100) -> dict[str, str]:
-    """Return where a table leads, by destination: a device or a type; of several the first."""
+    """Return the routes of a table by destination: a device or a type; of several the first."""
     found: dict[str, str] = {}
     for entry in document.get("ip_routes", ()):
         if entry["table"] == str(table):

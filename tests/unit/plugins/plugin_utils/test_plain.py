@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plain values out of tagged and lazy ones."""
+"""Plain values out of tagged and lazy values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.plain import to_plain
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._plain import to_plain
 
 
 class Text(str):
@@ -58,7 +58,7 @@ def test_to_plain(value: object, expected: object) -> None:
     assert str(types(found)).count("Text") == 0
 
 
-def test_what_ansible_tags() -> None:
+def test_tagged_values() -> None:
     datatag = pytest.importorskip("ansible.template")
     tagged = datatag.trust_as_template("{{ x }}")
     assert type(tagged) is not str  # pylint: disable=unidiomatic-typecheck  # a subclass is what is not wanted

@@ -1,20 +1,20 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines for people."""
+"""Lines of problems."""
 
 from __future__ import annotations
 
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.problems import (
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._problems import (
     Problem,
+    format_problems,
     host_list,
-    one_line_each,
     possessive,
 )
 
 
-def test_one_mistake_is_one_line() -> None:
+def test_hosts_with_one_problem_share_a_line() -> None:
     same = [Problem(f"h{number}", "mesh_port", "wrong") for number in range(1000, 2000)]
-    lines = one_line_each([*same, Problem("b", "mesh_mtu", "small"), Problem("a", "mesh_mtu", "large")])
+    lines = format_problems([*same, Problem("b", "mesh_mtu", "small"), Problem("a", "mesh_mtu", "large")])
     assert lines == [
         "host 'a': mesh_mtu: large",
         "host 'b': mesh_mtu: small",
@@ -22,8 +22,8 @@ def test_one_mistake_is_one_line() -> None:
     ]
 
 
-def test_no_name_breaks_a_line() -> None:
-    (line,) = one_line_each([Problem("a\nb", "mesh_port", f"it is {possessive(chr(10))}")])
+def test_names_stay_on_one_line() -> None:
+    (line,) = format_problems([Problem("a\nb", "mesh_port", f"it is {possessive(chr(10))}")])
     assert "\n" not in line
 
 

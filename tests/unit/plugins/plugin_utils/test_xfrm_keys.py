@@ -1,6 +1,6 @@
 # Copyright (c) 2026, wirewright contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of security associations: each association has its own, of the length that its algorithm wants."""
+"""Keys of security associations: one for each association, of the length that its algorithm takes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import hashlib
 import hmac
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils.xfrm.algorithms import check
-from ansible_collections.wirewright.overlay.plugins.plugin_utils.xfrm_keys import (
+from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm.algorithms import check
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._xfrm_keys import (
     CHACHA,
     GCM,
     KEY_BITS,
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MASTER = "correct horse battery"
 ONE = Association("n1", "n2", "10.0.0.1", "10.0.0.2", 0x4B001000, 0, 0)
+GOLDEN = "0x0c21025d13bc37a88cfaa355222c94bb94c938d5"
 
 
 @pytest.mark.parametrize(("aead", "bits"), [(aead, bits) for aead, known in KEY_BITS.items() for bits in known])
@@ -36,7 +37,7 @@ def test_other_lengths_and_algorithms_are_refused(aead: str, bits: int) -> None:
         XfrmKeys(MASTER, aead, bits)
 
 
-def test_everything_it_is_bound_to_changes_it() -> None:
+def test_every_input_changes_the_key() -> None:
     others = [
         ONE._replace(source="n2", destination="n1"),
         ONE._replace(source="n1n", destination="2"),
@@ -52,8 +53,8 @@ def test_everything_it_is_bound_to_changes_it() -> None:
     assert len({key[:34] for key in keys}) == len(others) + 4
 
 
-def test_it_is_hkdf_as_others_have_it_and_never_changes() -> None:
-    """Another version that derived other keys would cut a cluster that is updated node by node."""
+def test_known_answer() -> None:
+    """A version that derived other keys would cut a cluster that is updated node by node."""
     label = b"wirewright.overlay xfrm key v1"
     parts = [label, GCM.encode(), b"128", b"n1", b"n2", b"10.0.0.1", b"10.0.0.2", b"1258295296", b"0", b"0"]
     info = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
@@ -61,6 +62,7 @@ def test_it_is_hkdf_as_others_have_it_and_never_changes() -> None:
     assert XfrmKeys(MASTER).of(ONE) == "0x" + theirs.hex()
     extracted = hmac.digest(label, MASTER.encode(), hashlib.sha256)
     assert hmac.digest(extracted, info + b"\1", hashlib.sha256)[:20] == theirs
+    assert XfrmKeys(MASTER).of(ONE) == GOLDEN
 
 
 @pytest.mark.parametrize("master", ["", "x" * 15])
@@ -70,5 +72,5 @@ def test_short_masters_are_refused_and_not_shown(master: str) -> None:
     assert not master or master not in str(caught.value)
 
 
-def test_nothing_shows_the_secret() -> None:
+def test_no_text_shows_the_secret() -> None:
     assert MASTER not in repr(XfrmKeys(MASTER))

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter `removal`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..plugin_utils._fleet_variables import variables_of_roles
+from ..plugin_utils._plain import to_plain
+from ..plugin_utils._removal import removal
+
+DOCUMENTATION = r"""
+name: removal
+author: wirewright contributors (@wirewright)
+version_added: 0.1.0
+short_description: What the playbook remove takes away, and from which hosts
+description:
+  - Combines the facts of hosts into lines for the user, with hosts of the same state on one line.
+options:
+  _input:
+    description:
+      - The facts C(wirewright_overlay) of M(wirewright.overlay.overlay_prepare) by inventory name.
+    type: dict
+    required: true
+  interfaces:
+    description:
+      - The interfaces to remove.
+    type: list
+    elements: str
+    required: true
+  with_keys:
+    description:
+      - Whether private keys are removed, too.
+    type: bool
+    default: false
+  variables:
+    description:
+      - The names of all variables, to find typing errors.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show what would be removed
+  ansible.builtin.debug:
+    msg: "{{ dict(ansible_play_hosts | zip(facts)) | wirewright.overlay.removal(['wg0']) }}"
+  vars:
+    facts: "{{ ansible_play_hosts | map('extract', hostvars, ['ansible_facts', 'wirewright_overlay']) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - Lists of lines. C(going), what is removed; C(staying), other interfaces of the collection; C(problems), why the removal
+      is refused.
+  type: dict
+  sample:
+    going: ["wg0 (mesh, 2 peers) of h1-h3"]
+    staying: ["wg5 (mesh, 1 peer) of h1 stays: -e overlay_interfaces=wg5 removes it"]
+    problems: []
+"""
+
+
+def filtered(
+    facts: Mapping[str, Any], interfaces: Sequence[str], with_keys: bool = False, variables: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """Return what a removal does, as plain data."""
+    found = removal(
+        to_plain(facts),
+        to_plain(interfaces),
+        with_keys=bool(with_keys),
+        variables=to_plain(variables),
+        known=variables_of_roles(),
+    )
+    return found._asdict()
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"removal": filtered}

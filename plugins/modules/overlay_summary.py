@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overlay_summary
+author: wirewright contributors (@wirewright)
+version_added: 0.1.0
+short_description: Say in a few lines what a run changes on all hosts
+description:
+  - Prints one line for each group of hosts with the same change, as in C(h1-h3, +1 peer h4). In check mode it says what the
+    run would change.
+  - Is skipped if no host has a change.
+  - Use it once per play, with C(run_once), after M(wirewright.overlay.overlay_apply).
+extends_documentation_fragment:
+  - wirewright.overlay.attributes
+attributes:
+  action:
+    description: Runs on the controller.
+    support: full
+  check_mode:
+    description: Changes nothing, so check mode makes no difference.
+    support: full
+  diff_mode:
+    description: Returns no diff, because it changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+options:
+  results:
+    description:
+      - Names of the variables with the registered results of M(wirewright.overlay.overlay_apply), in the order of the calls.
+        What one of them creates and another deletes is no change.
+    type: list
+    elements: str
+    required: true
+  plan_from:
+    description:
+      - Name of the variable with the registered result of M(wirewright.overlay.overlay_plan). With it the summary says which
+        members get a new host as a peer later, because they are not changed by this run.
+    type: str
+    default: ""
+seealso:
+  - module: wirewright.overlay.overlay_apply
+"""
+
+EXAMPLES = r"""
+- name: Summarize the changes
+  wirewright.overlay.overlay_summary:
+    results: [mesh_result]
+    plan_from: mesh_plan
+  run_once: true
+"""
+
+RETURN = r"""
+msg:
+  description:
+    - One line for each group of hosts. C(+), C(~) and C(-) precede the number of objects that are created, updated and deleted.
+      A new interface stands for the addresses and routes it begins with. Of a changed one, the settings that change are in
+      brackets. Files are only listed where nothing else changes.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "h4: +1 interface wg0, +3 peers"
+    - h1-h3 get the new peer h4 with their next run; until then there is no tunnel between them
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "results": {"type": "list", "elements": "str", "required": True},
+            "plan_from": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="overlay_summary runs on the controller, as an action; it cannot run on a host")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Existing WireGuard set-ups of hosts as variables of a role: peers that are hosts are found by their public keys.
+
+What a host reports is hostile input: values are parsed and written anew, so that none can be a template.
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..module_utils._interface.option_types import interface_name
+from ..module_utils._ip.prefix import Address, Prefix, parse_address, parse_prefix
+from ..module_utils._wireguard.endpoint import Endpoint, parse_endpoint
+from ..module_utils._wireguard.keys import decode_public_key
+from ._untrusted import list_of, mapping_of, text_of
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39}")
+_PLAIN_ENDPOINT = re.compile(r"[A-Za-z0-9_.:%\[\]-]+")
+_NONE = "none"
+
+
+@dataclass(frozen=True)
+class ImportedPeer:
+    """A peer of a host. endpoint: "" for none."""
+
+    public_key: str
+    name: str
+    endpoint: str
+    allowed_ips: tuple[Prefix, ...]
+    persistent_keepalive: int
+    has_preshared_key: bool
+
+
+@dataclass(frozen=True)
+class ImportedInterface:
+    """The interface of a host."""
+
+    name: str
+    public_key: str
+    port: int
+    fwmark: int
+    mtu: int
+    addresses: tuple[Address, ...]
+    routes: bool
+    peers: tuple[ImportedPeer, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class ImportedHost:
+    """The variables of a host, without the prefix of the role, and notes on what they lack."""
+
+    variables: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_interface(result: object, name: str) -> ImportedInterface | None:
+    """Return an interface in the result of wg_config_info; the only one, if no name is given; None without one."""
+    listed = [one for one in list_of(mapping_of(result).get("interfaces")) if isinstance(one, Mapping)]
+    found = [one for one in listed if not name or one.get("name") == name]
+    if not found or (not name and len(found) > 1):
+        return None
+    (one, *_others) = found
+    try:
+        own_name = interface_name(text_of(one.get("name")))
+    except ValueError:
+        return None
+    return ImportedInterface(
+        own_name,
+        _key(one.get("public_key")),
+        _number(one.get("listen_port"), 0xFFFF),
+        _number(one.get("fwmark"), 0xFFFFFFFF),
+        _number(one.get("mtu"), 0xFFFF),
+        tuple(_each(parse_address, one.get("addresses"))),
+        one.get("routes") is not False,
+        tuple(_peers(one.get("peers"))),
+        tuple(text[:300] for text in list_of(one.get("unsupported")) if isinstance(text, str) and text.isprintable()),
+    )
+
+
+def _peers(value: object) -> Iterable[ImportedPeer]:
+    for one in map(mapping_of, list_of(value)):
+        key = _key(one.get("public_key"))
+        if not key:
+            continue
+        name, endpoint = text_of(one.get("name")), text_of(one.get("endpoint"))
+        (parsed,) = _each(parse_endpoint, [endpoint]) or [None]
+        yield ImportedPeer(
+            key,
+            name if _NAME.fullmatch(name) else "",
+            str(parsed) if isinstance(parsed, Endpoint) and _PLAIN_ENDPOINT.fullmatch(str(parsed)) else "",
+            tuple(sorted(set(_each(parse_prefix, one.get("allowed_ips"))))),
+            _number(one.get("persistent_keepalive"), 0xFFFF),
+            one.get("preshared_key") is True,
+        )
+
+
+def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, ImportedHost]:
+    """Return the variables of each host. Peers with the key of another host are left to the role."""
+    interfaces = {name: one for name, one in found.items() if one is not None}
+    owner = {one.public_key: name for name, one in interfaces.items() if one.public_key}
+    views: dict[str, list[tuple[str, ImportedPeer]]] = {name: [] for name in interfaces}
+    for name, one in interfaces.items():
+        for peer in one.peers:
+            other = owner.get(peer.public_key)
+            if other is not None and other != name:
+                views[other].append((name, peer))
+    hosts = {name: _own(one) for name, one in interfaces.items()}
+    overrides: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in interfaces}
+    for name, seen in views.items():
+        _add_endpoint(hosts[name], name, seen, overrides)
+        networks = _networks(interfaces[name], seen)
+        hosts[name].variables.update({"networks": list(map(str, networks))} if networks else {})
+    for name, one in interfaces.items():
+        members = {owner[peer.public_key]: peer for peer in one.peers if owner.get(peer.public_key, name) != name}
+        _add_keepalive(hosts[name], members, overrides[name])
+        if overrides[name]:
+            hosts[name].variables["peer_overrides"] = dict(sorted(overrides[name].items()))
+        static = [peer for peer in one.peers if peer.public_key not in owner]
+        _add_static(hosts[name], static)
+        if any(peer.has_preshared_key for peer in members.values()):
+            text = "peers of the inventory have preshared keys: set psk_master, from which new ones are derived"
+            hosts[name].notes.append(text)
+    missing = {name: ImportedHost(notes=["no such interface, or several and no name given"]) for name in found}
+    return {**missing, **hosts}
+
+
+def _own(one: ImportedInterface) -> ImportedHost:
+    variables: dict[str, Any] = {"interface": one.name, "addresses": list(map(str, one.addresses))}
+    for name in ("port", "fwmark", "mtu"):
+        if getattr(one, name):
+            variables[name] = getattr(one, name)
+    if not one.routes:
+        variables["routes"] = False
+    return ImportedHost(variables, list(one.notes))
+
+
+def _add_endpoint(
+    host: ImportedHost,
+    name: str,
+    seen: Iterable[tuple[str, ImportedPeer]],
+    overrides: Mapping[str, dict[str, dict[str, Any]]],
+) -> None:
+    """Add the endpoint that most others have; the rest have it as an override."""
+    counts = Counter(peer.endpoint for _viewer, peer in seen)
+    if not counts:
+        return
+    with_one = {endpoint: count for endpoint, count in counts.items() if endpoint}
+    chosen = min(with_one, key=lambda endpoint: (-with_one[endpoint], endpoint)) if with_one else _NONE
+    host.variables["endpoint"] = chosen
+    for viewer, peer in seen:
+        own = peer.endpoint or _NONE
+        if own != chosen:
+            overrides[viewer].setdefault(name, {})["endpoint"] = own
+
+
+def _networks(one: ImportedInterface, seen: Iterable[tuple[str, ImportedPeer]]) -> list[Prefix]:
+    """Return the networks behind a host: what others send to it, except its addresses and what it sends on to a peer."""
+    sent_on = {prefix for peer in one.peers for prefix in peer.allowed_ips}
+    prefixes = {prefix for _viewer, peer in seen for prefix in peer.allowed_ips}
+    return sorted(
+        prefix
+        for prefix in prefixes - sent_on
+        if prefix.length and not any(prefix.contains(address.host) for address in one.addresses)
+    )
+
+
+def _add_keepalive(
+    host: ImportedHost, members: Mapping[str, ImportedPeer], overrides: dict[str, dict[str, Any]]
+) -> None:
+    counts = Counter(peer.persistent_keepalive for peer in members.values())
+    if not counts:
+        return
+    chosen = min(counts, key=lambda seconds: (-counts[seconds], seconds))
+    if chosen:
+        host.variables["persistent_keepalive"] = chosen
+    for name, peer in members.items():
+        if peer.persistent_keepalive != chosen:
+            overrides.setdefault(name, {})["persistent_keepalive"] = peer.persistent_keepalive
+
+
+def _add_static(host: ImportedHost, peers: Iterable[ImportedPeer]) -> None:
+    entries, taken = [], set()
+    for position, peer in enumerate(peers):
+        name = peer.name if peer.name and peer.name not in taken else f"peer{position + 1}"
+        taken.add(name)
+        entry: dict[str, Any] = {"name": name, "public_key": peer.public_key}
+        entry.update({"endpoint": peer.endpoint} if peer.endpoint else {})
+        entry["allowed_ips"] = list(map(str, peer.allowed_ips))
+        entry.update({"persistent_keepalive": peer.persistent_keepalive} if peer.persistent_keepalive else {})
+        entries.append(entry)
+        if peer.has_preshared_key:
+            host.notes.append(f"the static peer {name} has a preshared key: add preshared_key from a vault")
+    if entries:
+        host.variables["static_peers"] = entries
+
+
+def _key(value: object) -> str:
+    text = text_of(value).strip()
+    try:
+        decode_public_key(text)
+    except ValueError:
+        return ""
+    return text
+
+
+def _each(parse: Any, values: object) -> list[Any]:
+    found = []
+    for value in values if isinstance(values, list) else ():
+        try:
+            found.append(parse(text_of(value)))
+        except ValueError:
+            continue
+    return found
+
+
+def _number(value: object, highest: int) -> int:
+    plain = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
+    return int(value) if plain else 0  # type: ignore[call-overload]

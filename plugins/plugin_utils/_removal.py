@@ -1,0 +1,103 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the playbook remove would take away, and from which hosts; what stays, and why it cannot go on.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ._change_summary import ranges
+from ._untrusted import mapping_of, text_of
+from ._variable_names import VariableNames
+
+_NODE_ENCRYPTION = "node_encryption"
+
+
+class Removal(NamedTuple):
+    """Lines for the user. going: what is removed. staying: other interfaces of the collection. problems: why it is refused."""
+
+    going: list[str]
+    staying: list[str]
+    problems: list[str]
+
+
+def removal(
+    facts: Mapping[str, Any],
+    interfaces: Iterable[str],
+    *,
+    with_keys: bool,
+    variables: Iterable[str] = (),
+    known: Iterable[str] = (),
+) -> Removal:
+    """Return what a removal of interfaces does.
+
+    facts: the facts of the hosts. variables: the names of all variables; known: those that roles have.
+    """
+    wanted = list(dict.fromkeys(interfaces))
+    found: dict[str, dict[str, list[str]]] = {}  # by interface and description, the hosts
+    for host, fact in sorted(facts.items()):
+        for interface, entry in sorted(mapping_of(mapping_of(fact).get("interfaces")).items()):
+            found.setdefault(str(interface), {}).setdefault(_described(mapping_of(entry)), []).append(host)
+    going = [line for name in wanted for line in _lines(name, found.get(name, {}))]
+    key = "its private key, too" if with_keys else "not its private key (overlay_remove_keys)"
+    if going:
+        going.append(f"Each with its routes, packet filter, boot files and state file; {key}.")
+    staying = [line for name in found if name not in wanted for line in _staying(name, found[name])]
+    return Removal(going, staying, _problems(wanted, found, facts, variables, known))
+
+
+def _described(entry: Mapping[str, Any]) -> str:
+    peers = len(text_of(entry.get("peers")).splitlines())
+    overlay = text_of(mapping_of(entry.get("notes")).get("overlay"))
+    counted = "1 peer" if peers == 1 else f"{peers} peers"
+    return f"{overlay}, {counted}" if overlay.isprintable() and overlay else counted
+
+
+def _lines(interface: str, by_description: Mapping[str, list[str]]) -> list[str]:
+    return [f"{interface} ({text}) of {_all(hosts)}" for text, hosts in by_description.items()]
+
+
+def _all(hosts: Collection[str]) -> str:
+    """Return all names: who confirms a removal has to see from where. Runs of numbers are one: h1-h1000."""
+    names = [host if host.isprintable() else repr(host) for host in hosts]
+    return ", ".join(ranges(names, len(names)))
+
+
+def _staying(interface: str, by_description: Mapping[str, list[str]]) -> list[str]:
+    return [
+        f"{line} stays: {_remedy(interface, text)}"
+        for (text, _hosts), line in zip(by_description.items(), _lines(interface, by_description), strict=True)
+    ]
+
+
+def _remedy(interface: str, description: str) -> str:
+    if description.startswith(_NODE_ENCRYPTION):
+        return "the playbook wirewright.overlay.node_encryption_remove removes it"
+    return f"-e overlay_interfaces={interface} removes it"
+
+
+def _problems(
+    wanted: Iterable[str],
+    found: Mapping[str, Mapping[str, list[str]]],
+    facts: Collection[str],
+    variables: Iterable[str],
+    known: Iterable[str],
+) -> list[str]:
+    there = [line for name in found for line in _lines(name, found[name])]
+    absent = [name for name in wanted if name not in found]
+    problems = []
+    # With several interfaces named, one that is gone already is no error; neither is a second removal.
+    if there and absent and len(absent) == len(list(wanted)):
+        problems.append(
+            f"mesh_interface, overlay_interfaces: no interface {', '.join(map(repr, absent))} of this collection is on "
+            f"{_all(facts)}; there are: {'; '.join(there)}"
+        )
+    names = VariableNames(known)
+    names.add("", variables)
+    return problems + [f"{problem.variable}: {problem.text}" for problem in names.problems()]

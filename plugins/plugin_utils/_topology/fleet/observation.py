@@ -1,0 +1,217 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts report about themselves, and have cached of each other: the fact of `overlay_prepare`.
+
+A fact is hostile input: every value is checked, and none is templated.
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from ....module_utils._interface.existing import ExistingInterface, from_fact
+from ....module_utils._ip.prefix import Address, parse_address
+from ....module_utils._wireguard.endpoint import Endpoint, address_family, parse_endpoint
+from ....module_utils._wireguard.keys import decode_public_key
+from ..._untrusted import mapping_of, text_of
+
+FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
+# The notes of a device that name its overlay, and its listen port.
+OVERLAY_NOTE, PORT_NOTE = "overlay", "port"
+# In a fact of check mode: whether the run would generate the key of an interface.
+NEW_KEY = "new_key"
+PERSISTENCE = ("networkd", "wg_quick", "none")
+
+# Bounds on what one host reports of one interface. What exceeds them is ignored.
+_PEERS, _PEER_LENGTH, _PEERS_LENGTH = 20000, 4000, 8_000_000
+_ADDRESSES, _ADDRESS_LENGTH = 64, 64
+_REVOKED, _KEY_LENGTH = 20000, 44
+_TEXT_LENGTH = 255
+# Lines of one host about another one: a host may have two keys of a peer while one replaces the other.
+_LINES_ABOUT_ONE = 4
+# Of IPv4 (RFC 791), and of a device (IP_MAX_MTU of the kernel).
+_SMALLEST_MTU, _LARGEST_MTU = 68, 65535
+
+
+class Underlay(NamedTuple):
+    """Source address and MTU of the route to the controller in one address family."""
+
+    address: str
+    mtu: int | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The fact of one host, for one interface. `peers` stays unparsed text: it is large and rarely needed.
+
+    A host reports these for itself alone. What it has stored of others fills gaps only: see `identity.py`. revoked: the keys
+    that it refuses, with the names that they had.
+    overlay: the overlay of the interface, "" if unknown. new_key: whether the host will generate its key, so that the old
+    one, if any, is not reported. port: the listen port that was applied last, 0 if unknown. replaced_key: the public key
+    that the interface has, where the key file has another one; else "". existing: the interface if others made it, None if this
+    collection did, or there is none. without_ipv6: whether the host lets it have no IPv6 address.
+    """
+
+    underlay: Mapping[str, Underlay]
+    persistence: str
+    public_key: str
+    addresses: tuple[Address, ...]
+    peers: str
+    revoked: Mapping[str, str]
+    overlay: str = ""
+    new_key: bool = False
+    port: int = 0
+    replaced_key: str = ""
+    existing: ExistingInterface | None = None
+    without_ipv6: bool = False
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the host has a key, or will have one when this run has generated it."""
+        return self.new_key or bool(self.public_key)
+
+
+class CachedPeer(NamedTuple):
+    """What one member has cached of another."""
+
+    reporter: str
+    public_key: str
+    addresses: tuple[Address, ...]
+    endpoint: Endpoint | None
+
+
+def observe(fact: Mapping[str, Any], interface: str) -> Observation:
+    """Return the observation of an interface in a fact."""
+    device = mapping_of(mapping_of(fact.get("interfaces")).get(interface))
+    persistence = fact.get("persistence")
+    revoked = mapping_of(device.get("revoked"))
+    peers, notes = device.get("peers"), mapping_of(device.get("notes"))
+    new_key = device.get(NEW_KEY) is True
+    replaced = text_of(device.get("replaced_key")).strip()
+    made = device.get("existing")
+    existing = from_fact(interface, made) if isinstance(made, Mapping) else None
+    addresses = _addresses(device.get("addresses"))
+    return Observation(
+        underlay=_underlays(mapping_of(fact.get("underlay"))),
+        persistence=str(persistence) if persistence in PERSISTENCE else "none",
+        public_key="" if new_key else text_of(device.get("public_key")).strip(),
+        addresses=existing.addresses if existing and not addresses else addresses,
+        peers=peers[:_PEERS_LENGTH] if isinstance(peers, str) else "",
+        revoked={
+            str(key): _one_line(name)
+            for key, name in islice(revoked.items(), _REVOKED)
+            if isinstance(key, str) and len(key) == _KEY_LENGTH
+        },
+        overlay=_one_line(notes.get(OVERLAY_NOTE)),
+        new_key=new_key,
+        port=_port(text_of(notes.get(PORT_NOTE))),
+        replaced_key=replaced if is_public_key(replaced) else "",
+        existing=existing,
+        without_ipv6=device.get("without_ipv6") is True,
+    )
+
+
+def without_predictions(fact: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a fact without keys that only a run in check mode predicts; a fact cache may hold those of an earlier one."""
+    interfaces = mapping_of(fact.get("interfaces"))
+    predicted = {name: device for name, device in interfaces.items() if NEW_KEY in mapping_of(device)}
+    if not predicted:
+        return fact
+    known = {name: {**device, NEW_KEY: False} for name, device in predicted.items()}
+    return {**fact, "interfaces": {**interfaces, **known}}
+
+
+def cached_peers(observations: Mapping[str, Observation], names: Set[str]) -> dict[str, tuple[CachedPeer, ...]]:
+    """Return what the observed hosts have cached of the named ones, in one pass."""
+    found: dict[str, list[CachedPeer]] = {name: [] for name in names}
+    if not names:
+        return {}
+    for reporter in sorted(observations):
+        lines: Counter[str] = Counter()
+        for key, name, addresses, endpoint in peer_fields(observations[reporter]):
+            if name not in found or name == reporter or not is_public_key(key):
+                continue
+            lines[name] += 1
+            if lines[name] <= _LINES_ABOUT_ONE:
+                listed = _addresses(addresses.split(",", _ADDRESSES))
+                found[name].append(CachedPeer(reporter, key, listed, endpoint_or_none(endpoint)))
+    return {name: tuple(cached) for name, cached in found.items()}
+
+
+def peer_fields(observation: Observation | None) -> Iterator[list[str]]:
+    """Yield public key, name, addresses and endpoint of the peers that an observed host has cached, all unparsed."""
+    lines = observation.peers.split("\n", _PEERS)[:_PEERS] if observation is not None else []
+    parsed = (line.split("\t", 4) for line in lines if len(line) <= _PEER_LENGTH)
+    return (fields for fields in parsed if len(fields) == 4)
+
+
+def cached_names(observation: Observation | None) -> list[str]:
+    """Return the names of the peers that an observed host has cached."""
+    return [fields[1] for fields in peer_fields(observation)]
+
+
+def names_of_key(observation: Observation, key: str) -> Iterator[str]:
+    """Yield the names under which an observed host has cached a public key."""
+    if key in observation.peers:  # few hosts have it, and a search of the text is quick
+        yield from (name for known, name, *_rest in peer_fields(observation) if known == key)
+
+
+def endpoint_or_none(text: str) -> Endpoint | None:
+    """Return the endpoint that a text names, None where it names none."""
+    try:
+        return parse_endpoint(text)
+    except ValueError:
+        return None
+
+
+def is_public_key(text: str) -> bool:
+    """Return whether a text is a valid public key, not one of low order."""
+    try:
+        decode_public_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _port(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536 else 0
+
+
+def _one_line(value: object) -> str:
+    """Return a text for a message or a file, "" if it is long or has control characters."""
+    text = text_of(value)
+    return text if len(text) <= _TEXT_LENGTH and text.isprintable() else ""
+
+
+def _addresses(value: object) -> tuple[Address, ...]:
+    entries = value if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else ()
+    return tuple(_valid_addresses(islice(entries, _ADDRESSES)))
+
+
+def _valid_addresses(entries: Iterable[object]) -> Iterator[Address]:
+    for entry in entries:
+        if not isinstance(entry, (str, Address)) or len(entry) > _ADDRESS_LENGTH:
+            continue
+        try:
+            yield parse_address(str(entry))
+        except ValueError:
+            continue
+
+
+def _underlays(value: Mapping[str, Any]) -> dict[str, Underlay]:
+    found = {}
+    for family in FAMILIES.values():
+        link = mapping_of(value.get(family))
+        address, mtu = text_of(link.get("address")), link.get("mtu")
+        if FAMILIES.get(address_family(address) or 0) == family:
+            known = isinstance(mtu, int) and not isinstance(mtu, bool) and _SMALLEST_MTU <= mtu <= _LARGEST_MTU
+            found[family] = Underlay(address, int(mtu) if known else None)  # type: ignore[arg-type]
+    return found

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Spokes that send all traffic through their hubs, and still reply from their other addresses.
+
+A separate table has a default route through each hub. Rules select it by source address, not by destination: for
+packets without a source address yet (connections that the host itself opens), with the overlay address as source, and
+for forwarded packets. Packets with another source address of the host are replies, for example to the controller, or of
+programs bound to that address: the main table routes them as before, whatever that address is. It also routes
+WireGuard's own packets, by their mark, and destinations for which it has more than a default route.
+
+This plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ....module_utils._ip.prefix import Prefix
+from ..._variable_reader import whole_number
+from ..fleet.member import Member
+from ..fleet.observation import FAMILIES
+from ..plan_model.fleet import FleetPlan, FullTunnel, HostInput, HostPlan
+from ..plan_model.host_document import HostDocument, RouteEntry, RuleEntry
+from .fleet import HubSpokeFleet
+from .settings import FULL_TUNNEL_PRIORITIES
+
+# Name of the note in a host's state file with the table and the first priority of its full tunnel.
+NOTE = "full_tunnel"
+
+EVERYTHING = {"ipv4": Prefix(int(socket.AF_INET), bytes(4), 0), "ipv6": Prefix(int(socket.AF_INET6), bytes(16), 0)}
+# Together, all source addresses.
+_ANY_SOURCE6 = ("::/1", "8000::/1")
+
+
+def exits(fleet: HubSpokeFleet, spoke: Member) -> dict[str, tuple[str, ...]]:
+    """Return the families in which each hub is an exit for a spoke, by hub; hubs without any are left out.
+
+    An unreachable hub whose variables depend on its facts remains an exit.
+    """
+    found = {
+        hub.name: tuple(_exit_families(fleet, hub, spoke) if hub.resolved else families(spoke))
+        for hub in fleet.hub_members
+    }
+    return {name: kinds for name, kinds in found.items() if kinds}
+
+
+def families(spoke: Member) -> list[str]:
+    """Return the address families that a spoke has in the overlay."""
+    return sorted({FAMILIES[address.family] for address in spoke.addresses})
+
+
+def _exit_families(fleet: HubSpokeFleet, hub: Member, spoke: Member) -> Iterator[str]:
+    """Yield the families in which a hub forwards a spoke's traffic and gets the replies.
+
+    It gets them if it masquerades the spoke's addresses, or if these are global. With an explicit `forward: true` the
+    network behind the hub is expected to have a route to the overlay.
+    """
+    if hub.settings.forward is False:
+        return
+    masquerade = fleet.hub_spoke_settings[hub.name].masquerade
+    for kind in families(spoke):
+        own = [address.host for address in spoke.addresses if FAMILIES[address.family] == kind]
+        hidden = all(any(prefix.contains(address) for prefix in masquerade) for address in own)
+        is_global = all(ipaddress.ip_network(str(address)).is_global for address in own)
+        if kind in families(hub) and (hidden or is_global or hub.settings.forward):
+            yield kind
+
+
+def noted(host: HostInput) -> tuple[int, int] | None:
+    """Return the table and first priority of a host's current full tunnel, None without one."""
+    interfaces = (host.fact or {}).get("interfaces")
+    for state in interfaces.values() if isinstance(interfaces, Mapping) else ():
+        notes_there = state.get("notes") if isinstance(state, Mapping) else None
+        note = notes_there.get(NOTE, "") if isinstance(notes_there, Mapping) else ""
+        table, _space, priority = str(note).partition(" ")
+        found = whole_number(table), whole_number(priority)
+        if found[0] is not None and found[1] is not None:
+            return found[0], found[1]
+    return None
+
+
+def full_tunnel_of(fleet: HubSpokeFleet, spoke: Member, host: HostInput) -> FullTunnel | None:
+    """Return the full tunnel of a spoke; one without exits removes what an earlier run set up."""
+    settings, mark = fleet.hub_spoke_settings[spoke.name].full_tunnel, spoke.settings.fwmark
+    if settings.wanted:
+        return FullTunnel(settings.table, settings.priority, mark or settings.table, exits(fleet, spoke))
+    before = noted(host)
+    return None if before is None else FullTunnel(*before, mark)
+
+
+def allowed_ips(tunnel: FullTunnel | None, hub_name: str) -> list[Prefix]:
+    """Return the allowed IPs of a hub on a spoke besides the overlay."""
+    return [EVERYTHING[kind] for kind in tunnel.exits.get(hub_name, ())] if tunnel else []
+
+
+def notes(tunnel: FullTunnel | None) -> dict[str, str]:
+    """Return the notes for the host's state file, so that a later run can remove the full tunnel."""
+    return {NOTE: f"{tunnel.table} {tunnel.priority}"} if tunnel and tunnel.exits else {}
+
+
+def rules_and_routes(plan: FleetPlan, host: HostPlan, tunnel: FullTunnel) -> HostDocument:
+    """Return the options ip_routes and ip_rules of a spoke; without exits, those that remove all rules and routes."""
+    kinds = sorted({kind for exits_of in tunnel.exits.values() for kind in exits_of})
+    routes: list[RouteEntry] = [
+        {"destination": str(EVERYTHING[kind]), "dev": hub.interface, "metric": hub.priority}
+        for name, hub in plan.hubs
+        for kind in tunnel.exits.get(name, ())
+    ]
+    return {
+        "ip_routes": [{"table": str(tunnel.table), "purge": True, "routes": routes}],
+        "ip_rules": {
+            "priorities": f"{tunnel.priority}-{tunnel.priority + FULL_TUNNEL_PRIORITIES - 1}",
+            "tables": [str(tunnel.table)],
+            "purge": True,
+            "rules": [rule for kind in kinds for rule in _rules(kind, host, tunnel)],
+        },
+    }
+
+
+def _rules(kind: str, host: HostPlan, tunnel: FullTunnel) -> Iterator[RuleEntry]:
+    """Yield the rules of one family, in the order in which the kernel evaluates them."""
+    here: RuleEntry = {"family": kind, "table": "main"}
+    there: RuleEntry = {"family": kind, "table": str(tunnel.table)}
+    first = tunnel.priority
+    yield {"priority": first, **here, "suppress_prefixlength": 0}
+    yield {"priority": first + 1, **here, "fwmark": f"{tunnel.fwmark:#x}"}
+    yield {"priority": first + 2, **there, "iif": "lo", "invert": True}
+    for address in host.addresses:
+        if FAMILIES[address.family] == kind:
+            yield {"priority": first + 3, **there, "from": address.bare}
+    if kind == "ipv4":
+        yield {"priority": first + 4, **there, "from": "0.0.0.0/32"}
+        return
+    # A rule with `from` never matches an IPv6 packet without a source address (fib6_rules.c, fib6_rule_match).
+    for half in _ANY_SOURCE6:
+        yield {"priority": first + 4, **here, "from": half}
+    yield {"priority": first + 5, **there}
+
+
+def with_full_tunnels(
+    fleet: HubSpokeFleet, hosts: Mapping[str, HostPlan], inputs: Mapping[str, HostInput]
+) -> dict[str, HostPlan]:
+    """Return the hosts with the full tunnels of spokes and the hubs that are exits for them."""
+    spokes = [spoke for spoke in fleet.spokes if spoke.resolved]
+    tunnels = {spoke.name: full_tunnel_of(fleet, spoke, inputs[spoke.name]) for spoke in spokes}
+    through = {hub for tunnel in tunnels.values() if tunnel for hub in tunnel.exits}
+    found = dict(hosts)
+    for name, tunnel in tunnels.items():
+        if tunnel is not None:
+            found[name] = _with_device(hosts[name], full_tunnel=tunnel, fwmark=tunnel.fwmark)
+    for name in through:
+        found[name] = _with_device(hosts[name], is_exit=True)
+    return found
+
+
+def _with_device(host: HostPlan, **changes: Any) -> HostPlan:
+    return host if host.device is None else replace(host, device=replace(host.device, **changes))

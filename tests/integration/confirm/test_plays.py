@@ -1,0 +1,90 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays whose changes are confirmed over a new connection, or reverted by the host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab_hosts import Lab
+from managed_host import wait_until
+
+pytestmark = pytest.mark.plays
+
+GUARD = "/run/wirewright.overlay/guard"
+FILES = "/etc/wireguard/wg0.conf /var/lib/wirewright.overlay/wg0.json"
+# A connection plugin with this prefix reaches h1 only while packets from h2 do.
+PREFIX = """#!/bin/sh
+nsenter --net=/run/netns/ww-{lab}-h2 ping -c 1 -W 1 192.0.2.11 >/dev/null 2>&1 || exit 255
+exec {enter} "$@"
+"""
+LOCKOUT = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - name: Apply a change that cuts h1 off
+      wirewright.overlay.overlay_apply:
+        ip_routes: [{table: 8888, routes: [{destination: default, type: blackhole}]}]
+        ip_rules: {priorities: 8870-8879, rules: [{priority: 8870, to: 192.0.2.0/24, table: 8888}]}
+        allow_management_change: true
+        confirm_timeout: 4
+"""
+HARMLESS = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - name: Apply nothing
+      wirewright.overlay.overlay_apply:
+        ip_rules: {priorities: 8870-8879, rules: []}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        made.up(["h1", "h2"])
+        yield made
+
+
+def dump(lab: Lab) -> str:
+    """Return the rules and routes of h1 as `ip` shows them, and what is left of a guarded run."""
+    script = f"ip rule; ip -6 rule; ip route show table all; ls {GUARD} 2>&1"
+    return lab.run("h1", ["sh", "-c", script], check=False).stdout
+
+
+def test_a_mesh_is_confirmed_with_one_more_call_per_host(lab: Lab) -> None:
+    lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=30, overlay_persistence="wg_quick")
+    play = lab.playbook("site.yml", "-vvv")
+    assert play.rc == 0, [result.get("msg") for result in play.results()]
+    assert play.remote_calls == {"h1": 3, "h2": 3}
+    for host in lab.hosts:
+        (result,) = play.results(host=host, action="wirewright.overlay.overlay_apply")
+        assert result["changed"] and result["confirmed"]
+        assert lab.run(host, ["sh", "-c", f"cat {FILES}; ls {GUARD} 2>&1 || :"]).stdout.count("No such file") == 1
+    again = lab.playbook("site.yml", "-vvv")
+    assert again.rc == 0 and again.changed == 0 and again.remote_calls == {"h1": 2, "h2": 2}, again
+
+
+def test_a_play_that_cuts_off_its_host_fails_and_the_next_one_says_why(lab: Lab, tmp_path: Path) -> None:
+    program = tmp_path / "enter"
+    program.write_text(PREFIX.format(lab=lab.name, enter=" ".join(lab.enter("h1"))))
+    program.chmod(0o755)
+    lab.inventory({"h1": {"ansible_exec_prefix": [str(program)]}})
+    before = dump(lab)
+    start = time.monotonic()
+    play = lab.playbook(LOCKOUT)
+    assert play.rc == 2, play
+    (result,) = play.results(host="h1")
+    assert result["reverted"] and not result["changed"] and play.recap["h1"]["failures"] == 1, result
+    assert "already reverted: no confirmation arrived over a new connection within 4 seconds" in result["msg"]
+    assert time.monotonic() - start > 4
+    lab.run("h2", ["ping", "-c", "1", "-W", "1", "192.0.2.11"])
+    later = lab.playbook(HARMLESS)
+    assert later.rc == 0 and later.changed == 0, later
+    said = later.stdout + later.stderr
+    assert "h1: an earlier run was reverted at" in said and "no confirmation arrived" in str(later)
+    wait_until(lambda: dump(lab) == before, "h1 is as it was")

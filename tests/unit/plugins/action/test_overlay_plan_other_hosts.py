@@ -1,0 +1,152 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan knows the whole fleet, whatever the run is: which hosts are asked for their facts, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fleet_project import UNREACHABLE, Project, fact_of, key_of
+
+pytestmark = pytest.mark.plays
+
+NAMES = ["h1", "h2", "h3", "h4", "h5"]
+
+
+@pytest.fixture
+def counted(project: Project) -> Project:
+    """Return a project in which each run of overlay_prepare is noted."""
+    project.write("roles/mesh/tasks/main.yml", project.tasks_that_count())
+    return project
+
+
+def full(names: list[str]) -> dict[str, set[str]]:
+    return {name: set(names) - {name} for name in names}
+
+
+@pytest.mark.parametrize("serial", [1, 2, "30%"])
+def test_each_host_is_asked_at_most_once_beside_its_own_batch(counted: Project, serial: object) -> None:
+    counted.hosts(NAMES)
+    counted.play["serial"] = serial
+    run = counted.run()
+    assert run.code == 0, run.output
+    assert {name: set(run.peers(name)) for name in NAMES} == full(NAMES)
+    first = 2 if serial == 2 else 1
+    assert counted.asked() == sorted([f"{name} run True" for name in [*NAMES, *NAMES[first:]]])
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_hosts_that_do_not_wait_for_each_other(counted: Project, strategy: str) -> None:
+    counted.hosts(NAMES)
+    counted.play["strategy"] = strategy
+    run = counted.run()
+    assert run.code == 0, run.output
+    assert {name: set(run.peers(name)) for name in NAMES} == full(NAMES)
+    asked = counted.asked()
+    assert all(1 <= asked.count(f"{name} run True") <= 2 for name in NAMES) and len(set(asked)) == len(NAMES), asked
+
+
+def test_one_batch_asks_no_host_twice(counted: Project) -> None:
+    counted.hosts(NAMES)
+    assert counted.run().code == 0
+    assert counted.asked() == [f"{name} run True" for name in NAMES]
+
+
+def test_an_unreachable_host_of_a_later_batch_is_asked_once(counted: Project) -> None:
+    # Its address is asked for in the arguments of the connection, so each attempt is one message.
+    counted.hosts({**{name: {} for name in NAMES[:4]}, "h5": UNREACHABLE})
+    counted.play["serial"] = 1
+    run = counted.run("-vvv")
+    assert {name: set(run.peers(name)) for name in NAMES[:4]} == full(NAMES[:4])
+    # Once asked, and once in its own batch.
+    assert run.output.count("<127.0.0.1> SSH: EXEC") == 2, run.output
+    assert "host 'h5': mesh_public_key: the host is unreachable, and the public key" in run.output
+
+
+def test_arguments_and_variables_are_those_of_the_asked_host(counted: Project) -> None:
+    """Its own host_vars, role defaults, and facts that its variables use."""
+    fact = fact_of("h2", 2, public_key=key_of("own file"))
+    counted.hosts(
+        {"h1": {}, "h2": {"fake_fact": fact, "mesh_port": 5002}},
+        mesh_endpoint="{{ ansible_facts.wirewright_overlay.underlay.ipv4.address }}",
+    )
+    counted.play["serial"] = 1
+    run = counted.run()
+    assert run.code == 0, run.output
+    peer = run.peers("h1")["h2"]
+    assert (peer["public_key"], peer["endpoint"]) == (key_of("own file"), "198.51.100.2:5002")
+
+
+def test_a_host_that_ignores_being_unreachable_is_not_applied(counted: Project) -> None:
+    tasks = counted.tasks_that_count()
+    tasks[0]["ignore_unreachable"] = True
+    counted.write("roles/mesh/tasks/main.yml", tasks)
+    counted.hosts({"h1": {}, "h2": {}, "h3": UNREACHABLE})
+    run = counted.run()
+    assert run.code != 0
+    assert set(run.documents) == {"h1", "h2"}
+    assert run.interface("h1")["unknown_peers"] == ["h3"]
+    assert "the plan has no facts of 'h3'" in run.output
+
+
+def remembering(name: str, number: int, *others: str) -> dict[str, Any]:
+    return {"fake_fact": fact_of(name, number, {other: f"10.42.0.{other[1:]}" for other in others})}
+
+
+def test_a_host_joins_alone(counted: Project) -> None:
+    """One neighbour that remembers is enough; none is changed."""
+    counted.hosts(
+        {
+            "h1": UNREACHABLE,
+            "h2": remembering("h2", 2, "h1", "h3"),
+            "h3": remembering("h3", 3, "h1", "h2"),
+            "h4": {},
+            "h5": {"fake_fact": fact_of("h5", 5, public_key=None)},
+        }
+    )
+    run = counted.run("--limit", "h4")
+    assert run.code == 0, run.output
+    peers = run.peers("h4")
+    assert {name: peer["public_key"] for name, peer in peers.items()} == {n: key_of(n) for n in ("h1", "h2", "h3")}
+    assert set(run.documents) == {"h4"}
+    assert "h4 run True" in counted.asked()
+    assert {line for line in counted.asked() if "h4" not in line} == {f"{n} check False" for n in ("h2", "h3", "h5")}
+    assert len(counted.asked()) == 4
+    assert (
+        "host 'h1': mesh_public_key: the host is not in this run; its key is taken on the word of 'h2', 'h3'"
+        in run.output
+    )
+    assert "host 'h5': mesh_public_key: the host is not in this run and has no key yet" in run.output
+    assert "asked for their facts, and nothing was changed on them" in run.output
+    assert "reachable, or" not in run.output
+
+
+def test_neighbours_who_disagree_count_for_nothing(counted: Project) -> None:
+    other = remembering("h3", 3)
+    other["fake_fact"]["interfaces"]["wg0"]["peers"] = f"{key_of('false')}\th1\t10.42.0.1\t"
+    counted.hosts({"h1": UNREACHABLE, "h2": remembering("h2", 2, "h1"), "h3": other, "h4": {}})
+    run = counted.run("--limit", "h4")
+    assert run.code == 0, run.output
+    assert set(run.peers("h4")) == {"h2", "h3"}
+    assert run.interface("h4")["unknown_peers"] == ["h1"]
+    assert "others have stored different keys of it" in run.output
+
+
+def test_a_limited_run_asks_nobody_where_its_hosts_remember(counted: Project) -> None:
+    counted.hosts({"h1": remembering("h1", 1, "h2", "h3"), "h2": {}, "h3": {}})
+    run = counted.run("--limit", "h1")
+    assert run.code == 0, run.output
+    assert set(run.peers("h1")) == {"h2", "h3"}
+    assert counted.asked() == ["h1 run True"]
+    assert "mesh_public_key" not in run.output and "asked for" not in run.output, run.output
+
+
+def test_the_number_of_hosts_asked_outside_is_bounded(counted: Project) -> None:
+    names = [f"h{number}" for number in range(1, 31)]
+    counted.hosts({name: {"fake_fact": fact_of(name, n, public_key=None)} for n, name in enumerate(names, 1)})
+    counted.play["serial"] = 1
+    run = counted.run("--limit", "h1,h2")
+    assert run.code == 0, run.output
+    asked = [line for line in counted.asked() if line.endswith("False")]
+    assert len(asked) == len(set(asked)) == 9

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter as called by a template."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.wirewright.overlay.plugins.filter.imported_variables import FilterModule
+from ansible_collections.wirewright.overlay.tests.unit.plugins.plugin_utils.test_imported import found, peer
+
+imported_variables = FilterModule().filters()["imported_variables"]
+
+
+def test_filter_returns_variables_of_a_role() -> None:
+    results = {"h1": found("h1", peer("h2")), "h2": found("h2", peer("h1"))}
+    hosts = imported_variables(results, role="hub_spoke", interface="wg0")
+    assert hosts["h2"]["variables"]["hub_spoke_adopt"] is True
+    assert hosts["h2"]["variables"]["hub_spoke_endpoint"] == "192.0.2.2:51820"
+    assert imported_variables({"h1": {}})["h1"]["variables"] == {}
+
+
+def test_other_input_is_an_error_of_the_filter() -> None:
+    with pytest.raises(AnsibleFilterError, match="a dictionary of results"):
+        imported_variables([])
+    with pytest.raises(AnsibleFilterError, match="role is one of mesh, hub_spoke"):
+        imported_variables({}, role="star")

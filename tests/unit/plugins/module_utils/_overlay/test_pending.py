@@ -1,0 +1,57 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a pending run."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import pending
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.pending import RevertedRun
+from guarded_run import TOKEN, GuardedRun
+
+
+def test_a_run_is_read_as_it_was_written_and_only_root_can_read_it(guarded_run: GuardedRun) -> None:
+    assert pending.read() is None and pending.read_reverted() is None and pending.guard_process() is None
+    run = guarded_run.start()
+    assert pending.read() == run
+    assert stat.S_IMODE(os.stat(pending.DIRECTORY).st_mode) == 0o700
+    modes = {stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(pending.DIRECTORY)}
+    assert modes == {0o600}
+    assert all(TOKEN.encode() not in Path(entry.path).read_bytes() for entry in os.scandir(pending.DIRECTORY))
+
+
+def test_a_discarded_run_leaves_nothing_but_the_record_of_its_revert(guarded_run: GuardedRun) -> None:
+    guarded_run.start()
+    reverted = RevertedRun(pending.digest(TOKEN), 1.5, "why")
+    pending.write_reverted(reverted)
+    pending.discard()
+    assert os.listdir(pending.DIRECTORY) == ["reverted.json"] and pending.read_reverted() == reverted
+    pending.forget_reverted()
+    assert not os.path.exists(pending.DIRECTORY)
+    pending.discard()
+
+
+def test_a_guard_is_there_while_it_holds_its_lock(guarded_run: GuardedRun) -> None:
+    guarded_run.start()
+    with pending.guarding() as first:
+        assert first and pending.guard_process() is None
+        pending.ready(4711)
+        assert pending.guard_process() == 4711
+        with pending.guarding() as second:
+            assert not second
+    assert pending.guard_process() is None
+    with pending.guarding():
+        assert pending.guard_process() is None  # not the process of the guard before
+
+
+def test_a_damaged_record_is_an_error(guarded_run: GuardedRun) -> None:
+    pending.create_directory()
+    with open(pending.path_of("run.json"), "w") as file:
+        file.write("[]")
+    with pytest.raises(ValueError, match="damaged"):
+        pending.read()

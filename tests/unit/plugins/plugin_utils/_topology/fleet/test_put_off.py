@@ -1,0 +1,190 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings that both ends of a tunnel share change only on hosts that a run changes together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from planned_fleet import host, interface, key_of, peers, planned, remembered, silent
+from planned_hub_spoke import hub, interfaces, spoke
+
+ADDRESSES = {"h1": "198.51.100.1", "h2": "198.51.100.2", "h3": "198.51.100.3"}
+OLD = {"notes": {"port": "51820"}}
+
+
+def stored(*names: str, port: int = 51820) -> str:
+    return "\n".join(remembered(name, endpoint=f"{ADDRESSES[name]}:{port}") for name in names)
+
+
+def outside(one: HostInput) -> HostInput:
+    """Return a host that is not in this run; its facts are those of a cache, or of an answer."""
+    return one._replace(reached=False, outside=True)
+
+
+def keeping(plan: FleetPlan, name: str) -> set[str]:
+    return {other for other, peer in peers(plan, name).items() if peer.get("keep_preshared_key")}
+
+
+def test_preshared_keys_change_only_between_hosts_that_are_changed_together() -> None:
+    plan = planned(
+        host("h1"), host("h2"), outside(host("h3")), outside(silent("h4", {"public_key": key_of("h4")})), silent("h5")
+    )
+    assert keeping(plan, "h1") == keeping(plan, "h2") == {"h3", "h4"}
+    assert plan.absent == {"h3", "h4", "h5"}
+
+
+def test_a_batch_is_what_is_changed_together() -> None:
+    assert keeping(planned(host("h1"), host("h2")._replace(reached=False), host("h3")), "h1") == {"h2"}
+
+
+NEW = {"port": 51900}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [outside(silent("h2", NEW)), silent("h3", NEW)],
+        [outside(host("h2", NEW, peers=stored("h1", "h3"), **OLD)), host("h3", NEW, peers=stored("h1", "h2"), **OLD)],
+        [host("h2", NEW, peers=stored("h1", "h3"), **OLD)._replace(reached=False), silent("h3", NEW)],
+    ],
+    ids=["without facts", "one that was asked", "a later batch"],
+)
+def test_a_port_stays_while_others_have_it_stored(others: list[HostInput]) -> None:
+    outcome = plan_mesh([host("h1", NEW, peers=stored("h2", "h3"), **OLD), *others])
+    assert outcome.plan is not None, outcome.problems
+    assert interface(outcome.plan, "h1")["listen_port"] == 51820
+    assert {p["endpoint"] for p in peers(outcome.plan, "h1").values()} == {"198.51.100.2:51820", "198.51.100.3:51820"}
+    assert "mesh_port: port 51900 is put off, 51820 stays: 'h2'" in "\n".join(outcome.warnings)
+
+
+TOGETHER = "run all of them at once, without --limit and serial"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([outside(silent("h2", NEW))], f"'h2' has the old one stored and is not changed by this run; {TOGETHER}"),
+        (
+            [outside(silent("h2", NEW)), outside(silent("h3", NEW))],
+            f"'h2', 'h3' have the old one stored and are not changed by this run; {TOGETHER}",
+        ),
+        (
+            [silent("h2", NEW)],
+            "'h2' has the old one stored and cannot be reached; run again when 'h2' is reachable again, or revoke it "
+            "(overlay_revoked), or take it out of the group",
+        ),
+        (
+            [silent("h2", NEW), silent("h3", NEW)],
+            "'h2', 'h3' have the old one stored and cannot be reached; run again when 'h2', 'h3' are reachable again, or "
+            "revoke them (overlay_revoked), or take them out of the group",
+        ),
+        (
+            [outside(silent("h2", NEW)), silent("h3", NEW)],
+            f"'h2', 'h3' have the old one stored and are not changed by this run; {TOGETHER}, when 'h3' is reachable again",
+        ),
+    ],
+    ids=["outside", "two outside", "unreachable", "two unreachable", "one of each"],
+)
+def test_the_message_says_what_to_do_about_the_others(others: list[HostInput], expected: str) -> None:
+    names = [other.name for other in others]
+    outcome = plan_mesh([host("h1", NEW, peers=stored(*names), **OLD), *others])
+    start = "host 'h1': mesh_port: port 51900 is put off, 51820 stays: "
+    assert [line for line in outcome.warnings if line.startswith(start)] == [start + expected]
+
+
+@pytest.mark.parametrize(
+    ("absent", "expected"),
+    [
+        (silent("h2", NEW), "cannot be reached; run again when 'h2' is"),
+        (outside(silent("h2", NEW)), "is not changed by"),
+    ],
+)
+def test_an_absent_host_itself_keeps_its_port(absent: HostInput, expected: str) -> None:
+    outcome = plan_mesh([host("h1", peers=stored("h2")), absent])
+    assert f"host 'h2': mesh_port: port 51900 is put off, 51820 stays: the host {expected}" in "\n".join(
+        outcome.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "others"),
+    [
+        (host("h1", NEW, peers=stored("h2", "h3"), **OLD), [host("h2", peers=stored("h1")), host("h3")]),
+        (host("h1", NEW, peers=stored("h2"), **OLD), [host("h2", peers=stored("h1")), outside(silent("h3"))]),
+        (host("h1", NEW), [outside(host("h2")), outside(silent("h3"))]),
+        (
+            host("h1", {**NEW, "endpoint": "203.0.113.1:40001"}, peers=stored("h2"), **OLD),
+            [outside(host("h2")), host("h3")],
+        ),
+        (host("h1", {**NEW, "endpoint": "none"}, peers=stored("h2"), **OLD), [outside(host("h2")), host("h3")]),
+    ],
+    ids=["all together", "a host that never had it", "a fresh host", "a port forward", "no endpoint"],
+)
+def test_a_port_that_nobody_else_has_stored_changes(one: HostInput, others: list[HostInput]) -> None:
+    plan = planned(one, *others)
+    assert interface(plan, "h1")["listen_port"] == 51900
+
+
+def test_an_override_says_nothing_of_the_port_of_an_absent_host() -> None:
+    view = {"peer_overrides": {"h2": {"endpoint": "203.0.113.1:40001"}}}
+    outcome = plan_mesh([host("h1", view, peers=stored("h2", port=40001)), outside(silent("h2"))])
+    assert outcome.warnings == ()
+
+
+def test_the_port_is_noted() -> None:
+    assert interface(planned(host("h1"), host("h2")), "h1")["notes"] == {"port": "51820"}
+
+
+def renewed(name: str, *others: str, **fact: Any) -> HostInput:
+    """Return a host with a new key file, whose interface has the old key."""
+    return host(name, public_key=key_of("new"), replaced_key=key_of(name), peers=stored(*others), **fact)
+
+
+def test_a_new_key_is_refused_while_others_of_the_fleet_are_not_changed_together() -> None:
+    outcome = plan_mesh([renewed("h1", "h2", "h3"), host("h2"), outside(silent("h3"))])
+    text = "\n".join(outcome.problems)
+    assert "host 'h1': mesh_private_key_file: the key file has another key" in text
+    assert "'h3' still uses, and it is not changed" in text and "'h2'" not in text
+
+
+def test_a_new_key_is_applied_although_a_host_cannot_be_reached() -> None:
+    outcome = plan_mesh([renewed("h1", "h2", "h3"), host("h2"), silent("h3", {"public_key": key_of("h3")})])
+    assert outcome.plan is not None, outcome.problems
+    assert peers(outcome.plan, "h2")["h1"]["public_key"] == key_of("new")
+    assert "'h3' cannot be reached, so the tunnels to it are down until it is run" in "\n".join(outcome.warnings)
+
+
+def test_a_new_key_is_applied_to_all_at_once_or_in_place_of_a_revoked_one() -> None:
+    assert planned(renewed("h1", "h2"), host("h2")).hosts["h1"].public_key == key_of("new")
+    revoked = {"revoked": [key_of("h1")]}
+    others = [host("h2", revoked), outside(silent("h3", revoked))]
+    assert planned(renewed("h1", "h2", "h3"), *others).hosts["h1"].public_key == key_of("new")
+
+
+def test_an_absent_host_has_the_key_that_its_interface_has() -> None:
+    plan = planned(host("h1"), outside(renewed("h2", "h1")))
+    assert peers(plan, "h1")["h2"]["public_key"] == key_of("h2")
+
+
+def test_a_hub_keeps_its_port_while_spokes_are_absent() -> None:
+    away = outside(spoke("h3")._replace(fact=None))
+    outcome = plan_hub_spoke([hub("h1", {"port": 51900}, peers=stored("h2", "h3"), **OLD), spoke("h2"), away])
+    assert outcome.plan is not None, outcome.problems
+    assert interfaces(outcome.plan, "h1")["wg0"]["listen_port"] == 51820
+    assert interfaces(outcome.plan, "h2")["wg0"]["peers"][0]["endpoint"] == "198.51.100.1:51820"
+    assert "host 'h1': hub_spoke_port: port 51900 is put off, 51820 stays: 'h3'" in "\n".join(outcome.warnings)
+
+
+def test_a_spoke_alone_follows_no_change_of_its_hub() -> None:
+    hub_outside = outside(hub("h1", {"port": 51900})._replace(fact=None))
+    outcome = plan_hub_spoke([hub_outside, spoke("h2", {"port": 51999}, peers=stored("h1"))])
+    assert outcome.plan is not None, outcome.problems
+    entry = interfaces(outcome.plan, "h2")["wg0"]
+    assert entry["peers"][0]["endpoint"] == "198.51.100.1:51820"
+    assert entry["peers"][0]["keep_preshared_key"]
+    assert entry["listen_port"] == 51999, "hubs learn the port of a spoke without an endpoint"

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A mesh, and hubs with spokes, as their hosts report them, become variables; what hosts report is hostile input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._imported import import_hosts, read_interface
+from ansible_collections.wirewright.overlay.tests.unit.plugins.plugin_utils.planned_fleet import key_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def peer(host: str, /, *allowed_ips: str, **more: Any) -> dict[str, Any]:
+    number = host[1:]
+    return {
+        "public_key": key_of(host),
+        "name": "",
+        "endpoint": f"192.0.2.{number}:51820",
+        "allowed_ips": list(allowed_ips) or [f"10.8.0.{number}/32"],
+        "persistent_keepalive": 0,
+        "preshared_key": False,
+        **more,
+    }
+
+
+def found(host: str, /, *peers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    one = {
+        "name": "wg0",
+        "public_key": key_of(host),
+        "listen_port": 51820,
+        "fwmark": 0,
+        "mtu": None,
+        "addresses": [f"10.8.0.{host[1:]}/24"],
+        "routes": True,
+        "peers": list(peers),
+        "unsupported": [],
+    }
+    return {"interfaces": [{**one, **more}]}
+
+
+def imported(**results: Any) -> dict[str, Any]:
+    hosts = import_hosts({name: read_interface(result, "wg0") for name, result in results.items()})
+    return {name: host.variables for name, host in hosts.items()}
+
+
+def test_peers_that_are_hosts_are_left_to_the_role() -> None:
+    phone = peer("p9", name="phone", endpoint="", preshared_key=True)
+    results = {
+        "h1": found("h1", peer("h2", "10.8.0.2/32", "10.77.0.0/16"), phone, mtu=1380),
+        "h2": found("h2", peer("h1"), peer("h2"), unsupported=["line 3: PostUp runs x"]),
+    }
+    hosts = import_hosts({name: read_interface(result, "") for name, result in results.items()})
+    common = {"interface": "wg0", "port": 51820}
+    assert hosts["h1"].variables == {
+        **common,
+        "addresses": ["10.8.0.1/24"],
+        "mtu": 1380,
+        "endpoint": "192.0.2.1:51820",
+        "static_peers": [{"name": "phone", "public_key": key_of("p9"), "allowed_ips": ["10.8.0.9/32"]}],
+    }
+    assert hosts["h1"].notes == ["the static peer phone has a preshared key: add preshared_key from a vault"]
+    assert hosts["h2"].variables == {
+        **common,
+        "addresses": ["10.8.0.2/24"],
+        "endpoint": "192.0.2.2:51820",
+        "networks": ["10.77.0.0/16"],
+    }
+    assert hosts["h2"].notes == ["line 3: PostUp runs x"]
+
+
+def test_what_differs_between_hosts_becomes_an_override() -> None:
+    variables = imported(
+        h1=found("h1", peer("h2", persistent_keepalive=25), peer("h3", persistent_keepalive=25)),
+        h2=found("h2", peer("h1"), peer("h3", endpoint="10.0.0.3:51820", persistent_keepalive=25)),
+        h3=found("h3", peer("h1", endpoint=""), peer("h2", persistent_keepalive=9)),
+    )
+    assert variables["h1"]["endpoint"] == "192.0.2.1:51820" and variables["h1"]["persistent_keepalive"] == 25
+    assert variables["h3"]["endpoint"] == "10.0.0.3:51820"
+    assert variables["h1"]["peer_overrides"] == {"h3": {"endpoint": "192.0.2.3:51820"}}
+    assert variables["h2"]["peer_overrides"] == {"h3": {"persistent_keepalive": 25}}
+    assert variables["h3"]["peer_overrides"] == {"h1": {"endpoint": "none"}, "h2": {"persistent_keepalive": 9}}
+
+
+def test_hubs_and_spokes() -> None:
+    hub = peer("h1", "10.8.0.0/24", "10.50.2.0/24", "10.60.0.0/16")
+    variables = imported(
+        h1=found("h1", peer("h2", "10.8.0.2/32", "10.50.2.0/24", endpoint=""), peer("h3", endpoint="")),
+        h2=found("h2", peer("h1", "10.8.0.0/24", "10.60.0.0/16")),
+        h3=found("h3", hub),
+    )
+    assert variables["h1"]["networks"] == ["10.60.0.0/16"], "not what it sends on to a spoke, nor the overlay"
+    assert (variables["h2"]["networks"], variables["h2"]["endpoint"]) == (["10.50.2.0/24"], "none")
+
+
+def test_no_value_of_a_host_is_a_template() -> None:
+    evil = "{{ 7*7 }}"
+    one = peer(
+        "h2",
+        evil,
+        name=evil,
+        endpoint=f"[fe80::1%{evil.replace(' ', '')}]:5",
+        public_key=key_of("h9"),
+        persistent_keepalive=evil,
+    )
+    assert imported(h1=found("h1", one, addresses=[evil], mtu=evil, listen_port=evil)) == {
+        "h1": {
+            "interface": "wg0",
+            "addresses": [],
+            "static_peers": [{"name": "peer1", "public_key": key_of("h9"), "allowed_ips": []}],
+        }
+    }
+    assert read_interface(found("h1", name=evil), "") is None
+
+
+def test_a_host_without_the_interface_has_no_variables() -> None:
+    two = {"interfaces": [*found("h1")["interfaces"], *found("h1", name="wg1")["interfaces"]]}
+    for result in ({"interfaces": []}, {"failed": True}, None, two):
+        hosts = import_hosts({"h1": read_interface(result, "")})
+        assert hosts["h1"].variables == {} and hosts["h1"].notes
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=5,
+)
+
+
+FIELDS, PEER_FIELDS = list(found("h1")["interfaces"][0]), list(peer("h2"))
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.dictionaries(st.sampled_from(PEER_FIELDS), JSON))
+def test_any_result_is_read(interface: dict[str, Any], other: dict[str, Any]) -> None:
+    result = found("h1", {**peer("h2"), **other}, **interface)
+    hosts = import_hosts({"h1": read_interface(result, ""), "h2": read_interface(found("h2", peer("h1")), "")})
+    assert "{{" not in json.dumps([host.variables for host in hosts.values()])

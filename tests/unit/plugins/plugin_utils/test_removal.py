@@ -1,0 +1,69 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a removal takes away and what stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._removal import Removal, removal
+
+
+def fact(**interfaces: tuple[str, int]) -> dict[str, Any]:
+    return {
+        "interfaces": {
+            name: {"peers": "\n".join("p" * number), "notes": {"overlay": overlay} if overlay else {}}
+            for name, (overlay, number) in interfaces.items()
+        }
+    }
+
+
+def of(facts: dict[str, Any], *interfaces: str, **options: Any) -> Removal:
+    return removal(facts, interfaces, **{"with_keys": False, **options})
+
+
+FLEET = {
+    "h1": fact(wg0=("mesh", 2), wg5=("mesh", 1)),
+    "h2": fact(wg0=("mesh", 2)),
+    "h3": fact(wg0=("mesh", 1), kwg0=("node_encryption", 4)),
+}
+
+
+def test_hosts_with_the_same_state_share_a_line_and_other_interfaces_stay_with_the_remedy() -> None:
+    found = of(FLEET, "wg0")
+    assert found.going == [
+        "wg0 (mesh, 2 peers) of h1, h2",
+        "wg0 (mesh, 1 peer) of h3",
+        "Each with its routes, packet filter, boot files and state file; not its private key (overlay_remove_keys).",
+    ]
+    assert found.staying == [
+        "wg5 (mesh, 1 peer) of h1 stays: -e overlay_interfaces=wg5 removes it",
+        "kwg0 (node_encryption, 4 peers) of h3 stays: the playbook wirewright.overlay.node_encryption_remove removes it",
+    ]
+    assert found.problems == []
+    assert "its private key, too" in of(FLEET, "wg0", with_keys=True).going[-1]
+
+
+def test_an_interface_that_no_host_has_is_a_problem_that_lists_those_there_are() -> None:
+    (problem,) = of(FLEET, "wg9").problems
+    assert "no interface 'wg9' of this collection is on h1-h3; there are: wg0 (mesh, 2 peers) of" in problem
+    assert of(FLEET, "wg0", "wg9").problems == [], "one that is gone already"
+    assert of({"h1": fact(), "h2": {}}, "wg0") == Removal([], [], []), "a second removal"
+
+
+def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_be_removed() -> None:
+    found = of(FLEET, "wg0", variables=["mesh_interfce", "mesh_port"], known=["mesh_interface", "mesh_port"])
+    assert [problem.partition(":")[0] for problem in found.problems] == ["mesh_interfce"]
+    assert found.problems[0].endswith("write mesh_interface")
+
+
+def test_facts_of_the_wrong_shape_count_as_empty() -> None:
+    assert of({"h1": None, "h2": {"interfaces": {"wg0": 7}}}, "wg0").going[0] == "wg0 (0 peers) of h2"
+
+
+def test_all_hosts_are_named() -> None:
+    names = [*(f"h{number}" for number in range(1, 1001)), *(f"site{number}-gw" for number in range(1, 80, 2)), "a\nb"]
+    (line, _parts) = of({name: fact(wg0=("mesh", 2)) for name in names}, "wg0").going
+    shown = line.rpartition(" of ")[2].split(", ")
+    assert shown[0] == "'a\\nb'" and shown[1] == "h1-h1000"
+    assert shown[2:] == [f"site{number}-gw" for number in range(1, 80, 2)]

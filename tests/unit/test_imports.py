@@ -1,0 +1,132 @@
+# Copyright (c) 2026, wirewright contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module imports, which a host compiles anew with every run: what its options need, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COLLECTIONS = Path(__file__).parents[2] / ".cache" / "collections"
+PLUGINS_DIRECTORY = Path(__file__).parents[2] / "plugins"
+PLUGINS = "ansible_collections.wirewright.overlay.plugins"
+
+CONVERGE = f"""
+from {PLUGINS}.module_utils._engine.errors import InvalidOptions
+from {PLUGINS}.module_utils._overlay.converge import converge_host
+try:
+    converge_host(json.loads(sys.argv[1]), check_mode=True)
+except InvalidOptions as refused:
+    said = list(refused.errors)
+"""
+GATHER = f"""
+from {PLUGINS}.module_utils._overlay.facts import gather
+gather({{"ww-none0": None}}, {{}}, userspace=False, nftables=False)
+"""
+
+# An interface that no host has: what it takes is read from the kernel and planned, and nothing is done.
+INTERFACES = {
+    "interfaces": [
+        {
+            "name": "ww-none0",
+            "addresses": ["10.42.0.1/24"],
+            "persistence": "networkd",
+            "peers": [{"public_key": "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=", "allowed_ips": ["10.42.0.2/32"]}],
+        }
+    ],
+    "ip_routes": [],
+    "xfrm_keys": {},
+    "open_firewall": False,
+    "allow_management_change": True,
+}
+# Each of these is wrong, so that all of them are read and nothing is done.
+SECTIONS = {
+    "nftables": {"wg0": {"isolate": 1}},
+    "temporary_sysctls": {"../up": "1"},
+    "ip_rules": {"rules": [{"priority": -1}]},
+    "ip_routes": [{"table": -1}],
+    "xfrm_states": {"states": [{"spi": 0}]},
+    "xfrm_policies": {"policies": [{"dir": "up"}]},
+    "xfrm_boot": {"epoch": -1},
+}
+
+# What is needed for a document with sections, for one that changes something, or for its diff.
+BESIDE = {
+    "_host.file_stage",
+    "_interface.diff",
+    "_interface.apply",
+    "_interface.rollback",
+    "_interface.stage",
+    "_overlay.execute",
+    "_overlay.lockout",
+    "_overlay.options",
+    "_overlay.packet_filter",
+    "_overlay.stages",
+}
+
+
+def imported(module: str, work: str = "", options: Mapping[str, Any] | None = None) -> tuple[set[str], list[str]]:
+    """Return the rooms that an interpreter holds after a module was imported and some work done, and what was said."""
+    script = (
+        f"import json, sys\nsys.path.insert(0, {str(COLLECTIONS)!r})\nsaid = []\n"
+        f"import {PLUGINS}.modules.{module}\n{work}\n"
+        "print(json.dumps([[name for name in sys.modules], said]))"
+    )
+    argv = [sys.executable, "-c", script, json.dumps(options or {})]
+    names, said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    prefix = f"{PLUGINS}.module_utils."
+    return {name[len(prefix) :] for name in names if name.startswith(prefix)}, said
+
+
+def line_count(name: str) -> int:
+    """Return the number of lines of a file of module_utils, 0 for a package."""
+    path = PLUGINS_DIRECTORY / "module_utils" / f"{name.replace('.', '/')}.py"
+    return len(path.read_text().splitlines()) if path.is_file() else 0
+
+
+def of(room: str, rooms: set[str]) -> set[str]:
+    """Return which files of a room are imported."""
+    return {name.partition(".")[2] for name in rooms if name.startswith(f"{room}.")}
+
+
+def test_a_document_of_interfaces_alone_imports_nothing_else() -> None:
+    rooms, said = imported("overlay_apply", CONVERGE, INTERFACES)
+    assert not said
+    assert not {room for room in rooms if room.split(".")[0] in ("_nftables", "_xfrm", "_stun", "_probe", "_traffic")}
+    assert of("_fib", rooms) == {"boot_paths", "link_routes"}
+    assert of("_netlink", rooms) == {"connection", "generic", "link", "messages", "route", "route_lookup"}
+    assert of("_host", rooms) >= {"addresses", "links"} and not of("_host", rooms) & {"facts", "firewalls"}
+    assert not of("_kubernetes", rooms) and "codec" in of("_wireguard", rooms)
+    assert {"_interface.plan", "_interface.prepare", "_overlay.converge"} <= rooms and not rooms & BESIDE
+    assert "userspace" not in of("_wireguard", rooms) and "_engine.stage" not in rooms
+    assert sum(map(line_count, rooms)) <= 4603  # of version 0.1.0
+
+
+def test_each_section_brings_the_room_it_needs() -> None:
+    rooms, said = imported("overlay_apply", CONVERGE, SECTIONS)
+    assert {error.partition(".")[0].partition("[")[0].partition(":")[0] for error in said} == set(SECTIONS)
+    assert {"options", "stages", "packet_filter", "temporary_sysctls", "ipsec_boot"} <= of("_overlay", rooms)
+    assert {"rule_options", "route_options"} <= of("_fib", rooms)
+    assert {"state_options", "policy_options"} <= of("_xfrm", rooms) and "options" in of("_nftables", rooms)
+
+
+@pytest.mark.parametrize("module", ["wg_interface", "wg_peer"])
+def test_modules_of_one_interface_import_no_whole_host(module: str) -> None:
+    rooms, _said = imported(module)
+    assert {"options", "plan", "prepare"} <= of("_interface", rooms)
+    assert not rooms & {"_overlay.converge", *BESIDE}
+
+
+def test_facts_import_no_devices_tables_or_nodes() -> None:
+    rooms, _said = imported("overlay_prepare", GATHER)
+    assert of("_wireguard", rooms) == {"facts", "kernel_module", "key_change", "key_file", "keys", "state_file"}
+    assert not of("_fib", rooms) and of("_host", rooms) == {"facts", "files", "network_routes", "ssh_connection"}
+    assert of("_netlink", rooms) == {"connection", "generic", "limited_dump", "messages", "route", "route_lookup"}
+    assert not of("_nftables", rooms) | of("_xfrm", rooms)

@@ -139,3 +139,10 @@ def file_of(test: Path) -> Path | None:
 
 def test_the_unit_tests_mirror_the_plugins() -> None:
     assert not [str(path.relative_to(TESTS)) for path in sorted(TESTS.rglob("test_*.py")) if file_of(path) is None]
+
+
+def test_names_of_files_outside_packages_are_unique() -> None:
+    """pytest imports files of directories without ``__init__.py`` by their bare names, and refuses two of one name."""
+    files = [path for path in (ROOT / "tests/integration").rglob("*.py") if path.name != "conftest.py"]
+    names = [path.name for path in files if not (path.parent / "__init__.py").exists()]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []

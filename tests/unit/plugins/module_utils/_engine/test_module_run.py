@@ -86,7 +86,8 @@ def test_only_names_of_options_are_logged_and_returned(
     with pytest.raises(SystemExit):
         module_run.Module(argument_spec=OPTIONS).exit_json()
     said = capsys.readouterr().out
-    assert json.loads(said)["invocation"] == {"module_args": {}}
+    # ansible-core from 2.22 on returns no invocation unless it is asked to.
+    assert json.loads(said).get("invocation", {"module_args": {}}) == {"module_args": {}}
     assert SECRET not in said and all(text == "Invoked with peers" for text in logged)
 
 

@@ -70,8 +70,9 @@ class ActionModule(HostModule):
             args[TOKEN] = token
         result.update(self.run_module(MODULE, args, variables))
         waiting = mapping_of(result.pop("confirmation", None))
-        if waiting and not result.get("failed"):
-            result = self._confirm(result, token, float(waiting["seconds"]), variables)
+        if waiting and TOKEN in args and not result.get("failed"):
+            # Not for as long as the host says: it could make the controller wait without end.
+            result = self._confirm(result, token, float(args[TIMEOUT]), variables)
         if plan is not None and not result.get("failed"):
             own = plan.variables.get("psk_master", "psk_master")
             shared, _value = source_of(own, variables)

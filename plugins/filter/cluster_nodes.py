@@ -20,7 +20,7 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Reduce a list of Kubernetes nodes to the fields needed for planning
 description:
-  - Keeps the name, labels, addresses, pod CIDRs and provider ID of each node, and the annotations of flannel, Calico and
+  - Keeps the name, labels, addresses and pod CIDRs of each node, and the annotations of flannel, Calico and
     Cilium with addresses of the node or its pods. Drops all else, such as images and conditions.
 options:
   _input:

@@ -98,7 +98,7 @@ class FleetRun:
             self._inputs[name] = self._input(name, variables)
         self._refuse_without_facts()
         with self._answers.hold() as known:
-            own = [name for name, host in self._inputs.items() if self._run.is_changed(name) and host.fact is not None]
+            own = {name for name, host in self._inputs.items() if self._run.is_changed(name) and host.fact is not None}
             # A worker knows the facts of other hosts as they were when it started, so without batches it needs this one's too.
             found = {
                 name: Answer(self._inputs[name].fact if self._freely else None, asked=False)

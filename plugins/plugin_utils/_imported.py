@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from ..module_utils._interface.option_types import interface_name
@@ -187,10 +188,12 @@ def _add_keepalive(
             overrides.setdefault(name, {})["persistent_keepalive"] = peer.persistent_keepalive
 
 
-def _add_static(host: ImportedHost, peers: Iterable[ImportedPeer]) -> None:
-    entries, taken = [], set()
-    for position, peer in enumerate(peers):
-        name = peer.name if peer.name and peer.name not in taken else f"peer{position + 1}"
+def _add_static(host: ImportedHost, peers: Sequence[ImportedPeer]) -> None:
+    entries = []
+    given, taken = {peer.name for peer in peers}, {""}
+    for position, peer in enumerate(peers, 1):
+        numbered = (name for number in count(position) if (name := f"peer{number}") not in given | taken)
+        name = peer.name if peer.name not in taken else next(numbered)
         taken.add(name)
         entry: dict[str, Any] = {"name": name, "public_key": peer.public_key}
         entry.update({"endpoint": peer.endpoint} if peer.endpoint else {})

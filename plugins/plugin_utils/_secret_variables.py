@@ -45,8 +45,8 @@ def read_secrets(
 
     given = value("psk_epoch") or 0
     epoch = whole_number(given)
-    if epoch is None:
-        raise ValueError(f"{named.get('psk_epoch', 'psk_epoch')}: {shown(given)} is not an integer from 0")
+    if epoch is None or epoch < 0:
+        raise ValueError(f"{named.get('psk_epoch', 'psk_epoch')}: {shown(given)} is not a whole number from 0")
     return Secrets(master("psk_master"), epoch, _static(value("static_preshared_keys")), master("ipsec_master"))
 
 

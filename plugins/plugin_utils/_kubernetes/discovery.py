@@ -18,7 +18,7 @@ from typing import Any
 from ...module_utils._ip.prefix import Address, Prefix, parse_prefix
 from .._problems import Problem, host_list
 from . import node_address, pod_cidrs
-from .host_fact import AF, FAMILY_NAMES, HostFact, read_fact
+from .host_fact import AF, HostFact, read_fact
 from .node_address import FurtherAddress, NodeAddress, further
 from .nodes import Cluster, HostNames, Node, match
 
@@ -51,8 +51,7 @@ class Discovery:
 
     addresses: one per wanted family, if found. pod_cidrs: in the source's order; source: the source of them, empty if none;
     is_annotated: the source is an annotation, which a node writes itself. pod_gateways: by family (4, 6) its own address in
-    its pod network, if any. pod_interfaces: names and patterns. underlay_mtus: by "ipv4" and "ipv6". rp_filter: the sysctl's
-    value of "all" and of the interface with the IPv4 address. node: name of its node in the cluster, empty if unknown.
+    its pod network, if any. pod_interfaces: names and patterns. node: name of its node in the cluster, empty if unknown.
     warnings: problems that do not prevent a plan. gateway_interfaces: those by which routes lead through other hosts.
     further: its other addresses. has_fact: whether the host reported facts.
     """
@@ -62,8 +61,6 @@ class Discovery:
     source: str = ""
     pod_gateways: Mapping[int, Prefix] = field(default_factory=dict)
     pod_interfaces: tuple[str, ...] = ()
-    underlay_mtus: Mapping[str, int] = field(default_factory=dict)
-    rp_filter: Mapping[str, int] = field(default_factory=dict)
     node: str = ""
     warnings: tuple[Problem, ...] = ()
     gateway_interfaces: tuple[str, ...] = ()
@@ -106,8 +103,6 @@ def discover(
         source=pods.source if pods else "",
         pod_gateways=pod_cidrs.gateways(cidrs, host),
         pod_interfaces=pod_cidrs.pod_interfaces(host),
-        underlay_mtus={FAMILY_NAMES[entry.family]: entry.mtu for entry in addresses if entry.mtu is not None},
-        rp_filter=_rp_filters(addresses, host),
         node=known.name if known else "",
         warnings=tuple(warnings),
         gateway_interfaces=host.gateway_interfaces if host is not None else (),
@@ -180,12 +175,6 @@ def _pods(
         problems.append(Problem(name, prefix + variable, found))
         return None
     return found
-
-
-def _rp_filters(addresses: list[NodeAddress], host: HostFact | None) -> dict[str, int]:
-    known = host.rp_filter if host is not None else {}
-    names = ["all", *(entry.interface for entry in addresses if entry.family == 4)]
-    return {name: known[name] for name in names if name in known}
 
 
 def _misplaced(name: str, addresses: list[NodeAddress], cidrs: tuple[Prefix, ...], prefix: str) -> list[Problem]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,8 +23,6 @@ T = TypeVar("T")
 AF = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}
 FAMILY_NAMES = {4: "ipv4", 6: "ipv6"}
 PART = "node"
-# Off, strict, loose (networking/ip-sysctl.rst).
-RP_FILTERS = ("0", "1", "2")
 # Bounds on what one node reports: interfaces and routes, entries of smaller lists, characters of an address.
 _MOST, _FEW, _ADDRESS_LENGTH = 10000, 100, 64
 
@@ -75,8 +73,8 @@ class Plugin(NamedTuple):
 class HostFact:
     """The parsed fact.
 
-    can_reach: the kernel's source address by destination and family (4, 6). rp_filter: the sysctl's value by interface,
-    and of "all". gateway_interfaces: those by which routes lead through other hosts.
+    can_reach: the kernel's source address by destination and family (4, 6). gateway_interfaces: those by which routes lead
+    through other hosts.
     """
 
     nodename: str = ""
@@ -86,7 +84,6 @@ class HostFact:
     plugins: tuple[Plugin, ...] = ()
     flannel_subnets: tuple[Address, ...] = ()
     can_reach: Mapping[str, Mapping[int, Prefix]] | None = None
-    rp_filter: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     gateway_interfaces: tuple[str, ...] = ()
 
@@ -113,11 +110,6 @@ def read_fact(fact: Mapping[str, Any] | None) -> HostFact | None:
         plugins=tuple(_plugins(configuration.get("plugins"))),
         flannel_subnets=tuple(_parsed(flannel.get("subnets"), parse_address)),
         can_reach={str(to): _sources(found) for to, found in islice(mapping_of(part.get("can_reach")).items(), _FEW)},
-        rp_filter={
-            str(name): int(value)
-            for name, value in islice(mapping_of(part.get("rp_filter")).items(), _MOST)
-            if value in RP_FILTERS
-        },
         notes=tuple(note[:500] for note in list_of(part.get("notes"))[:_FEW] if isinstance(note, str)),
         gateway_interfaces=tuple(
             name for name in list_of(part.get("gateway_interfaces"))[:_MOST] if isinstance(name, str)

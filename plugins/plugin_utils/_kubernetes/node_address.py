@@ -47,7 +47,6 @@ class NodeAddress(NamedTuple):
     family: int
     address: Prefix
     interface: str = ""
-    prefix_length: int = 0
     mtu: int | None = None
 
 
@@ -205,7 +204,7 @@ def _local(address: Prefix, family: int, fact: HostFact | None, otherwise: str) 
 
 
 def _found(interface: Interface, own: Address, family: int) -> NodeAddress:
-    return NodeAddress(family, own.host, interface.name, own.length, interface.mtu)
+    return NodeAddress(family, own.host, interface.name, interface.mtu)
 
 
 def _inventory_of(fact: HostFact, family: int) -> str:

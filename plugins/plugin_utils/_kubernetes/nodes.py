@@ -50,7 +50,6 @@ class Node:
     pod_cidrs: tuple[Prefix, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    provider_id: str = ""
 
     @property
     def internal_ips(self) -> tuple[str, ...]:
@@ -180,7 +179,7 @@ def _trimmed_node(entry: Mapping[str, Any]) -> dict[str, Any]:
             "labels": dict(mapping_of(metadata.get("labels"))),
             "annotations": {name: annotations[name] for name in ANNOTATIONS if name in annotations},
         },
-        "spec": {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID") if name in spec},
+        "spec": {name: spec[name] for name in ("podCIDR", "podCIDRs") if name in spec},
         "status": {"addresses": status.get("addresses", [])},
     }
 
@@ -198,7 +197,6 @@ def _node(entry: Mapping[str, Any]) -> Node:
         tuple(dict.fromkeys(_prefixes(str(cidr) for cidr in cidrs if cidr))),
         _texts(metadata.get("labels")),
         {name: annotations[name] for name in ANNOTATIONS if name in annotations},
-        str(spec.get("providerID") or ""),
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from .._untrusted import mapping_of
-from .fleet.observation import Observation, cached_peers, observe
+from .fleet.observation import cached_names, cached_peers, observe
 
 
 class MemberEntry(TypedDict):
@@ -46,14 +46,10 @@ def reported_members(fact: Mapping[str, Any], interface: str, own_name: str) -> 
         return {}
     seen = observe(fact, interface)
     found = {own_name: _entry((address.bare for address in seen.addresses), seen.public_key)}
-    for name, (peer, *_others) in _peers(seen):
-        found[name] = _entry((address.bare for address in peer.addresses), peer.public_key)
+    for name, peers in cached_peers({"": seen}, {*cached_names(seen)} - {""}).items():
+        if peers:
+            found[name] = _entry((address.bare for address in peers[0].addresses), peers[0].public_key)
     return dict(sorted(found.items()))
-
-
-def _peers(seen: Observation) -> Iterable[tuple[str, tuple[Any, ...]]]:
-    names = {fields[1] for line in seen.peers.split("\n") if len(fields := line.split("\t")) == 4 and fields[1]}
-    return [(name, peers) for name, peers in cached_peers({"": seen}, names).items() if peers]
 
 
 def _entry(addresses: Iterable[str], public_key: str) -> MemberEntry:

@@ -140,7 +140,7 @@ def test_all_facts_of_a_node(node: ManagedHost) -> None:
     fact = {"node": found}
     by_files, problems = discover("h1", DiscoverySettings(node_ip_detection="first-found"), fact, None)
     assert problems == ()
-    assert by_files.addresses == (NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 24, 1500),)
+    assert by_files.addresses == (NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 1500),)
     assert (tuple(map(str, by_files.pod_cidrs)), by_files.source) == (("10.244.1.0/24",), "cni")
     assert by_files.pod_gateways == {4: parse_prefix("10.244.1.1")}
     assert by_files.pod_interfaces == ("cali*", "cni0")
@@ -150,7 +150,7 @@ def test_all_facts_of_a_node(node: ManagedHost) -> None:
     )
     by_routes, problems = discover("h1", reached, fact, None)
     assert problems == ()
-    assert by_routes.addresses == (NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 64, 1500),)
+    assert by_routes.addresses == (NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 1500),)
     assert tuple(map(str, by_routes.pod_cidrs)) == (
         "10.244.1.0/24",
         "10.244.77.64/26",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ..plan_model.fleet import HostInput, Newcomers
-from .observation import Observation
+from .observation import Observation, peer_fields
 
 Related = Callable[[str, str], bool]
 
@@ -33,16 +33,14 @@ def newcomers(
     """
     new: dict[str, None] = {}
     lacking: dict[str, None] = {}
-    others = sorted(name for name in absent if keys.get(name) is not None)
-    for name, key in keys.items() if others else ():
-        own = observations.get(name)
-        if name in absent or key is None or own is None:
-            continue
-        is_new = not _has_state(own)
-        for other in others:
-            theirs = observations.get(other)
-            lacks = is_new if theirs is None else _has_state(theirs) and not _has_peer(theirs, name, key)
-            if lacks and related(name, other):
+    here = {
+        (key, name) for name, key in keys.items() if key is not None and name in observations and name not in absent
+    }
+    fresh = {(key, name) for key, name in here if not _has_state(observations[name])}
+    for other in sorted(name for name in absent if keys.get(name) is not None):
+        theirs = observations.get(other)
+        for _key, name in fresh if theirs is None else here - _peers(theirs) if _has_state(theirs) else ():
+            if related(name, other):
                 new[name] = lacking[other] = None
     if not new:
         return None
@@ -63,6 +61,5 @@ def _has_state(seen: Observation) -> bool:
     return bool(seen.peers or seen.overlay)
 
 
-def _has_peer(seen: Observation, name: str, key: str) -> bool:
-    # Without parsing the lines: with serial there are facts of all members in each batch.
-    return f"{key}\t{name}\t" in seen.peers
+def _peers(seen: Observation) -> set[tuple[str, str]]:
+    return {(key, name) for key, name, *_rest in peer_fields(seen)}

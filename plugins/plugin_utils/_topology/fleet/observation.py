@@ -14,6 +14,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -37,6 +38,10 @@ _REVOKED, _KEY_LENGTH = 20000, 44
 _TEXT_LENGTH = 255
 # Lines of one host about another one: a host may have two keys of a peer while one replaces the other.
 _LINES_ABOUT_ONE = 4
+# So many names are searched for in the text of each host, which is quick. For more of them each line is read.
+_FEW_NAMES = 8
+# Hosts store the same of a peer, so its text is parsed once for all of them.
+_PARSED_TEXTS = 1 << 16
 # Of IPv4 (RFC 791), and of a device (IP_MAX_MTU of the kernel).
 _SMALLEST_MTU, _LARGEST_MTU = 68, 65535
 
@@ -93,7 +98,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
     device = mapping_of(mapping_of(fact.get("interfaces")).get(interface))
     persistence = fact.get("persistence")
     revoked = mapping_of(device.get("revoked"))
-    peers, notes = device.get("peers"), mapping_of(device.get("notes"))
+    notes = mapping_of(device.get("notes"))
     new_key = device.get(NEW_KEY) is True
     replaced = text_of(device.get("replaced_key")).strip()
     made = device.get("existing")
@@ -104,7 +109,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         persistence=str(persistence) if persistence in PERSISTENCE else "none",
         public_key="" if new_key else text_of(device.get("public_key")).strip(),
         addresses=existing.addresses if existing and not addresses else addresses,
-        peers=peers[:_PEERS_LENGTH] if isinstance(peers, str) else "",
+        peers=_first_lines(text_of(device.get("peers"))),
         revoked={
             str(key): _one_line(name)
             for key, name in islice(revoked.items(), _REVOKED)
@@ -130,25 +135,44 @@ def without_predictions(fact: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def cached_peers(observations: Mapping[str, Observation], names: Set[str]) -> dict[str, tuple[CachedPeer, ...]]:
-    """Return what the observed hosts have cached of the named ones, in one pass."""
+    """Return what the observed hosts have cached of the named ones."""
     found: dict[str, list[CachedPeer]] = {name: [] for name in names}
-    if not names:
-        return {}
-    for reporter in sorted(observations):
+    for reporter in sorted(observations) if names else ():
         lines: Counter[str] = Counter()
-        for key, name, addresses, endpoint in peer_fields(observations[reporter]):
-            if name not in found or name == reporter or not is_public_key(key):
+        for key, name, addresses, endpoint in _fields_about(observations[reporter], names):
+            if name == reporter or not is_public_key(key):
                 continue
             lines[name] += 1
             if lines[name] <= _LINES_ABOUT_ONE:
-                listed = _addresses(addresses.split(",", _ADDRESSES))
-                found[name].append(CachedPeer(reporter, key, listed, endpoint_or_none(endpoint)))
+                found[name].append(CachedPeer(reporter, key, _listed_addresses(addresses), endpoint_or_none(endpoint)))
     return {name: tuple(cached) for name, cached in found.items()}
+
+
+def _fields_about(observation: Observation, names: Set[str]) -> Iterator[list[str]]:
+    """Yield what `peer_fields` does, of the named peers."""
+    if len(names) > _FEW_NAMES:
+        yield from (fields for fields in peer_fields(observation) if fields[1] in names)
+        return
+    for name in names:
+        lines = _lines_with(observation.peers, f"\t{name}\t")
+        yield from (fields for fields in _fields(lines) if fields[1] == name)
+
+
+def _lines_with(text: str, part: str) -> Iterator[str]:
+    at = text.find(part)
+    while at >= 0:
+        end = text.find("\n", at)
+        end = end if end >= 0 else len(text)
+        yield text[text.rfind("\n", 0, at) + 1 : end]
+        at = text.find(part, end)
 
 
 def peer_fields(observation: Observation | None) -> Iterator[list[str]]:
     """Yield public key, name, addresses and endpoint of the peers that an observed host has cached, all unparsed."""
-    lines = observation.peers.split("\n", _PEERS)[:_PEERS] if observation is not None else []
+    return _fields(observation.peers.split("\n") if observation is not None else ())
+
+
+def _fields(lines: Iterable[str]) -> Iterator[list[str]]:
     parsed = (line.split("\t", 4) for line in lines if len(line) <= _PEER_LENGTH)
     return (fields for fields in parsed if len(fields) == 4)
 
@@ -160,10 +184,10 @@ def cached_names(observation: Observation | None) -> list[str]:
 
 def names_of_key(observation: Observation, key: str) -> Iterator[str]:
     """Yield the names under which an observed host has cached a public key."""
-    if key in observation.peers:  # few hosts have it, and a search of the text is quick
-        yield from (name for known, name, *_rest in peer_fields(observation) if known == key)
+    return (name for known, name, *_rest in _fields(_lines_with(observation.peers, f"{key}\t")) if known == key)
 
 
+@lru_cache(_PARSED_TEXTS)
 def endpoint_or_none(text: str) -> Endpoint | None:
     """Return the endpoint that a text names, None where it names none."""
     try:
@@ -172,6 +196,7 @@ def endpoint_or_none(text: str) -> Endpoint | None:
         return None
 
 
+@lru_cache(_PARSED_TEXTS)
 def is_public_key(text: str) -> bool:
     """Return whether a text is a valid public key, not one of low order."""
     try:
@@ -185,6 +210,12 @@ def _port(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536 else 0
 
 
+def _first_lines(text: str) -> str:
+    """Return a text within the bounds of known peers."""
+    bounded = text[:_PEERS_LENGTH]
+    return bounded if bounded.count("\n") < _PEERS else "\n".join(bounded.split("\n", _PEERS)[:_PEERS])
+
+
 def _one_line(value: object) -> str:
     """Return a text for a message or a file, "" if it is long or has control characters."""
     text = text_of(value)
@@ -194,6 +225,11 @@ def _one_line(value: object) -> str:
 def _addresses(value: object) -> tuple[Address, ...]:
     entries = value if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else ()
     return tuple(_valid_addresses(islice(entries, _ADDRESSES)))
+
+
+@lru_cache(_PARSED_TEXTS)
+def _listed_addresses(text: str) -> tuple[Address, ...]:
+    return _addresses(text.split(",", _ADDRESSES))
 
 
 def _valid_addresses(entries: Iterable[object]) -> Iterator[Address]:

@@ -53,7 +53,7 @@ def left_out(
     names: the members. bystanders: the other hosts of the inventory, if it is not certain that they are no members.
     """
     remedy = f"set {prefix}group to the group of the whole fleet, whatever hosts the play has"
-    for name in names:
+    for name in names if bystanders else ():
         known = [
             other for other in cached_names(observations.get(name)) if other in bystanders and other not in revoked
         ]
@@ -63,7 +63,7 @@ def left_out(
                 f"{remedy}, or list them in {prefix}revoked if they are to leave"
             )
             yield Problem(name, prefix + "group", text)
-        elif bystanders and len(names) == 1:
+        elif len(names) == 1:
             text = f"this is the only member, because this play names single hosts; {remedy}"
             yield Problem(name, prefix + "group", text)
 

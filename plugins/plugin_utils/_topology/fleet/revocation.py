@@ -9,6 +9,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -99,17 +100,17 @@ def refusals(
     owners = {member.public_key: member.name for member in by_name.values() if member.public_key}
     found: dict[str, dict[str, str]] = {}
     warnings = []
+    continuing = frozenset(renamed)
     for name, seen in observations.items():
-        if name not in by_name:
-            continue
         stored = {**seen.revoked, **revocation.stored.get(name, {})}
-        statics = {peer.public_key: peer.name for peer in by_name[name].settings.static_peers}
-        peers = {**statics, **owners}
-        refused = {key: peers[key] for key in stored.keys() & peers.keys() if peers[key] != name}
-        refused = {key: label for key, label in refused.items() if key not in revocation.keys}
+        if not stored or name not in by_name:
+            continue
+        peers = ChainMap(owners, {peer.public_key: peer.name for peer in by_name[name].settings.static_peers})
+        known = (key for key in stored if key in peers and key not in revocation.keys)
+        refused = {key: peers[key] for key in known if peers[key] != name}
         if refused and name in in_run:
             warnings.append(Problem(name, prefix + "revoked", _refused_text(refused, by_name, by_name[name])))
-        refused.update(stored if name in renamed else revocation.stored.get(name, {}))
+        refused.update(stored if name in continuing else revocation.stored.get(name, {}))
         if refused:
             found[name] = dict(sorted(refused.items()))
     return found, warnings

@@ -151,7 +151,8 @@ def _lacking(fleet: HubSpokeFleet) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for hub, on_device in fleet.fleets.items():
         silent = {m.name for m in on_device.members if m.public_key is None and m.observation is None}
-        found.update(dict.fromkeys(name for name in fleet.hubs if name == hub and name in silent))
+        if hub in silent:
+            found[hub] = None
         if hub in fleet.in_run:
             found.update(dict.fromkeys(sorted(silent)))
     return tuple(found)

@@ -27,11 +27,11 @@ FAMILY_LABELS = {"ipv4": "IPv4", "ipv6": "IPv6", "name": "name"}
 
 
 def undecided_hubs(hosts: Iterable[HostInput], prefix: str) -> Iterator[Problem]:
-    """Yield unreachable hubs whose interface or priority depends on their facts."""
+    """Yield unreachable hubs with a variable that spokes need and that depends on their facts."""
     for host in hosts:
         if not is_hub(host) or host.fact is not None:
             continue
-        for variable in ("interface", "priority"):
+        for variable in ("interface", "priority", "network", "isolate"):
             if variable in host.unresolved:
                 text = "every spoke needs it, and it depends on facts of the hub, which is unreachable; set a constant"
                 yield Problem(host.name, prefix + variable, f"{text} ({host.unresolved[variable]})")

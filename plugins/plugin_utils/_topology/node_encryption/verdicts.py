@@ -10,13 +10,13 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
 from .coverage_report import coverage_of, coverage_table
-from .ipsec.verdicts import NO_STATE, Direction, directions_between, probe_result
+from .ipsec.verdicts import NO_STATE, Direction, directions_between, evidence, probe_result
 
 OK, PLAINTEXT, NOT_PROBED = "ok", "plaintext", "not_probed"
 
@@ -57,17 +57,18 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
     results: of the module `traffic_info`, by inventory name. wire: the expected traffic, as `expected_traffic.wire` returns it.
     """
     checked = {name: result for name, result in results.items() if "pairs" in result}
-    counts = _counts(checked.values())
+    counts = _counts(checked)
+    known = evidence(checked, wire)
     probes = {name: {peer["name"]: peer for peer in _probe(checked[name]).get("peers", ())} for name in checked}
     found = []
     for pair in combinations(sorted(wire["encrypting"]), 2):
         if checked.keys().isdisjoint(pair):
             continue
         both = [(one, other) for one, other in (pair, (pair[1], pair[0])) if one in checked]
-        directions = directions_between(pair, checked, wire) if wire.get("by_pair") else []
+        directions = directions_between(pair, known) if wire.get("by_pair") else []
         if wire.get("ipsec"):
             # A node without an address to probe is evaluated from its states and captures alone.
-            probed = [(one, other, probe_result(one, other, checked, directions)) for one, other in both]
+            probed = [(one, other, probe_result(one, other, known, directions)) for one, other in both]
             answers: list[Any] = [answer for answer in probed if answer[2] is not None]
         else:
             answers = [(one, other, probes[one].get(other)) for one, other in both]
@@ -75,11 +76,16 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
     return found
 
 
-def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
-    """Return by pair the packets of each kind. Both ends see the same packets, so the larger figure counts."""
+def _counts(results: Mapping[str, Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
+    """Return by pair the packets of each kind. Both ends see the same packets, so the larger figure counts.
+
+    A third node counts for no pair but its own.
+    """
     directed: dict[tuple[str, str], dict[str, int]] = {}
-    for result in results:
+    for name, result in results.items():
         for entry in result["pairs"]:
+            if name not in (entry["source"], entry["destination"]):
+                continue
             known = directed.setdefault((entry["source"], entry["destination"]), {})
             for kind in ("wireguard", "esp", "plaintext_pod", "plaintext_host"):
                 known[kind] = max(known.get(kind, 0), entry[kind])

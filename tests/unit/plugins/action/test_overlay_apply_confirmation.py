@@ -117,6 +117,16 @@ def test_a_host_that_does_not_come_back_is_unreachable(monkeypatch: pytest.Monke
     assert 30 < run.clock < 60
 
 
+@pytest.mark.parametrize("seconds", [1e12, float("nan"), "soon", None])
+def test_a_host_does_not_say_how_long_the_controller_waits(monkeypatch: pytest.MonkeyPatch, seconds: object) -> None:
+    run = Run(monkeypatch, {**CHANGED, "confirmation": {"seconds": seconds}}, GONE, confirm_timeout=30)
+    with pytest.raises(AnsibleConnectionFailure):
+        run.result()
+    assert 30 < run.clock < 60
+    unasked = Run(monkeypatch, CHANGED, GONE)
+    assert "confirmation" not in unasked.result() and len(unasked.calls) == 1
+
+
 def test_a_failure_that_is_no_revert_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch, CHANGED, {"failed": True, "msg": "MODULE FAILURE"}, confirm_timeout=30)
     result = run.result()

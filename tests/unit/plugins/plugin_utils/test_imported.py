@@ -117,6 +117,13 @@ def test_no_value_of_a_host_is_a_template() -> None:
     assert read_interface(found("h1", name=evil), "") is None
 
 
+def test_each_static_peer_has_a_name_of_its_own() -> None:
+    names = ["", "peer1", "", "phone", "phone", "peer3"]
+    peers = [peer("h2", name=name, public_key=key_of(f"p{number}")) for number, name in enumerate(names)]
+    static = imported(h1=found("h1", *peers))["h1"]["static_peers"]
+    assert [one["name"] for one in static] == ["peer2", "peer1", "peer4", "phone", "peer5", "peer3"]
+
+
 def test_a_host_without_the_interface_has_no_variables() -> None:
     two = {"interfaces": [*found("h1")["interfaces"], *found("h1", name="wg1")["interfaces"]]}
     for result in ({"interfaces": []}, {"failed": True}, None, two):

@@ -49,6 +49,7 @@ def test_a_master_secret_that_is_no_text_is_named_and_not_quoted(odd: object) ->
     assert MASTER not in str(caught.value)
 
 
-def test_an_epoch_that_is_no_number_is_named() -> None:
-    with pytest.raises(ValueError, match=r"^mesh_psk_epoch: 'two' is not an integer from 0"):
-        read(mesh_psk_epoch="two")
+@pytest.mark.parametrize("epoch", [-1, "two", 1.5])
+def test_a_wrong_epoch_is_named(epoch: object) -> None:
+    with pytest.raises(ValueError, match=f"mesh_psk_epoch: {epoch!r} is not a whole number from 0"):
+        read(mesh_psk_epoch=epoch)

@@ -78,12 +78,13 @@ def _partners(
 def _numbers(wanting: Mapping[str, HubSpokeSettings], named: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Return the most direct tunnels that each spoke can have; linear in spokes and partners, not in pairs."""
     for_all = len(wanting) - len(named)
-    by_list = Counter(partner for name, partners in named.items() for partner in partners if partner != name)
+    lists = {name: frozenset(partners) for name, partners in named.items()}
+    by_list = Counter(partner for name, partners in lists.items() for partner in partners if partner != name)
     found = {}
     for name in wanting:
-        if name in named:
-            others = (other for other in named[name] if other != name and other in wanting)
-            found[name] = sum(1 for other in others if other not in named or name in named[other])
+        if name in lists:
+            others = (other for other in lists[name] if other != name and other in wanting)
+            found[name] = sum(1 for other in others if other not in lists or name in lists[other])
         else:
             found[name] = for_all - 1 + by_list[name]
     return found

@@ -30,6 +30,7 @@ def ipsec_wire(plan: IpsecPlan) -> dict[str, Any]:
     encrypting = [name for name, role in plan.roles.items() if role not in (NodeRole.LEAVING, NodeRole.ABSENT)]
     by_pair = settings.profile != CILIUM
     reqid = settings.reqid if by_pair else cilium.REQID
+    underlay = min((size for _interface, size in plan.underlays.values()), default=settings.mtu)
     return {
         "nodes": [_node(plan, node) for node in plan.nodes.values()],
         "marks": {},
@@ -42,7 +43,7 @@ def ipsec_wire(plan: IpsecPlan) -> dict[str, Any]:
         "exempt_hosts": sorted(settings.exempt_hosts),
         "ipsec": {
             "reqids": str(reqid),
-            "targets": [entry for name in encrypting for entry in _targets(plan, name)] if by_pair else [],
+            "targets": [entry for name in encrypting for entry in _targets(plan, name, underlay)] if by_pair else [],
         },
         "by_pair": by_pair,
     }
@@ -55,13 +56,12 @@ def _node(plan: IpsecPlan, node: IpsecNode) -> dict[str, Any]:
     return {"name": node.name, "addresses": addresses, "pod_networks": pods}
 
 
-def _targets(plan: IpsecPlan, name: str) -> Iterator[dict[str, Any]]:
-    """Yield a node's addresses in its pod networks; without one, and with host encryption, its own."""
+def _targets(plan: IpsecPlan, name: str, underlay: int) -> Iterator[dict[str, Any]]:
+    """Yield a node's addresses in its pod networks; without one, and with host encryption, its own. underlay: an MTU."""
     settings = plan.settings
     own = [address for address in plan.gateways.get(name, ()) if not _is_exempt(plan, address)]
     if not own and settings.host_encryption and name not in settings.exempt_hosts:
         own = [address for address in plan.nodes[name].addresses if not _is_exempt(plan, address)]
-    underlay = min((size for _interface, size in plan.underlays.values()), default=settings.mtu)
     for address in own:
         size = mtu.through_esp(underlay, family_of(address), settings.icv)
         yield {"name": name, "address": address.bare, "mtu": size}

@@ -42,7 +42,7 @@ def indexes(names: Iterable[str], facts: Facts, explicit: Mapping[str, int], var
     """
     wanted = list(names)
     reports = _stored(facts, "index")
-    stored = {name: set(by_index) for name, by_index in reports.items() if name in set(wanted)}
+    stored = {name: set(reports[name]) for name in wanted if name in reports}
     found: dict[str, int] = {}
     owners: dict[int, str] = {}
     problems: list[Problem] = []
@@ -66,8 +66,9 @@ def indexes(names: Iterable[str], facts: Facts, explicit: Mapping[str, int], var
     # Those of nodes that have left come last: they may return, but one node could record all indexes for them.
     left = {index for by_index in reports.values() for index in by_index} - taken
     free = chain((index for index in INDEXES if index not in taken | left), sorted(left & set(INDEXES)))
+    refused = {problem.host for problem in problems}
     for name in wanted:
-        if name in found or any(problem.host == name for problem in problems):
+        if name in found or name in refused:
             continue
         index = next(free, 0)
         if not index:

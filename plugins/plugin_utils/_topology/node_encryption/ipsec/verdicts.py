@@ -9,14 +9,39 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 NO_STATE, NO_ANSWER, MTU, OK = "no_state", "no_answer", "mtu", "ok"
 
-Results = Mapping[str, Mapping[str, Any]]
-"""Results of the module `traffic_info` by inventory name, of the nodes that returned any."""
+Ends = tuple[str, str]
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What nodes reported, by name and for quick access. addresses: of all nodes; the rest: of those with a result.
+
+    states: by source and destination address. answers: the results of probes, by the name of the probed node.
+    """
+
+    addresses: Mapping[str, Sequence[str]]
+    states: Mapping[str, Mapping[Ends, Entry]]
+    answers: Mapping[str, Mapping[str, Sequence[Entry]]]
+
+
+def evidence(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> Evidence:
+    """Return what is evaluated for each pair. results, wire: as in `verdicts.judge`."""
+    states: dict[str, dict[Ends, Entry]] = {}
+    answers: dict[str, dict[str, list[Entry]]] = {}
+    for name, result in results.items():
+        part = result.get("ipsec") or {}
+        states[name] = {(entry["src"], entry["dst"]): entry for entry in reversed(part.get("states", ()))}
+        answers[name] = {}
+        for entry in part.get("answers", ()):
+            answers[name].setdefault(entry["name"], []).append(entry)
+    return Evidence({node["name"]: node["addresses"] for node in wire["nodes"]}, states, answers)
 
 
 @dataclass(frozen=True)
@@ -41,25 +66,25 @@ class Direction:
     fault: str = ""
 
 
-def directions_between(pair: tuple[str, str], results: Results, wire: Mapping[str, Any]) -> list[Direction]:
+def directions_between(pair: tuple[str, str], known: Evidence) -> list[Direction]:
     """Return both directions between two nodes, for each family in which both have addresses."""
-    addresses = {node["name"]: node["addresses"] for node in wire["nodes"]}
+    addresses = known.addresses
     found = []
     for source, destination in (pair, (pair[1], pair[0])):
         for src in addresses.get(source, ()):
             for dst in addresses.get(destination, ()):
                 if (":" in src) == (":" in dst):
-                    found.append(_direction(source, destination, src, dst, results))
+                    found.append(_direction(source, destination, src, dst, known))
     return found
 
 
-def _direction(source: str, destination: str, src: str, dst: str, results: Results) -> Direction:
-    sending, receiving = (_states(results, name, (src, dst)) for name in (source, destination))
+def _direction(source: str, destination: str, src: str, dst: str, known: Evidence) -> Direction:
+    sending, receiving = (known.states.get(name, {}).get((src, dst)) for name in (source, destination))
     spis = tuple(sending["spis"]) if sending else ()
     fault = ""
-    if source in results and not spis:
+    if source in known.states and not spis:
         fault = f"{source} has no state for sending to {destination}, from {src} to {dst}"
-    elif destination in results:
+    elif destination in known.states:
         missing = [spi for spi in spis if spi not in (receiving or {}).get("spis", ())]
         if missing:
             fault = f"{source} sends by {', '.join(missing)} from {src} to {dst}, and {destination} has no such state"
@@ -71,8 +96,8 @@ def _direction(source: str, destination: str, src: str, dst: str, results: Resul
         src,
         dst,
         spis,
-        (sending or {}).get("meanwhile", 0) if source in results else None,
-        (receiving or {}).get("meanwhile", 0) if destination in results else None,
+        (sending or {}).get("meanwhile", 0) if source in known.states else None,
+        (receiving or {}).get("meanwhile", 0) if destination in known.states else None,
         (receiving or {}).get("failed", 0),
         (sending or {}).get("key_age_days"),
         (sending or {}).get("sequence_percent"),
@@ -80,23 +105,13 @@ def _direction(source: str, destination: str, src: str, dst: str, results: Resul
     )
 
 
-def _states(results: Results, name: str, ends: tuple[str, str]) -> Mapping[str, Any] | None:
-    """Return what a node reported of its states between two addresses."""
-    states = (results.get(name, {}).get("ipsec") or {}).get("states", ())
-    return next((entry for entry in states if (entry["src"], entry["dst"]) == ends), None)
-
-
-def probe_result(prober: str, other: str, results: Results, directions: list[Direction]) -> dict[str, Any] | None:
+def probe_result(prober: str, other: str, known: Evidence, directions: list[Direction]) -> dict[str, Any] | None:
     """Return the result of probing a node, with the verdicts of `probe_info`; None if no address was probed.
 
     The first address that fails gives the verdict. Otherwise the smallest MTU and the longest RTT count.
     """
     families = {":" in direction.src for direction in directions}
-    replies = [
-        entry
-        for entry in (results[prober].get("ipsec") or {}).get("answers", ())
-        if entry["name"] == other and (":" in entry["address"]) in families
-    ]
+    replies = [entry for entry in known.answers[prober].get(other, ()) if (":" in entry["address"]) in families]
     if not replies:
         return None
     verdict, advice = next(_failures(prober, other, replies, directions), (OK, ""))

@@ -194,7 +194,11 @@ def _plan_without(
             refused=not_planned,
             refusals=refused_keys,
         )
-    lacking = tuple(member.name for member in members if member.public_key is None and member.observation is None)
+    lacking = tuple(
+        member.name
+        for member in members
+        if member.public_key is None and member.observation is None and node_settings[member.name].enabled
+    )
     result = PlanResult(plan, tuple(format_problems(problems)), tuple(format_problems(warnings)), lacking=lacking)
     return result, {**claims.refused, **refused} if refused else {}
 

@@ -32,15 +32,13 @@ def test_a_dual_stack_node_of_flannel() -> None:
     assert discover("node1", settings, flannel_fact(), FLANNEL) == (
         Discovery(
             addresses=(
-                NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 24, 1500),
-                NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 64, 1500),
+                NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 1500),
+                NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 1500),
             ),
             pod_cidrs=(parse_prefix("10.244.1.0/24"), parse_prefix("fd00:10:244:1::/64")),
             source="kubernetes",
             pod_gateways={4: parse_prefix("10.244.1.1"), 6: parse_prefix("fd00:10:244:1::1")},
             pod_interfaces=("cni0",),
-            underlay_mtus={"ipv4": 1500, "ipv6": 1500},
-            rp_filter={"all": 0, "eth0": 1},
             node="node1",
             has_fact=True,
         ),
@@ -52,7 +50,7 @@ def test_settings_alone_are_enough() -> None:
     settings = replace(DEFAULTS, node_ip=(parse_address("192.0.2.11"),), pod_cidrs=(parse_prefix("10.244.1.0/24"),))
     found, problems = discover("alpha", settings, node_fact([ETH0, CNI0]), None)
     assert problems == ()
-    assert found.addresses == (NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 24, 1500),)
+    assert found.addresses == (NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 1500),)
     assert (tuple(map(str, found.pod_cidrs)), found.source, found.pod_gateways) == (
         ("10.244.1.0/24",),
         "inventory",
@@ -73,7 +71,7 @@ def test_a_family_without_an_address_is_detected() -> None:
     found, problems = discover("node1", settings, fact, FLANNEL)
     assert problems == ()
     assert [entry.address.bare for entry in found.addresses] == ["fd01::5", "192.0.2.11"]
-    assert found.underlay_mtus == {"ipv6": 9000, "ipv4": 1500}
+    assert [entry.mtu for entry in found.addresses] == [9000, 1500]
 
 
 def lines(settings: DiscoverySettings, fact: dict[str, Any] | None, *, asked: bool = True) -> list[str]:
@@ -134,7 +132,7 @@ def test_an_unreachable_host_is_planned_from_the_list_of_nodes(fact: dict[str, A
     assert problems == ()
     assert found.addresses == (NodeAddress(4, parse_prefix("192.0.2.12")),)
     assert tuple(map(str, found.pod_cidrs)) == ("10.244.2.0/24", "fd00:10:244:2::/64")
-    assert (found.pod_gateways, found.pod_interfaces, found.underlay_mtus, found.warnings) == ({}, (), {}, ())
+    assert (found.pod_gateways, found.pod_interfaces, found.warnings) == ({}, (), ())
 
 
 def test_unknown_facts_of_an_unreachable_host_are_warnings() -> None:
@@ -174,7 +172,6 @@ def test_hosts_that_match_the_same_node_are_named() -> None:
                 "flannel": "x",
                 "can_reach": [],
                 "notes": [7],
-                "rp_filter": {"all": [], 7: "x"},
             }
         },
         {"node": {"cni": {"file": 7, "plugins": [{"type": []}, None]}, "flannel": {"subnets": ["x"]}}},

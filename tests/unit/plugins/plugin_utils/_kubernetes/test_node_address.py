@@ -31,9 +31,9 @@ INTERFACES = [
     interface("kwg0", 7, "10.244.1.0/32", "192.0.2.99/32", kind="wireguard", managed=True, mtu=1440),
     interface("wg7", 8, "10.66.0.1/24", kind="wireguard", mtu=1420),
 ]
-ETH0 = NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 24, 1500)
-ETH0_IPV6 = NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 64, 1500)
-ETH1 = NodeAddress(4, parse_prefix("10.9.0.11"), "eth1", 16, 9000)
+ETH0 = NodeAddress(4, parse_prefix("192.0.2.11"), "eth0", 1500)
+ETH0_IPV6 = NodeAddress(6, parse_prefix("2001:db8:1::11"), "eth0", 1500)
+ETH1 = NodeAddress(4, parse_prefix("10.9.0.11"), "eth1", 9000)
 
 
 def fact(*more: dict[str, Any], **other: Any) -> HostFact:
@@ -60,12 +60,12 @@ def told(**changes: Any) -> Inputs:
         ("interface=eth", 4, ETH1),
         ("interface=th0", 4, ETH0),
         ("interface=eth7,eth0", 4, ETH0),
-        ("interface=docker0", 4, NodeAddress(4, parse_prefix("172.17.0.1"), "docker0", 16, 1500)),
-        ("interface=wg7", 4, NodeAddress(4, parse_prefix("10.66.0.1"), "wg7", 24, 1420)),
+        ("interface=docker0", 4, NodeAddress(4, parse_prefix("172.17.0.1"), "docker0", 1500)),
+        ("interface=wg7", 4, NodeAddress(4, parse_prefix("10.66.0.1"), "wg7", 1420)),
         ("interface=(eth0|kwg0)", 4, ETH0),  # managed ones come last
-        ("interface=kwg0", 4, NodeAddress(4, parse_prefix("10.244.1.0"), "kwg0", 32, 1440)),
+        ("interface=kwg0", 4, NodeAddress(4, parse_prefix("10.244.1.0"), "kwg0", 1440)),
         ("cidr=192.0.2.0/24", 4, ETH0),
-        ("cidr=203.0.113.0/24,172.16.0.0/12", 4, NodeAddress(4, parse_prefix("172.17.0.1"), "docker0", 16, 1500)),
+        ("cidr=203.0.113.0/24,172.16.0.0/12", 4, NodeAddress(4, parse_prefix("172.17.0.1"), "docker0", 1500)),
         ("cidr=2001:db8::/32", 6, ETH0_IPV6),
         ("can-reach=203.0.113.9", 4, ETH1),
         ("can-reach=api.example.com", 6, ETH0_IPV6),
@@ -98,7 +98,7 @@ def test_first_found_skips_interfaces_of_plugins(name: str) -> None:
 @pytest.mark.parametrize("name", ["eth9", "enp0s3", "bond0", "ens192", "mycali0", "vxlan0", "br0", "bridge"])
 def test_first_found_takes_other_names(name: str) -> None:
     found = detect(parse_method("first-found"), 4, told(fact=fact(interface(name, 50, "203.0.113.50/24"))))
-    assert found == NodeAddress(4, parse_prefix("203.0.113.50"), name, 24, 1500)
+    assert found == NodeAddress(4, parse_prefix("203.0.113.50"), name, 1500)
 
 
 @pytest.mark.parametrize(

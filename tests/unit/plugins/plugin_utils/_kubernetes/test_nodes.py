@@ -42,13 +42,11 @@ def test_all_fields_of_a_node_are_read() -> None:
     assert found.labels["kubernetes.io/hostname"] == "worker-a.example.com"
 
 
-def test_dual_stack_and_provider_id_are_read() -> None:
+def test_dual_stack_is_read() -> None:
     node1 = cluster("kubeadm_flannel_dual_stack").nodes["node1"]
     assert node1.pod_cidrs == tuple(map(parse_prefix, ("10.244.1.0/24", "fd00:10:244:1::/64")))
     assert node1.internal_ips == ("192.0.2.11", "2001:db8:1::11")
-    aks = cluster("aks_azure_cni").nodes["aks-nodepool1-31718369-vmss000001"]
-    assert aks.pod_cidrs == ()
-    assert aks.provider_id.startswith("azure:///subscriptions/")
+    assert cluster("aks_azure_cni").nodes["aks-nodepool1-31718369-vmss000001"].pod_cidrs == ()
 
 
 def test_a_cluster_without_dual_stack_has_one_pod_cidr() -> None:
@@ -76,7 +74,7 @@ def test_every_format_of_a_list_has_the_same_result(name: str) -> None:
 def test_trimmed_nodes_are_small(name: str) -> None:
     for node in trimmed(document(name)):
         assert set(node["metadata"]) == {"name", "labels", "annotations"}
-        assert set(node["spec"]) <= {"podCIDR", "podCIDRs", "providerID"}
+        assert set(node["spec"]) <= {"podCIDR", "podCIDRs"}
         assert set(node["status"]) == {"addresses"}
         assert not any(name.startswith(("kubeadm", "volumes")) for name in node["metadata"]["annotations"])
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.observation import (
+    cached_names,
     cached_peers,
+    names_of_key,
     observe,
     without_predictions,
 )
@@ -70,6 +72,27 @@ def test_cached_state_of_other_members() -> None:
     ]
     assert found["h9"] == ()
     assert cached_peers(observations, set()) == {}
+
+
+def test_a_few_members_are_found_as_many_are() -> None:
+    # The name of a host can look like the addresses of another.
+    lines = [remembered("h2", "h3"), remembered("h2", key=key_of("new")), remembered("h3", "10.42.0.3"), "h2\th3\th2"]
+    seen = {"h1": observe(fact_of("h1", peers="\n".join(lines)), "wg0")}
+    many = {f"other{number}" for number in range(20)}
+    few = cached_peers(seen, {"h2", "h3"})
+    assert {name: len(peers) for name, peers in few.items()} == {"h2": 2, "h3": 1}
+    assert few.items() <= cached_peers(seen, {"h2", "h3", *many}).items()
+
+
+def test_names_of_a_key() -> None:
+    lines = [remembered("h2"), remembered("h3", key=key_of("h2")), remembered("h4", key_of("h2"))]
+    seen = observe(fact_of("h1", peers="\n".join(lines)), "wg0")
+    assert [*names_of_key(seen, key_of("h2"))] == ["h2", "h3"]
+
+
+def test_peers_beyond_the_bound_are_ignored() -> None:
+    lines = [remembered(f"h{number}", key="k") for number in range(20001)]
+    assert cached_names(observe(fact_of("h1", peers="\n".join(lines)), "wg0"))[-1] == "h19999"
 
 
 def test_a_key_that_will_be_generated_is_reported_instead_of_an_old_one() -> None:

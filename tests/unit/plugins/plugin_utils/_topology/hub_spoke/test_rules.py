@@ -134,6 +134,10 @@ def test_a_correct_fleet_gives_no_warning() -> None:
             "host 'h1': hub_spoke_endpoint: 198.51.100.1:51820 is inside the tunnel",
         ),
         (
+            [silent(hub("h1"))._replace(unresolved={"network": "undefined"}), H2],
+            "host 'h1': hub_spoke_network: every spoke needs it, and it depends on facts of the hub",
+        ),
+        (
             [silent(hub("h1"))._replace(unresolved={"interface": "undefined"}), H2],
             "host 'h1': hub_spoke_interface: every spoke needs it",
         ),

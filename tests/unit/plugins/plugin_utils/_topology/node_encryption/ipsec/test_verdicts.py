@@ -14,6 +14,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_
     judge,
     report,
 )
+from counted_calls import calls
 
 WIRE: dict[str, Any] = {
     "nodes": [
@@ -143,9 +144,30 @@ def test_address_of_a_family_that_only_one_node_has_is_no_fault() -> None:
     assert judged(given).verdict == "ok"
 
 
+def test_the_cost_of_a_pair_does_not_grow_with_the_cluster() -> None:
+    def cost(count: int) -> int:
+        names = [f"n{number}" for number in range(count)]
+        addresses = {name: f"10.0.0.{number}" for number, name in enumerate(names)}
+        given: dict[str, Any] = {}
+        for name in names:
+            others = [other for other in names if other != name]
+            ways = [ends for other in others for ends in ((name, other), (other, name))]
+            listed = [{**states(1, "a"), "src": addresses[one], "dst": addresses[other]} for one, other in ways]
+            answers = [answer(1, name=other) for other in others]
+            given[name] = {"pairs": [], "ipsec": {"states": listed, "answers": answers}}
+        nodes = [{"name": name, "addresses": [addresses[name]], "pod_networks": []} for name in names]
+        wire = {**WIRE, "nodes": nodes, "encrypting": names}
+        assert {pair.verdict for pair in judge(given, wire)} == {"ok"}
+        return calls(lambda: judge(given, wire))
+
+    small, large = cost(10), cost(40)
+    assert large < 18 * small, f"{large / small:.1f} times as many calls for 17 times the pairs"
+
+
 def test_plaintext_comes_first() -> None:
     given = changed("n1", 0, spis=[])
     kinds = {"wireguard": 0, "esp": 4, "plaintext_pod": 2, "plaintext_host": 1}
+    given["n3"] = {"pairs": [{"source": "n1", "destination": "n2", **dict.fromkeys(kinds, 100)}]}
     given["n1"]["pairs"] = [{"source": "n1", "destination": "n2", **kinds}]
     found = judged(given)
     assert (found.verdict, found.encrypted, found.plaintext_pod) == ("plaintext", 4, 2)

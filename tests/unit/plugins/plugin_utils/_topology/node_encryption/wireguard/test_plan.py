@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
 from collections.abc import Callable
 from itertools import permutations
 
@@ -19,6 +17,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_
     device_addresses,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from counted_calls import calls
 from planned_nodes import CLOSED, DUAL, HOSTS, NOW, node, planned, settled, silent
 
 
@@ -112,6 +111,13 @@ def test_node_that_continues_to_encrypt_is_named(away: Callable[[HostInput], Hos
     assert said(one, other, never, enabled=False) == said(away(one), other) == said(away(one), state="absent") == []
 
 
+def test_a_node_that_does_not_encrypt_lacks_no_key() -> None:
+    away = silent(node(2))._replace(outside=True)
+    assert plan_node_encryption([node(1), away], now=NOW).lacking == ("n2",)
+    disabled = away._replace(variables={**away.variables, "enabled": False})
+    assert plan_node_encryption([node(1), disabled], now=NOW).lacking == ()
+
+
 def test_addresses_of_devices() -> None:
     assert device_addresses(
         [parse_prefix("192.0.2.1")], [parse_prefix("10.244.1.0/24"), parse_prefix("10.244.9.0/24")]
@@ -128,27 +134,13 @@ def test_nothing_is_dropped_if_all_nodes_are_disabled() -> None:
 
 
 def test_planning_time_grows_linearly() -> None:
-    def calls(count: int) -> int:
-        """Return the number of calls, which unlike CPU time does not depend on what else runs."""
+    def cost(count: int) -> int:
         places = [f"{number // 250}.{number % 250}" for number in range(count)]
         fleet = [
             silent(node(number, node_ip=[f"172.16.{place}"], pod_cidrs=[f"10.{place}.0/24"]))
             for number, place in enumerate(places)
         ]
-        made = itertools.count()
+        return calls(lambda: planned(fleet))
 
-        def note(_frame: object, event: str, _argument: object) -> None:
-            if event in ("call", "c_call"):
-                next(made)
-
-        before = sys.getprofile()
-        sys.setprofile(note)
-        try:
-            plan = plan_node_encryption(fleet, now=0).plan
-        finally:
-            sys.setprofile(before)
-        assert plan is not None
-        return next(made)
-
-    small, large = calls(225), calls(900)
+    small, large = cost(225), cost(900)
     assert large < 4.4 * small, f"four times the nodes take {large / small:.1f} times as many calls"

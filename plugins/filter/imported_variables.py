@@ -18,10 +18,10 @@ DOCUMENTATION = r"""
 name: imported_variables
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Turn existing WireGuard set-ups of hosts into variables of a role
+short_description: Turn the WireGuard configurations of hosts into variables of a role
 description:
-  - Takes the results of M(wirewright.overlay.wg_config_info) of several hosts, and returns the variables of each host for the
-    role C(mesh) or C(hub_spoke), with which these hosts are adopted as they are.
+  - Takes the results of M(wirewright.overlay.wg_config_info) of several hosts, and returns the variables of each host
+    for the role C(mesh) or C(hub_spoke), with which these hosts are adopted without a change of their configuration.
   - A peer with the public key of another of these hosts is that host. The endpoint that others have for it becomes its
     C(endpoint), allowed IPs beyond its addresses become its C(networks), and what differs between hosts becomes
     C(peer_overrides). Other peers become C(static_peers).

@@ -17,7 +17,7 @@ DOCUMENTATION = r"""
 name: removal
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: What the playbook remove takes away, and from which hosts
+short_description: List what the playbook remove removes, and from which hosts
 description:
   - Combines the facts of hosts into lines for the user, with hosts of the same state on one line.
 options:
@@ -57,8 +57,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Lists of lines. C(going), what is removed; C(staying), other interfaces of the collection; C(problems), why the removal
-      is refused.
+    - Lists of lines. C(going), the objects to remove; C(staying), other interfaces of the collection; C(problems), why the
+      removal is refused.
   type: dict
   sample:
     going: ["wg0 (mesh, 2 peers) of h1-h3"]

@@ -14,9 +14,9 @@ short_description: Overlay addresses and public keys of all members, by inventor
 description:
   - Returns the members of an overlay that a role of this collection has planned in this run, unreachable hosts included.
     In a later run without the role, the members that the host has as peers, from its facts.
-  - The result is computed where it is used and stored nowhere. As a fact of each host, it would need memory with the square
-    of the number of hosts.
-  - The own addresses of a host are its fact C(ansible_facts.wirewright_overlay.addresses), by interface.
+  - The result is computed on use and not stored. As a fact of each host, it would need memory with the square of the number
+    of hosts.
+  - The addresses of the host itself are in the fact C(ansible_facts.wirewright_overlay.addresses), by interface.
 options:
   _terms:
     description:

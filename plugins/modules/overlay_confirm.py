@@ -14,9 +14,8 @@ short_description: Confirm a change of a host that would be reverted otherwise
 description:
   - Confirms the change that M(wirewright.overlay.overlay_apply) made under a guard (C(confirm_timeout)).
     Writes the files for the next boot, and ends the guard that would revert the change.
-  - The action plugin of M(wirewright.overlay.overlay_apply) calls this module over a new connection. A playbook has no need
-    to call it.
-  - Fails if no change waits for a confirmation, if another change does, or if the change was reverted already.
+  - The action plugin of M(wirewright.overlay.overlay_apply) calls this module over a new connection. Playbooks need not call it.
+  - Fails if no change is pending, if another change is pending, or if the change was reverted already.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
 attributes:
@@ -28,7 +27,7 @@ attributes:
     description: The diff of M(wirewright.overlay.overlay_apply) includes the files.
   idempotent:
     support: none
-    description: A token confirms once.
+    description: A token is valid once.
 options:
   token:
     description: The token that M(wirewright.overlay.overlay_apply) was called with.

@@ -17,9 +17,9 @@ description:
   - Runs on the controller. Use it with C(run_once).
   - The members are the same with C(--limit), with C(serial), and if hosts are unreachable. An unreachable member keeps
     the key, the addresses and the endpoint from the inventory or from the cached state of other members.
-  - Hosts of the play that are not in the current batch are asked for their facts, each once, with the task of
-    M(wirewright.overlay.overlay_prepare) of the same role or play. It generates their keys. If nobody in the run knows the
-    key of a member, some hosts outside of the run are asked too. Nothing is changed on these.
+  - Gathers the facts of hosts of the play that are not in the current batch, once per host, with the task of
+    M(wirewright.overlay.overlay_prepare) of the same role or play, which generates missing keys. If no host of the run has the
+    key of a member, facts are also read from some hosts outside of the run, on which nothing is changed.
   - Variables are those of the role, with their exact precedence on each member, role defaults and role parameters
     included. See the roles C(wirewright.overlay.mesh) and C(wirewright.overlay.hub_spoke).
   - If there are problems, all of them are reported together, each once, and there is no plan.
@@ -31,13 +31,13 @@ attributes:
     description: Runs on the controller.
     support: full
   check_mode:
-    description: Hosts that are asked generate no key.
+    description: No key is generated on hosts whose facts are gathered.
     support: full
   diff_mode:
     description: Returns no diff.
     support: none
   idempotent:
-    description: Hosts that are asked generate a key only if they have none.
+    description: A key is generated only on hosts that have none.
     support: full
 options:
   topology:
@@ -252,9 +252,9 @@ wire:
       node is its O(wirewright.overlay.traffic_info#module:mark).
     - C(encrypting) are the nodes that should encrypt, C(keyless) those of them with an unknown key; C(host_encryption)
       and C(exempt_hosts) are the variables of these names.
-    - C(coverage) is of every host of the group, and of every other node of the cluster, its C(name), its C(status) V(encrypted),
-      V(exempt) or V(not covered), and the C(reason).
-    - Of nodes with IPsec, C(ipsec) is the option O(wirewright.overlay.traffic_info#module:ipsec), and C(by_pair) whether each
+    - C(coverage) lists every host of the group and every other node of the cluster, with C(name), C(status)
+      V(encrypted), V(exempt) or V(not covered), and the C(reason).
+    - For nodes with IPsec, C(ipsec) is the option O(wirewright.overlay.traffic_info#module:ipsec), and C(by_pair) whether each
       pair has states of its own.
   returned: with O(topology) V(node_encryption)
   type: dict

@@ -16,7 +16,7 @@ description:
     persistence method, missing packages, and the stored state of its interfaces and peers.
   - Generates a private key for each interface that has none, except for an existing WireGuard interface that this
     collection does not manage. Private keys stay on the host.
-  - Runs as an action plugin, which refuses wrong names of interfaces and files before anything is made.
+  - Runs as an action plugin, which refuses invalid names of interfaces and files before a key is generated.
   - Requires only Python on the host.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -49,9 +49,9 @@ options:
     default: false
   adopt:
     description:
-      - Whether interfaces that others made are adopted. The key of such an interface is then used and not generated;
-        M(wirewright.overlay.overlay_apply) writes it to O(private_key_file) when it adopts the interface.
-      - The facts then have what runs and what the files of C(wg-quick) and C(systemd-networkd) say of the interface.
+      - Whether to adopt interfaces that other programs created. The key of such an interface is then used and not
+        generated; M(wirewright.overlay.overlay_apply) writes it to O(private_key_file) when it adopts the interface.
+      - The facts then include the state of the interface, and its files of C(wg-quick) and C(systemd-networkd).
     type: bool
     default: false
   userspace:
@@ -126,7 +126,7 @@ EXAMPLES = r"""
   wirewright.overlay.overlay_prepare:
     interfaces: [wg0, wg1]
 
-- name: Gather the facts of an interface that wg-quick made, before it is adopted
+- name: Gather the facts of an interface of wg-quick before it is adopted
   wirewright.overlay.overlay_prepare:
     interface: wg0
     adopt: true
@@ -210,12 +210,12 @@ ansible_facts:
             - C(new_key) is true in check mode if the key would be generated.
             - C(replaced_key) is the public key that the interface has, if the key file has another one.
             - C(key_age_days) is the age of the private key file, null without one. Only for requested interfaces.
-            - C(without_ipv6) is true if the host lets a requested interface have no IPv6 address.
+            - C(without_ipv6) is true if IPv6 is disabled for a requested interface.
             - C(notes) are the stored notes of the plan, if any.
-            - C(existing), only for an interface that others made, says whether it C(runs). With O(adopt) it has C(method),
-              C(public_key), C(listen_port), C(port_is_configured), C(fwmark), C(mtu), C(addresses), C(routes), C(peers) as lines
-              of public key, name, endpoint, allowed IPs, keepalive and marks, and C(findings), what of its files is not taken
-              over.
+            - C(existing), only for an interface that another program created, has C(runs), whether it exists. With
+              O(adopt) it also has C(method), C(public_key), C(listen_port), C(port_is_configured), C(fwmark), C(mtu),
+              C(addresses), C(routes), C(peers) as lines of public key, name, endpoint, allowed IPs, keepalive and
+              marks, and C(findings), the parts of its files that are not taken over.
           type: dict
           returned: success
           sample:

@@ -10,10 +10,10 @@ DOCUMENTATION = r"""
 module: overlay_summary
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Say in a few lines what a run changes on all hosts
+short_description: Summarize the changes of a run on all hosts
 description:
-  - Prints one line for each group of hosts with the same change, as in C(h1-h3, +1 peer h4). In check mode it says what the
-    run would change.
+  - Prints one line for each group of hosts with the same change, as in C(h1-h3, +1 peer h4). In check mode these are the
+    predicted changes.
   - Is skipped if no host has a change.
   - Use it once per play, with C(run_once), after M(wirewright.overlay.overlay_apply).
 extends_documentation_fragment:
@@ -35,14 +35,14 @@ options:
   results:
     description:
       - Names of the variables with the registered results of M(wirewright.overlay.overlay_apply), in the order of the calls.
-        What one of them creates and another deletes is no change.
+        An object that one of them creates and another deletes is not counted.
     type: list
     elements: str
     required: true
   plan_from:
     description:
-      - Name of the variable with the registered result of M(wirewright.overlay.overlay_plan). With it the summary says which
-        members get a new host as a peer later, because they are not changed by this run.
+      - Name of the variable with the registered result of M(wirewright.overlay.overlay_plan). With it the summary names the
+        members that this run does not change, and that therefore get a new host as a peer later.
     type: str
     default: ""
 seealso:
@@ -61,8 +61,8 @@ RETURN = r"""
 msg:
   description:
     - One line for each group of hosts. C(+), C(~) and C(-) precede the number of objects that are created, updated and deleted.
-      A new interface stands for the addresses and routes it begins with. Of a changed one, the settings that change are in
-      brackets. Files are only listed where nothing else changes.
+      A new interface includes its addresses and routes. For a changed interface, the changed settings are in brackets. Files
+      are only listed if nothing else changes.
   returned: success
   type: list
   elements: str

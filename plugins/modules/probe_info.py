@@ -76,8 +76,8 @@ options:
       - Whether a handshake of the last 180 seconds is enough. No echo request is sent, and peers need neither an address
         nor a route.
       - WireGuard starts a handshake when it has a packet to send. Set a persistent keepalive on either side, and O(wait).
-        After seven seconds without a handshake this host initiates one, by a packet without answer to a peer with a /32
-        or /128 among its allowed IPs.
+        After seven seconds without a handshake this host initiates one, with a packet that needs no answer, if the peer has
+        a /32 or /128 among its allowed IPs.
     type: bool
     default: false
   deadline:

@@ -27,7 +27,7 @@ options:
       - The servers, as C(host), C(host:port), an IPv6 address or C([IPv6 address]:port). The default port is 3478.
       - Two servers with different addresses show whether hosts behind this NAT can be reached directly. One is enough if
         it announces a second address (RFC 5780).
-      - Names are resolved on the managed host. The first address of each family is used that can be one of a server.
+      - Names are resolved on the managed host. The first usable address of each family is queried.
     type: list
     elements: str
     required: true

@@ -10,13 +10,13 @@ DOCUMENTATION = r"""
 module: wg_config_info
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Read WireGuard set-ups of other programs as variables of a role
+short_description: Read WireGuard configurations of other programs as variables of a role
 description:
   - Reads the files of C(wg-quick) in C(/etc/wireguard), the units of C(systemd-networkd), and the running interfaces, and
     returns each interface, also as variables of the role C(mesh) or C(hub_spoke).
-  - Names what of the files this collection does not take over, for example C(PostUp) commands.
-  - Of an interface that runs, what runs comes first, and files add what does not run. Files that this collection wrote are
-    not read.
+  - Lists the parts of the files that this collection does not take over, for example C(PostUp) commands.
+  - For an interface that exists, its current state takes precedence, and the files add the rest. Files that this collection
+    wrote are not read.
   - No private or preshared key is returned, and no command of a file.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   interface:
     description:
-      - The interface to read. By default all that run as WireGuard interfaces, or are in files.
+      - The interface to read. By default all WireGuard interfaces that exist or are in files.
     type: str
   role:
     description:
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 interfaces:
-  description: The interfaces, sorted by name; an empty list if O(interface) neither runs nor is in a file.
+  description: The interfaces, sorted by name; an empty list if O(interface) neither exists nor is in a file.
   returned: success
   type: list
   elements: dict
@@ -75,7 +75,7 @@ interfaces:
       returned: success
       sample: false
     method:
-      description: The program of the files; V(wg_quick), V(networkd), or null without files of others.
+      description: The program that reads the files; V(wg_quick), V(networkd), or null without files.
       type: str
       returned: success
       sample: wg_quick
@@ -91,7 +91,7 @@ interfaces:
       returned: success
       sample: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
     listen_port:
-      description: UDP listen port, 0 if the files set none and the interface does not run.
+      description: UDP listen port, 0 if the files set none and the interface does not exist.
       type: int
       returned: success
       sample: 51820
@@ -101,7 +101,7 @@ interfaces:
       returned: success
       sample: 0
     mtu:
-      description: MTU that the files set, or that an interface without files has beside the default; null otherwise.
+      description: MTU in the files, or of an interface without files if it is not the default; null otherwise.
       type: int
       returned: success
       sample: 1380
@@ -154,12 +154,12 @@ interfaces:
           returned: success
           sample: false
         runs:
-          description: Whether the running interface has the peer.
+          description: Whether the existing interface has the peer.
           type: bool
           returned: success
           sample: true
     unsupported:
-      description: What of the files is not taken over, with file, line and remedy.
+      description: The parts of the files that are not taken over, with file, line and remedy.
       type: list
       elements: str
       returned: success

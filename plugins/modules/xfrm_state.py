@@ -139,7 +139,7 @@ options:
           - A new state counts packets from one. AES-GCM, AES-CCM, AES-CTR and ChaCha20-Poly1305 take their nonce from that
             count, and a nonce that repeats under the same key discloses the plaintext. RFC 8221 section 3 (and RFC 4106,
             4309, 3686, 7634) forbids such keys, and so does this module unless O(allow_nonce_reuse=true).
-          - V(false) promises a new key for each boot. The host stores a fingerprint of each such key in
+          - Set V(false) if you provide a new key for each boot. The host stores a fingerprint of each such key in
             C(/var/lib/wirewright.overlay/ipsec/key_uses.json) and refuses a key whose fingerprint is there.
           - V(cbc(aes\)) with V(hmac(sha256\)) has random IVs; its keys may be used again.
         type: bool

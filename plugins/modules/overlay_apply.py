@@ -21,7 +21,8 @@ description:
   - If a change is refused, or C(SIGTERM) or C(SIGHUP) ends the run, all changes are rolled back, those of files included.
     The message names each object that could not be restored. A state that was deleted or replaced is not restored,
     because its key must not be used for a second sequence of nonces.
-  - Interfaces, rules, routes and packet filter persist across reboots with C(persistence) of an interface or O(boot_name). States and policies live in the kernel only, unless O(xfrm_boot) is given.
+  - Interfaces, rules, routes and packet filter persist across reboots with C(persistence) of an interface or
+    O(boot_name). States and policies live in the kernel only, unless O(xfrm_boot) is given.
   - One call at a time changes a host. Another call, and the programs of the roles hub_spoke and endpoint_refresh, wait for
     it. After a minute a waiting call fails without a change and names the process; the programs try again later.
   - In a role, an action plugin of the same name takes this host's part of the fleet plan (O(plan_from)) and calls the

@@ -16,9 +16,14 @@ from .member import Fleet, Member
 
 
 def different_networks(fleet: Fleet, members: Iterable[Member]) -> Iterator[Problem]:
-    """Yield the members if they do not all have the same networks of the overlay, whatever the order of these."""
+    """Yield the members if they do not all have the same networks of the overlay, whatever the order of these.
+
+    Not if a network is refused: the hosts may have written the same.
+    """
     hosts: dict[tuple[str, ...], list[str]] = {}
     for member in members:
+        if "network" in member.settings.refused:
+            return
         hosts.setdefault(tuple(sorted(map(str, member.settings.network))), []).append(member.name)
     if len(hosts) < 2:
         return

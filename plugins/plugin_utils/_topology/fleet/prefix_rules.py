@@ -19,6 +19,7 @@ from ..._problems import Problem, host_list, possessive
 from ..plan_model.fleet import StaticPeer
 from .addressing import is_host_address
 from .member import Fleet, Member
+from .settings import Settings
 
 
 class Route(NamedTuple):
@@ -93,7 +94,7 @@ def _own_networks(fleet: Fleet, member: Member) -> Iterator[Problem]:
             if one.contains(other) or other.contains(one):
                 yield Problem(member.name, fleet.prefix + "network", f"{one} and {other} overlap")
     # A topology with another variable for networks has no overlay addresses.
-    has_overlay = fleet.networks_variable == "networks"
+    has_overlay = fleet.networks_variable == "networks" and not member.settings.refused & {"network", "addresses"}
     if has_overlay and not member.addresses and not networks and not member.settings.networks:
         remedy = f"set {fleet.prefix}network, or {fleet.prefix}addresses for each host"
         yield Problem(member.name, fleet.prefix + "network", f"the host has no overlay address; {remedy}")
@@ -101,14 +102,15 @@ def _own_networks(fleet: Fleet, member: Member) -> Iterator[Problem]:
 
 def _explicit(fleet: Fleet, member: Member) -> Iterator[Problem]:
     for address in member.settings.addresses:
-        reason = _misplaced(address, member.settings.network, fleet.prefix)
+        reason = _misplaced(address, member.settings, fleet.prefix)
         if reason:
             yield Problem(member.name, fleet.prefix + "addresses", reason)
 
 
-def _misplaced(address: Address, networks: tuple[Prefix, ...], prefix: str) -> str:
+def _misplaced(address: Address, settings: Settings, prefix: str) -> str:
+    networks = settings.network
     around = [network for network in networks if network.contains(address.host)]
-    if networks and not around:
+    if networks and not around and "network" not in settings.refused:
         return f"{address} is outside {prefix}network ({', '.join(map(str, networks))})"
     for network in around or [address.network]:
         if not is_host_address(network, address):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ....module_utils._ip import answers
 from ....module_utils._ip.prefix import Address, Prefix, parse_address
@@ -86,7 +86,8 @@ class Settings:
 
     persistent_keepalive: None for automatic. threaded_napi: None to leave it unchanged. routes_except: networks that the
     host reaches by itself. port_is_given: whether a variable sets the port. adopted: notes of port and addresses of an
-    adopted interface, where no variable sets them.
+    adopted interface, where no variable sets them. refused: the variables, without prefix, whose values are refused and
+    replaced by defaults: no rule draws a conclusion from these.
     """
 
     interface: str
@@ -117,12 +118,14 @@ class Settings:
     open_firewall: bool = False
     port_is_given: bool = True
     adopted: Mapping[str, str] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
 
 
 def read_settings(
     host: HostInput, prefix: str, problems: list[Problem], *, may_skip_verification: bool = True
 ) -> Settings:
     """Return the settings of a host; problems are appended. may_skip_verification: whether verify_seconds may be 0."""
+    known = len(problems)
     read = Reader(host.name, prefix, host.variables, problems)
     if not host.name.isprintable():
         read.note(
@@ -136,7 +139,7 @@ def read_settings(
     port = read.integer("port", kept.port or DEFAULT_PORT, 0, 65535)
     addresses = read.parsed("addresses", lambda text: _address(text, network))
     keeps_addresses = not network and not addresses
-    return Settings(
+    found = Settings(
         interface=interface,
         network=network,
         addresses=kept.addresses if keeps_addresses else addresses,
@@ -166,6 +169,7 @@ def read_settings(
         port_is_given=port_is_given,
         adopted=kept.notes(port=not port_is_given, addresses=keeps_addresses),
     )
+    return replace(found, refused=frozenset(one.variable.removeprefix(prefix) for one in problems[known:]))
 
 
 def interface_name(read: Reader, variable: str, default: str) -> str:

@@ -62,6 +62,8 @@ def _wanting(fleet: HubSpokeFleet) -> Iterator[Member]:
 
 
 def _without_exit(fleet: HubSpokeFleet, spoke: Member) -> Iterator[Problem]:
+    if any("network" in hub.settings.refused for hub in fleet.hub_members):
+        return  # what a hub masquerades may be its network
     taken = {kind for kinds in exits(fleet, spoke).values() for kind in kinds}
     for kind in families(spoke):
         if fleet.hubs and kind not in taken:

@@ -122,7 +122,7 @@ def _isolation(fleet: HubSpokeFleet) -> Iterator[Problem]:
 def _networks(fleet: HubSpokeFleet) -> Iterator[Problem]:
     members = list(fleet.any_fleet.resolved)
     yield from different_networks(fleet.any_fleet, members)
-    if not any(member.settings.network for member in members):
+    if not any(member.settings.network or "network" in member.settings.refused for member in members):
         text = "the overlay has no network, so spokes would have no route to the hubs; set it for all"
         yield from (Problem(member.name, fleet.prefix + "network", text) for member in members)
 

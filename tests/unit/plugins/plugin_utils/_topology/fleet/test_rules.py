@@ -328,7 +328,6 @@ def test_all_problems_at_once_sorted() -> None:
     found = problems(host("h2", {"port": "x", "mtu": -1}), host("h1", {"network": "x"}))
     assert [line.split(": ")[:2] for line in found] == [
         ["host 'h1'", "mesh_network"],
-        ["host 'h1'", "mesh_network"],
         ["host 'h2'", "mesh_mtu"],
         ["host 'h2'", "mesh_port"],
     ]

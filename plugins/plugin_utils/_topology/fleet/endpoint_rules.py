@@ -9,34 +9,46 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 from ....module_utils._ip.prefix import Prefix
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._prefix_index import PrefixIndex
-from ..._problems import Problem, host_list, possessive
+from ..._problems import Problem, agree, host_list, possessive
 from .endpoints import BOTH, address_of, kind_of
 from .member import Fleet, Member, tunnel_kind
 from .prefix_rules import static_groups
 from .settings import is_loopback, with_port
 
-_NAMED_PAIRS = 5
+_NAMED = 5
+
+
+class _Tunnelled(NamedTuple):
+    """A prefix inside a tunnel. variable, hosts: where it is announced; no hosts for addresses of the overlay itself."""
+
+    prefix: Prefix
+    owner: str
+    variable: str = ""
+    hosts: tuple[str, ...] = ()
+
+
+class _Used(NamedTuple):
+    """An endpoint of `owner`, which a host has in a variable."""
+
+    host: str
+    variable: str
+    endpoint: Endpoint
+    owner: str
 
 
 def violations(fleet: Fleet) -> Iterator[Problem]:
     """Yield problems of endpoints."""
-    tunnels = _Tunnels(fleet)
     for member in fleet.resolved:
         yield from _family(fleet, member)
-        for endpoint in member.endpoints.known:
-            yield from _looped(tunnels, member.name, fleet.prefix + "endpoint", endpoint)
-    for statics, hosts in static_groups(fleet):
-        for peer in statics:
-            if peer.endpoint:
-                for host in hosts:
-                    yield from _looped(tunnels, host, fleet.prefix + "static_peers", peer.endpoint)
-    yield from _overrides(fleet, tunnels)
+    yield from _looped(fleet)
+    yield from _overrides(fleet)
     yield from _duplicates(fleet)
 
 
@@ -61,53 +73,95 @@ def warnings(fleet: Fleet) -> Iterator[Problem]:
     silent = [pair for pair in _silent_pairs(fleet) if frozenset(pair) not in overridden]
     if not silent:
         return
-    shown = ", ".join(f"{one!r} and {other!r}" for one, other in sorted(silent)[:_NAMED_PAIRS])
-    more = f" and {len(silent) - _NAMED_PAIRS} more pairs" if len(silent) > _NAMED_PAIRS else ""
+    shown = ", ".join(f"{one!r} and {other!r}" for one, other in sorted(silent)[:_NAMED])
+    more = f" and {len(silent) - _NAMED} more pairs" if len(silent) > _NAMED else ""
     text = f"neither end has an endpoint of the other, so no tunnel comes up between {shown}{more}"
     yield Problem(sorted(silent)[0][0], fleet.prefix + "endpoint", text)
 
 
 class _Tunnels:
-    """The prefixes inside tunnels, with their owners."""
+    """The prefixes inside tunnels."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self._index = PrefixIndex(_tunnelled(fleet))
+        self._index = PrefixIndex((one.prefix, one) for one in _tunnelled(fleet))
 
-    def around(self, host: str) -> str:
-        """Return the prefix inside a tunnel that holds an address, with its owner; empty if there is none."""
+    def around(self, host: str) -> _Tunnelled | None:
+        """Return the prefix inside a tunnel that holds an address."""
         address = address_of(host)
         if address is None or "%" in host:
-            return ""
-        owner = self._index.exact(address)
-        if owner is not None:
-            return f"{address} ({owner})"
-        found = self._index.around(address)
-        return f"{found[0]} ({found[1]})" if found else ""
+            return None
+        around = self._index.around(address)
+        return self._index.exact(address) or (around[1] if around else None)
 
 
-def _tunnelled(fleet: Fleet) -> Iterator[tuple[Prefix, str]]:
+def _tunnelled(fleet: Fleet) -> Iterator[_Tunnelled]:
     routing = [member.name for member in fleet.members if member.settings.routes][:2]
+    variable = fleet.prefix + fleet.networks_variable
     for member in fleet.members:
         for address in member.addresses:
-            yield address.host, f"{possessive(member.name)} overlay address"
+            yield _Tunnelled(address.host, f"{possessive(member.name)} overlay address")
         for network in member.settings.network:
-            yield network, "the overlay's own network"
+            yield _Tunnelled(network, "the overlay's own network")
         if any(name != member.name for name in routing):
             for site in member.settings.networks:
-                yield site, f"behind {member.name!r}"
-    for statics, _hosts in static_groups(fleet):
+                # Default routes are reported by prefix_rules.
+                if site.length:
+                    yield _Tunnelled(site, member.name, variable, (member.name,))
+    for statics, hosts in static_groups(fleet):
         for peer in statics:
             for prefix in peer.allowed_ips:
                 # Default routes are reported by prefix_rules, or routed by the administrator.
                 if prefix.length:
-                    yield prefix, f"behind {peer.name or peer.public_key!r}"
+                    owner = peer.name or peer.public_key
+                    yield _Tunnelled(prefix, owner, fleet.prefix + "static_peers", tuple(hosts))
 
 
-def _looped(tunnels: _Tunnels, name: str, variable: str, endpoint: Endpoint) -> Iterator[Problem]:
-    around = tunnels.around(endpoint.host)
-    if around:
-        text = f"{endpoint} is inside the tunnel, in {around}; use an address of the underlay"
-        yield Problem(name, variable, text)
+def _used(fleet: Fleet) -> Iterator[_Used]:
+    """Yield the endpoints of members and static peers, and those of overrides that can be used."""
+    for member in fleet.resolved:
+        for endpoint in member.endpoints.known:
+            yield _Used(member.name, fleet.prefix + "endpoint", endpoint, member.name)
+    for statics, hosts in static_groups(fleet):
+        for peer in statics:
+            if peer.endpoint is not None:
+                for host in hosts:
+                    yield _Used(host, fleet.prefix + "static_peers", peer.endpoint, peer.name or peer.public_key)
+    ports = {member.name: member.settings.port for member in fleet.members}
+    for member in fleet.resolved:
+        for name, view in member.settings.peer_overrides.items():
+            if view.endpoint is not None and (view.endpoint.port or ports.get(name)):
+                endpoint = with_port(view.endpoint, ports.get(name, 0))
+                yield _Used(member.name, fleet.prefix + "peer_overrides", endpoint, name)
+
+
+def _looped(fleet: Fleet) -> Iterator[Problem]:
+    """Yield the endpoints inside of the overlay, and the announced networks with endpoints: once each, where it is announced."""
+    tunnels = _Tunnels(fleet)
+    announced: dict[_Tunnelled, list[_Used]] = {}
+    for used in _used(fleet):
+        around = tunnels.around(used.endpoint.host)
+        if around is None:
+            continue
+        if around.hosts:
+            announced.setdefault(around, []).append(used)
+            continue
+        inside = f"{used.endpoint} is inside the tunnel, in {around.prefix} ({around.owner})"
+        yield Problem(used.host, used.variable, f"{inside}; use an address of the underlay")
+    for network, inner in announced.items():
+        yield from (Problem(host, network.variable, _containing(network, inner)) for host in network.hosts)
+
+
+def _containing(network: _Tunnelled, inner: Iterable[_Used]) -> str:
+    endpoints = sorted({f"{used.endpoint} of {used.owner!r}" for used in inner})
+    shown = ", ".join(endpoints[:_NAMED])
+    more = f" and {len(endpoints) - _NAMED} more" if len(endpoints) > _NAMED else ""
+    variables = " or ".join(sorted({used.variable for used in inner}))
+    whose = "" if network.hosts == (network.owner,) else f" of {network.owner!r}"
+    return (
+        f"{network.prefix}{whose} contains the {agree(endpoints, 'endpoint', 'endpoints')} {shown}{more}, so packets to "
+        f"{agree(endpoints, 'it', 'them')} would be routed into the tunnel to {network.owner!r}; list smaller networks without "
+        f"{agree(endpoints, 'this address', 'these addresses')}, or set another address in {variables}"
+    )
 
 
 def _family(fleet: Fleet, member: Member) -> Iterator[Problem]:
@@ -117,7 +171,7 @@ def _family(fleet: Fleet, member: Member) -> Iterator[Problem]:
         yield Problem(member.name, fleet.prefix + "endpoint", text)
 
 
-def _overrides(fleet: Fleet, tunnels: _Tunnels) -> Iterator[Problem]:
+def _overrides(fleet: Fleet) -> Iterator[Problem]:
     ports = {member.name: member.settings.port for member in fleet.members}
     variable = fleet.prefix + "peer_overrides"
     for member in fleet.resolved:
@@ -131,8 +185,6 @@ def _overrides(fleet: Fleet, tunnels: _Tunnels) -> Iterator[Problem]:
                 continue
             if is_loopback(endpoint.host):
                 yield Problem(member.name, variable, f"{host_list([name])}: {endpoint} is the loopback")
-            else:
-                yield from _looped(tunnels, member.name, variable, endpoint)
 
 
 def _duplicates(fleet: Fleet) -> Iterator[Problem]:

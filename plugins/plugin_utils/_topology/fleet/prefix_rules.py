@@ -122,7 +122,8 @@ def _misplaced(address: Address, settings: Settings, prefix: str) -> str:
 
 def _sites(fleet: Fleet, member: Member) -> Iterator[Problem]:
     for site in member.settings.networks:
-        for network in member.settings.network:
+        # A default route is reported as one.
+        for network in member.settings.network if site.length else ():
             if site.contains(network) or network.contains(site):
                 yield Problem(
                     member.name,
@@ -132,16 +133,20 @@ def _sites(fleet: Fleet, member: Member) -> Iterator[Problem]:
 
 
 def _default_routes(fleet: Fleet, member: Member) -> Iterator[Problem]:
-    prefixes = [(fleet.networks_variable, site) for site in member.settings.networks]
-    prefixes += [("static_peers", prefix) for peer in member.settings.static_peers for prefix in peer.allowed_ips]
-    for variable, prefix in prefixes:
-        if prefix.length == 0 and member.settings.routes:
-            yield Problem(
-                member.name,
-                fleet.prefix + variable,
-                f"{prefix} would send all traffic into one tunnel; "
-                f"list only the networks behind the peer, or set {fleet.prefix}routes to false",
+    for site in member.settings.networks:
+        if not site.length:
+            text = (
+                f"{site} would send all traffic of other hosts into one tunnel; list only the networks behind this host"
             )
+            yield Problem(member.name, fleet.prefix + fleet.networks_variable, text)
+    for peer in member.settings.static_peers if member.settings.routes else ():
+        for prefix in peer.allowed_ips:
+            if not prefix.length:
+                text = (
+                    f"{prefix} would send all traffic into one tunnel; list only the networks behind the peer, or set "
+                    f"{fleet.prefix}routes to false and add the routes yourself"
+                )
+                yield Problem(member.name, fleet.prefix + "static_peers", text)
 
 
 def _duplicate_addresses(fleet: Fleet) -> Iterator[Problem]:

@@ -86,7 +86,7 @@ def test_a_correct_fleet_gives_no_warning() -> None:
             [H1, spoke("h2", {"networks": "10.43.0.0/16"})],
             "hub_spoke_networks: 10.43.0.0/16 overlaps the overlay's own",
         ),
-        ([H1, spoke("h2", {"networks": "0.0.0.0/0"})], "would send all traffic into one tunnel"),
+        ([H1, spoke("h2", {"networks": "0.0.0.0/0"})], "would send all traffic of other hosts into one tunnel"),
         (
             [H1, spoke("h2", {"static_peers": [PHONE]})],
             "host 'h2': hub_spoke_static_peers: a spoke has tunnels to hubs",
@@ -131,7 +131,7 @@ def test_a_correct_fleet_gives_no_warning() -> None:
         ),
         (
             [H1, spoke("h2", {"networks": "198.51.100.0/24"})],
-            "host 'h1': hub_spoke_endpoint: 198.51.100.1:51820 is inside the tunnel",
+            "host 'h2': hub_spoke_networks: 198.51.100.0/24 contains the endpoint 198.51.100.1:51820 of 'h1'",
         ),
         (
             [silent(hub("h1"))._replace(unresolved={"network": "undefined"}), H2],

@@ -51,12 +51,15 @@ def warnings(fleet: Fleet) -> Iterator[Problem]:
     for outer, owners in inner.items():
         yield Problem(outer.owner, outer.variable, _containing(outer, owners))
     for statics, hosts in static_groups(fleet):
-        for text in _nested_statics(_static_routes(fleet, statics), index):
+        for text in _nested_statics(_static_routes(fleet, statics), index, hosts):
             yield from (Problem(host, fleet.prefix + "static_peers", text) for host in hosts)
 
 
-def _nested_statics(statics: list[Route], members: PrefixIndex[Route]) -> Iterator[str]:
-    """Yield warnings about unmanaged peers whose prefixes contain, or are inside, those of others."""
+def _nested_statics(statics: list[Route], members: PrefixIndex[Route], hosts: list[str]) -> Iterator[str]:
+    """Yield warnings about unmanaged peers whose prefixes contain, or are inside, those of others.
+
+    hosts: those that have the peers. A host that is the only one announces networks of its peers to the other members.
+    """
     own = PrefixIndex((route.prefix, route) for route in statics)
     inner: dict[Route, set[str]] = {}
     for route in statics:
@@ -66,7 +69,8 @@ def _nested_statics(statics: list[Route], members: PrefixIndex[Route]) -> Iterat
         if owners:
             inner.setdefault(route, set()).update(owners)
     for outer, owners in inner.items():
-        yield _containing(outer, owners)
+        if [outer.owner] != hosts and owners != set(hosts):
+            yield _containing(outer, owners)
 
 
 def _note_around(inner: dict[Route, set[str]], index: PrefixIndex[Route], route: Route) -> None:
@@ -122,8 +126,9 @@ def _misplaced(address: Address, settings: Settings, prefix: str) -> str:
 
 def _sites(fleet: Fleet, member: Member) -> Iterator[Problem]:
     for site in member.settings.networks:
-        # A default route is reported as one.
-        for network in member.settings.network if site.length else ():
+        # A default route is reported as one, and an address of a static peer may be announced.
+        is_checked = site.length and all(site not in peer.allowed_ips for peer in member.settings.static_peers)
+        for network in member.settings.network if is_checked or site in member.settings.network else ():
             if site.contains(network) or network.contains(site):
                 yield Problem(
                     member.name,
@@ -191,7 +196,9 @@ def _identical(fleet: Fleet) -> Iterator[Problem]:
             other = owners.get(route.prefix) or own.setdefault(route.prefix, route)
             if other != route:
                 text = _shared(f"{route.prefix} of {route.owner!r}", other.owner)
-                yield from (Problem(host, route.variable, text) for host in hosts)
+                # A member is no peer of itself, so it can announce what its static peer has.
+                announcer = other.owner if other.variable == fleet.prefix + fleet.networks_variable else ""
+                yield from (Problem(host, route.variable, text) for host in hosts if host != announcer)
 
 
 def _shared(what: str, owner: str) -> str:

@@ -150,6 +150,11 @@ def _overlapping_sites(fleet: HubSpokeFleet) -> Iterator[Problem]:
     sites = [(site, member) for member in fleet.any_fleet.resolved for site in member.settings.networks]
     index: PrefixIndex[tuple[Prefix, Member]] = PrefixIndex((site, (site, member)) for site, member in sites)
     for site, member in sites:
+        if any(network.contains(site) for network in member.settings.network if network != site) and any(
+            site in peer.allowed_ips for peer in member.settings.static_peers
+        ):
+            text = f"{site} of a static peer is reached through this hub without it; remove it"
+            yield Problem(member.name, fleet.prefix + "networks", text)
         around = index.around(site)
         if around and around[1][1].name != member.name:
             text = f"{site} overlaps {around[0]} of {around[1][1].name!r}; each site needs its own networks"

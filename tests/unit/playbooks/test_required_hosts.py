@@ -1,0 +1,66 @@
+# Copyright (c) 2026, wirewright contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A playbook that removes fails where its group has no hosts, with what to write instead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+# No host can be reached, so a run that begins its work is unreachable there.
+INVENTORY = """
+all:
+  vars: {ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}
+  children:
+    vpn: {hosts: {h1: , h2: }}
+    other: {hosts: {h9: }}
+    empty: {}
+"""
+UNREACHABLE = 4
+NO_GROUP = "{}: {!r} is neither a group with hosts nor a host of the inventory. Nothing was {}. Write the group"
+
+
+def played(tmp_path: Path, playbook: str, *arguments: str) -> tuple[int, str]:
+    """Return the exit code and the output on one line."""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(INVENTORY)
+    command = [
+        Path(sys.executable).parent / "ansible-playbook",
+        "-i",
+        inventory,
+        f"playbooks/{playbook}.yml",
+        *arguments,
+    ]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join((done.stdout + done.stderr).split()).replace('"', "'")
+
+
+@pytest.mark.parametrize(
+    ("playbook", "arguments", "expected"),
+    [
+        ("remove", ["-e", "overlay_group=vpn:othr"], NO_GROUP.format("overlay_group", "othr", "removed")),
+        ("remove", ["-e", "overlay_group=empty"], NO_GROUP.format("overlay_group", "empty", "removed")),
+        ("remove", ["--limit", "h9"], "overlay_group: 'vpn' matches no host of --limit h9. Name hosts of this group"),
+        ("node_encryption_remove", [], NO_GROUP.format("overlay_nodes_group", "k8s_nodes", "removed")),
+        ("node_encryption_disable", [], NO_GROUP.format("overlay_nodes_group", "k8s_nodes", "disabled")),
+    ],
+)
+def test_a_group_without_hosts_is_refused(tmp_path: Path, playbook: str, arguments: list[str], expected: str) -> None:
+    code, output = played(tmp_path, playbook, *arguments)
+    assert code not in (0, UNREACHABLE)
+    assert expected in output
+    assert "-e overlay_" in output
+    assert "Groups with hosts: other, vpn" in output
+
+
+@pytest.mark.parametrize("arguments", [["-e", "overlay_group='vpn[0:1]:!h1'"], ["--limit", "h2,h9"]])
+def test_patterns_of_hosts_are_accepted(tmp_path: Path, arguments: list[str]) -> None:
+    code, output = played(tmp_path, "remove", *arguments)
+    assert code == UNREACHABLE, output
+    assert "h2 : ok=0 changed=0 unreachable=1" in output.replace("ok=2", "ok=0")

@@ -33,7 +33,7 @@ def read(path: str = PATH) -> Notes:
     """Return the records. A damaged file has none, so that no such route is managed. Raises ForeignFile and UnsafeFile."""
     found = files.read(path, ours_by_path=True)
     if found is not None and _SAYS not in found.content:
-        raise files.ForeignFile(path)
+        raise files.ForeignFile(path, found.target)
     try:
         tables = json.loads(found.content)["tables"] if found is not None else {}
         return {int(table): frozenset(map(str, noted)) for table, noted in tables.items()}

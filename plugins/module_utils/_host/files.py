@@ -22,6 +22,16 @@ HEADER = "# Written by wirewright.overlay: changes made here are lost with the n
 OWN_DIRECTORY = "wirewright.overlay"
 OWN_NETWORK = "50-wirewright-"
 
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFREG: "a regular file",
+}
+
 _INSTANCE = re.compile(r"@.*\.")
 
 
@@ -57,10 +67,14 @@ class BootFile:
 
 
 class ForeignFile(ValueError):
-    """A foreign file has a path of ours."""
+    """A foreign file, or a foreign link to ``target``, has a path of ours."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} exists and was not written by this collection")
+    def __init__(self, path: str, target: str | None = None) -> None:
+        found = "exists and was not written"
+        if target is not None:
+            shown = target if target.isprintable() else repr(target)
+            found = f"is a symbolic link to {shown} and was not made"
+        super().__init__(f"{path} {found} by this collection: move it away")
         self.path = path
 
 
@@ -130,9 +144,7 @@ def refuse_unsafe(path: str, status: os.stat_result, kind: int) -> None:
     """Raise UnsafeFile for another type than a stat.S_IF constant, for a foreign owner, and where other users can write."""
     found = stat.S_IFMT(status.st_mode)
     if found != kind:
-        wanted = "a directory" if kind == stat.S_IFDIR else "a regular file"
-        is_link = "a symbolic link and " if found == stat.S_IFLNK else ""
-        raise UnsafeFile(f"{path} is {is_link}not {wanted}: move it away")
+        raise UnsafeFile(f"{path} is {_KINDS.get(found, 'of an unknown type')} and not {_KINDS[kind]}: move it away")
     if status.st_uid not in (0, os.geteuid()):
         raise UnsafeFile(f"{path} belongs to the user {status.st_uid}: check it, then run chown root {path}")
     others = status.st_mode & (stat.S_IWOTH | (stat.S_IWGRP if status.st_gid else 0))
@@ -154,7 +166,7 @@ def settle(before: BootFile | None, wanted: BootFile) -> BootFile:
 def refuse_foreign(current: BootFile | None) -> None:
     """Raise ForeignFile where a current file is not managed."""
     if current is not None and not current.is_ours:
-        raise ForeignFile(current.path)
+        raise ForeignFile(current.path, current.target)
 
 
 def _group_name(gid: int) -> str:

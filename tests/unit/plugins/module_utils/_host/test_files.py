@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils._host.files imp
     read,
     read_text,
     refuse_foreign,
+    refuse_unsafe,
     settle,
 )
 
@@ -43,10 +45,22 @@ def test_ownership_is_known_by_first_line_or_format() -> None:
 
 
 def test_a_foreign_file_is_refused_by_name() -> None:
-    with pytest.raises(ForeignFile, match=r"/etc/wireguard/wg0\.conf exists and was not written by this collection"):
+    with pytest.raises(ForeignFile, match=r"^/etc/wireguard/wg0\.conf exists and was not written by .*: move it"):
         refuse_foreign(BootFile("/etc/wireguard/wg0.conf", "[Interface]\n"))
     refuse_foreign(BootFile("/f", OURS))
     refuse_foreign(None)
+
+
+def test_a_foreign_link_is_refused_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "wg0.conf"
+    path.symlink_to("/etc/shadow")
+    with pytest.raises(ForeignFile) as refused:
+        refuse_foreign(read(str(path)))
+    assert str(refused.value) == (
+        f"{path} is a symbolic link to /etc/shadow and was not made by this collection: move it away"
+    )
+    with pytest.raises(ForeignFile, match=r"to '/etc\\n' and"):
+        refuse_foreign(BootFile("/f", target="/etc\n"))
 
 
 def test_an_unset_group_is_the_current_one_or_root() -> None:
@@ -96,9 +110,9 @@ def writable_by_a_group(path: Path) -> None:
 PLANTED: dict[Callable[[Path], None], str] = {
     a_link: "is a symbolic link and not a regular file: move it away",
     a_dangling_link: "is a symbolic link and not a regular file: move it away",
-    a_socket: "is not a regular file: move it away",
-    os.mkfifo: "is not a regular file: move it away",
-    os.mkdir: "is not a regular file: move it away",
+    a_socket: "is a socket and not a regular file: move it away",
+    os.mkfifo: r"is a named pipe \(FIFO\) and not a regular file: move it away",
+    os.mkdir: "is a directory and not a regular file: move it away",
     of_another_user: "belongs to the user 1234: check it, then run chown root",
     writable_by_all: r"can be changed by other users \(mode 0666\): check it, then run chmod go-w",
     writable_by_a_group: r"can be changed by other users \(mode 0664\)",
@@ -120,6 +134,13 @@ def test_what_is_no_safe_file_is_refused_by_name(tmp_path: Path, plant: Callable
     assert path.lstat() == before
 
 
+@pytest.mark.parametrize(("kind", "text"), [(stat.S_IFCHR, "a character device"), (stat.S_IFBLK, "a block device")])
+def test_a_device_is_refused_as_one(kind: int, text: str) -> None:
+    status = os.stat_result((kind | 0o600, *[0] * 9))
+    with pytest.raises(UnsafeFile, match=f"^/f is {text} and not a regular file: move it away$"):
+        refuse_unsafe("/f", status, stat.S_IFREG)
+
+
 @needs_root
 @pytest.mark.parametrize(("name", "below"), [("wireguard", "wg0.conf"), (OWN_DIRECTORY, "fib/routes.json")])
 def test_a_directory_that_is_not_safe_is_refused_by_name(tmp_path: Path, name: str, below: str) -> None:
@@ -130,7 +151,7 @@ def test_a_directory_that_is_not_safe_is_refused_by_name(tmp_path: Path, name: s
         read(path)
     place.unlink()
     place.write_text("")
-    with pytest.raises(UnsafeFile, match=f"^{place} is not a directory"):
+    with pytest.raises(UnsafeFile, match=f"^{place} is a regular file and not a directory"):
         read(path)
     place.unlink()
     place.mkdir()

@@ -61,6 +61,8 @@ def canonical_host(host: str) -> str:
     bare, percent, scope = host.partition("%")
     family = address_family(host)
     if family is None:
+        if "/" in host:
+            raise ValueError(f"{host!r} has a slash; write the address or name alone: {host.partition('/')[0]!r}")
         if not _NAME.match(host) or _NUMBER.search(host):
             raise ValueError(f"{host!r} is neither an IP address nor a host name")
         return host.lower()
@@ -81,6 +83,10 @@ def canonical_host(host: str) -> str:
 
 def parse_endpoint(text: str) -> Endpoint:
     """Return the endpoint of `host:port`. Raises ValueError with a remedy."""
+    if "://" in text:
+        shown = re.split(r"[/?#]", text.partition("://")[2])[0].rpartition("@")[2] or "vpn.example.org"
+        shown += "" if re.search(r":[0-9]+$", shown) else ":51820"
+        raise ValueError(f"{text!r} is a URL; write host or host:port without the scheme, as in {shown}")
     if text.startswith("["):
         host, separator, port = text[1:].rpartition("]:")
         if address_family(host) != socket.AF_INET6:

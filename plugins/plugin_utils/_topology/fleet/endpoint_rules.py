@@ -20,7 +20,7 @@ from ..._problems import Problem, agree, host_list, possessive
 from .endpoints import BOTH, address_of, kind_of
 from .member import Fleet, Member, tunnel_kind
 from .prefix_rules import static_groups
-from .settings import is_loopback, with_port
+from .settings import AUTO, any_port, is_loopback, with_port
 
 _NAMED = 5
 
@@ -55,11 +55,8 @@ def violations(fleet: Fleet) -> Iterator[Problem]:
 def unreached(member: Member, port: int, variable: str) -> Iterator[Problem]:
     """Yield an endpoint of the inventory on a host whose port is 0. port: that of the interface which is reached there."""
     endpoint = member.settings.endpoint
-    if isinstance(endpoint, Endpoint) and not port:
-        text = (
-            f"0 is any port, so packets to {endpoint} do not arrive; set the port to which they are sent on this host"
-        )
-        yield Problem(member.name, variable, text)
+    if isinstance(endpoint, Endpoint) and not port and "port" not in member.settings.refused:
+        yield Problem(member.name, variable, any_port(str(endpoint)))
 
 
 def warnings(fleet: Fleet) -> Iterator[Problem]:
@@ -76,7 +73,15 @@ def warnings(fleet: Fleet) -> Iterator[Problem]:
     shown = ", ".join(f"{one!r} and {other!r}" for one, other in sorted(silent)[:_NAMED])
     more = f" and {len(silent) - _NAMED} more pairs" if len(silent) > _NAMED else ""
     text = f"neither end has an endpoint of the other, so no tunnel comes up between {shown}{more}"
-    yield Problem(sorted(silent)[0][0], fleet.prefix + "endpoint", text)
+    names = {name for pair in silent for name in pair}
+    # Such a host has no endpoint, because nobody knows its port.
+    any_ports = [
+        m.name for m in fleet.members if m.name in names and not m.settings.port and m.settings.endpoint == AUTO
+    ]
+    name, variable = (any_ports[0], "port") if any_ports else (sorted(silent)[0][0], "endpoint")
+    if any_ports:
+        text += f"; the port of {host_list(any_ports)} is 0 (any), so they have no endpoint: set {fleet.prefix}port for them"
+    yield Problem(name, fleet.prefix + variable, text)
 
 
 class _Tunnels:

@@ -122,9 +122,17 @@ class Settings:
 
 
 def read_settings(
-    host: HostInput, prefix: str, problems: list[Problem], *, may_skip_verification: bool = True
+    host: HostInput,
+    prefix: str,
+    problems: list[Problem],
+    *,
+    may_skip_verification: bool = True,
+    may_have_any_port: bool = True,
 ) -> Settings:
-    """Return the settings of a host; problems are appended. may_skip_verification: whether verify_seconds may be 0."""
+    """Return the settings of a host; problems are appended. may_skip_verification: whether verify_seconds may be 0.
+
+    may_have_any_port: whether the port may be 0; others reach such a host only after its own first packet.
+    """
     known = len(problems)
     read = Reader(host.name, prefix, host.variables, problems)
     if not host.name.isprintable():
@@ -137,6 +145,9 @@ def read_settings(
     kept = adopted_values(host.fact, interface)
     port_is_given = read.given("port") is not None
     port = read.integer("port", kept.port or DEFAULT_PORT, 0, 65535)
+    if not port and not may_have_any_port:
+        port = DEFAULT_PORT
+        read.note("port", f"0 is any port, and others reach this host at a fixed one; write one such as {DEFAULT_PORT}")
     addresses = read.parsed("addresses", lambda text: _address(text, network))
     keeps_addresses = not network and not addresses
     found = Settings(
@@ -241,7 +252,8 @@ def with_port(endpoint: Endpoint, port: int) -> Endpoint:
     if endpoint.port:
         return endpoint
     if not port:
-        raise ValueError(f"{endpoint.host!r} needs a port, because the port of the host is 0 (any)")
+        example = endpoint._replace(port=DEFAULT_PORT)
+        raise ValueError(f"{endpoint.host!r} has no port; write {example}, with the port at which it is reached")
     return endpoint._replace(port=port)
 
 
@@ -269,7 +281,18 @@ def _endpoint(read: Reader, port: int) -> Endpoint | str:
     text = read.text("endpoint", AUTO)
     if text in (AUTO, NONE):
         return text
-    return _checked_endpoint(read, "endpoint", text, port) or AUTO
+    found = _checked_endpoint(read, "endpoint", text, port or DEFAULT_PORT)
+    if found is not None and not port and not endpoint_of(text).port:
+        read.note("port", any_port(text))
+    return found or AUTO
+
+
+def any_port(endpoint: str) -> str:
+    """Return the problem of the port 0 on a host that others reach at an endpoint."""
+    return (
+        f"0 is any port, so packets to {endpoint} do not arrive; write the port to which they are sent, such as "
+        f"{DEFAULT_PORT}"
+    )
 
 
 def _public_key(read: Reader) -> str:

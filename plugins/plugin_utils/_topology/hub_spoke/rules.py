@@ -130,14 +130,10 @@ def _networks(fleet: HubSpokeFleet) -> Iterator[Problem]:
 def _hub_endpoints(fleet: HubSpokeFleet) -> Iterator[Problem]:
     remedy = "set the address or name at which spokes reach this host"
     for hub in fleet.hub_members:
-        if hub.resolved:
-            yield from unreached(hub, hub.settings.port, fleet.prefix + "port")
         if hub.endpoints or not hub.resolved:
             continue
         if hub.settings.endpoint == NONE:
             text = f"spokes initiate the tunnels, so a hub needs an endpoint; {remedy}"
-        elif hub.settings.port == 0:
-            text = f"a hub needs a fixed port; set {fleet.prefix}port"
         elif hub.observation is not None:
             text = f"the hub has no reachable endpoint; {remedy}"
         else:

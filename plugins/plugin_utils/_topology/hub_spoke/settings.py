@@ -93,7 +93,7 @@ def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) 
 
     A spoke without `endpoint` has no reachable endpoint.
     """
-    found = read_settings(host, prefix, problems)
+    found = read_settings(host, prefix, problems, may_have_any_port=not is_hub(host))
     return found if is_hub(host) or isinstance(found.endpoint, Endpoint) else replace(found, endpoint=NONE)
 
 

@@ -144,7 +144,7 @@ def read_common_settings(host: HostInput, prefix: str, problems: list[Problem]) 
     given: Mapping[str, object] = {name: value for name, value in host.variables.items() if value not in (None, "")}
     variables = {name: value for name, value in {**defaults, **given}.items() if name not in UNUSED}
     planned = host._replace(variables={**variables, "routes": False})
-    return read_settings(planned, prefix, problems, may_skip_verification=False)
+    return read_settings(planned, prefix, problems, may_skip_verification=False, may_have_any_port=False)
 
 
 def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) -> NodeSettings:

@@ -88,7 +88,7 @@ ONE_HOST = [
         {"endpoint": "vpn.example.org:51820", "port": 0},
         "mesh_port: 0 is any port, so packets to vpn.example.org:51820 do",
     ),
-    ({"endpoint": "vpn.example.org", "port": 0}, "mesh_endpoint: 'vpn.example.org' needs a port"),
+    ({"endpoint": "vpn.example.org", "port": 0}, "mesh_port: 0 is any port, so packets to vpn.example.org do"),
     (
         {"endpoint": "10.42.0.77"},
         "mesh_endpoint: 10.42.0.77:51820 is inside the tunnel, in 10.42.0.0/24 (the overlay",
@@ -123,7 +123,7 @@ ONE_HOST = [
     (phone(keepalive=5), "mesh_static_peers[0]: unknown keys 'keepalive'; known are name, public_key"),
     (phone(persistent_keepalive="x"), "mesh_static_peers[0].persistent_keepalive: 'x' is not"),
     (phone(allowed_ips=["10.9.5.7/24"]), "mesh_static_peers[0].allowed_ips: '10.9.5.7/24' has host bits set"),
-    (phone(endpoint="192.0.2.1"), "mesh_static_peers[0].endpoint: '192.0.2.1' needs a port"),
+    (phone(endpoint="192.0.2.1"), "mesh_static_peers[0].endpoint: '192.0.2.1' has no port; write 192"),
     (phone(endpoint="10.42.0.9:1"), "mesh_static_peers: 10.42.0.9:1 is inside the tunnel"),
     (phone(name="h2"), "mesh_static_peers: 'h2' has the name of a member"),
     (phone(name="a\nb"), "mesh_static_peers[0].name: 'a\\nb' is not a text on one line"),

@@ -33,13 +33,13 @@ def test_a_correct_fleet_gives_no_warning() -> None:
         ),
         (
             [hub("h1", {"port": 0, "endpoint": "192.0.2.1:51820"}), H2],
-            "host 'h1': hub_spoke_port: 0 is any port, so packets to 192.0.2.1:51820 do not arrive; set the port",
+            "host 'h1': hub_spoke_port: 0 is any port, and others reach this host at a fixed one; write one such as 51820",
         ),
         (
             [H1, spoke("h2", {"ports": {"wg0": 0}, "endpoint": "192.0.2.2:51820"})],
-            "host 'h2': hub_spoke_ports: 0 is any port, so packets to 192.0.2.2:51820 do not arrive; set the port",
+            "host 'h2': hub_spoke_ports: 0 is any port, so packets to 192.0.2.2:51820 do not arrive; write the",
         ),
-        ([hub("h1", {"port": 0}), H2], "host 'h1': hub_spoke_endpoint: a hub needs a fixed port"),
+        ([hub("h1", {"port": 0}), H2], "host 'h1': hub_spoke_port: 0 is any port, and others reach this host"),
         ([hub("h1", ipv4=""), H2], "host 'h1': hub_spoke_endpoint: the hub has no reachable endpoint"),
         (
             [H1, hub("h4", {"priority": 200}), H2],

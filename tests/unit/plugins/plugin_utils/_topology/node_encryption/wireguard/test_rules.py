@@ -48,6 +48,7 @@ def with_calico(host: HostInput) -> HostInput:
             f"host 'n2': {P}extra_allowed_ips: 10.244.1.128/25 is inside 10.244.1.0/24, pods of 'n1'",
         ),
         ([node(1), with_key(node(2), key_of("n1"))], "key"),
+        ([node(1, port=0), node(2)], f"host 'n1': {P}port: 0 is any port, and others reach this host at a fixed one"),
         ([node(1), silent(node(2, node_ip=["192.0.2.1"]))], "192.0.2.1 is also n1's"),
         ([node(1, fwmark=0x4000), node(2)], "0x4000/0x4000 shares bits with the marks of kube-proxy (0xc000)"),
         ([node(1, fwmark=0x8000), node(2)], "shares bits with the marks of kube-proxy (0xc000)"),

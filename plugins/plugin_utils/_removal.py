@@ -45,9 +45,15 @@ def removal(
         for interface, entry in sorted(mapping_of(mapping_of(fact).get("interfaces")).items()):
             found.setdefault(str(interface), {}).setdefault(_described(mapping_of(entry)), []).append(host)
     going = [line for name in wanted for line in _lines(name, found.get(name, {}))]
-    key = "its private key, too" if with_keys else "not its private key (overlay_remove_keys)"
+    keys = (
+        "Private keys are removed too."
+        if with_keys
+        else "Private keys stay, unless -e overlay_remove_keys=true is given."
+    )
     if going:
-        going.append(f"Each with its routes, packet filter, boot files and state file; {key}.")
+        going.append(
+            f"The routes, packet filter, boot files and state file of each interface are removed with it. {keys}"
+        )
     staying = [line for name in found if name not in wanted for line in _staying(name, found[name])]
     return Removal(going, staying, _problems(wanted, found, facts, variables, known))
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 # As plain numbers: comparing with the members of an enumeration takes several times as long.
 _IPV4, _IPV6 = int(AF_INET), int(AF_INET6)
 _IPV6_LOOPBACK = bytes(15) + b"\1"
+_REMEDY = "write a private address, such as 10.42.0.7/24"
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
 
 
@@ -117,11 +118,12 @@ def parse_address(text: str) -> Address:
     family, packed, length = _split(text)
     first = packed[0]
     if first >= 224 and (family == _IPV4 or first == 255):
-        raise ValueError(f"{text!r} is a multicast{' or reserved' if family == _IPV4 else ''} address")
+        kind = "a multicast or reserved" if family == _IPV4 else "a multicast"
+        raise ValueError(f"{text!r} is {kind} address, which no host has; {_REMEDY}")
     if not first and not any(packed):
-        raise ValueError(f"{text!r} is the unspecified address")
+        raise ValueError(f"{text!r} is the unspecified address, which no host has; {_REMEDY}")
     if packed == _IPV6_LOOPBACK or (first == 127 and family == _IPV4):
-        raise ValueError(f"{text!r} is the loopback, which only lo can have")
+        raise ValueError(f"{text!r} is a loopback address, which no other host can reach; {_REMEDY}")
     if not first and packed.startswith(_IPV4_MAPPED):
         raise ValueError(f"{text!r} is an IPv4-mapped address; write the IPv4 address")
     return Address(family, packed, length)

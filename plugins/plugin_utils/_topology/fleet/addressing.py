@@ -22,7 +22,7 @@ from functools import partial
 from socket import inet_ntop
 from typing import NamedTuple
 
-from ....module_utils._ip.prefix import Address, Prefix
+from ....module_utils._ip.prefix import Address, Prefix, masked
 from ..._prefix_index import PrefixIndex
 from ..._problems import Problem, host_list, possessive
 
@@ -124,6 +124,11 @@ class _Register:
 
     def is_explicit(self, address: Address) -> bool:
         return address.packed in self.explicit
+
+    def reserved_around(self, network: Prefix) -> Prefix | None:
+        """Return the prefix of an unmanaged peer that holds the whole network."""
+        around = self._reserved.around(network)
+        return network if self._reserved.exact(network) else around[0] if around else None
 
     def is_free(self, address: Address) -> bool:
         reserved = self._reserved.exact(address.host) or self._reserved.around(address.host)
@@ -334,6 +339,23 @@ def _next_best(claim: Claim, network: Prefix, register: _Register, result: Alloc
         address = host_address(network, offset)
         if register.is_free(address):
             return address
-    text = f"{network} is full: there is no address for this host; use a larger network"
-    result.problems.append(Problem(claim.name, prefix + "network", text))
+    result.problems.append(Problem(claim.name, prefix + "network", _full(network, register, prefix)))
     return None
+
+
+def _full(network: Prefix, register: _Register, prefix: str) -> str:
+    """Return the problem of a host that gets no address in a network."""
+    around = register.reserved_around(network)
+    if around is not None:
+        return (
+            f"no address of {network} is left for this host: a static peer has {around} in its allowed_ips; list only the "
+            f"addresses of the peer in {prefix}static_peers"
+        )
+    count = len(usable(network))
+    counted = "1 address" if count == 1 else f"{count} addresses"
+    length = min(network.length - 1, 24 if network.family == socket.AF_INET else 64)
+    larger = Prefix(network.family, masked(network.packed, length), length)
+    return (
+        f"{network} has {counted} for hosts, and other hosts or static peers have all of them; write a larger network, "
+        f"such as {larger}"
+    )

@@ -189,7 +189,8 @@ def _overrides(fleet: Fleet) -> Iterator[Problem]:
                 yield Problem(member.name, variable, f"{host_list([name])}: {error}")
                 continue
             if is_loopback(endpoint.host):
-                yield Problem(member.name, variable, f"{host_list([name])}: {endpoint} is the loopback")
+                text = f"{host_list([name])}: {endpoint} is loopback; write the address or name at which this host reaches it"
+                yield Problem(member.name, variable, text)
 
 
 def _duplicates(fleet: Fleet) -> Iterator[Problem]:

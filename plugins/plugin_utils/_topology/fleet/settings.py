@@ -272,7 +272,7 @@ def _checked_endpoint(read: Reader, name: str, text: str, port: int) -> Endpoint
         read.note(name, reason if repr(text) in reason else f"{text!r}: {reason}")
         return None
     if is_loopback(endpoint.host):
-        read.note(name, f"{text!r} is the loopback, which other hosts cannot reach")
+        read.note(name, f"{text!r} is loopback; write the address or name at which other hosts reach it")
         return None
     return endpoint
 

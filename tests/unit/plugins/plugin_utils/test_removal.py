@@ -34,14 +34,15 @@ def test_hosts_with_the_same_state_share_a_line_and_other_interfaces_stay_with_t
     assert found.going == [
         "wg0 (mesh, 2 peers) of h1, h2",
         "wg0 (mesh, 1 peer) of h3",
-        "Each with its routes, packet filter, boot files and state file; not its private key (overlay_remove_keys).",
+        "The routes, packet filter, boot files and state file of each interface are removed with it. Private keys stay, unless "
+        "-e overlay_remove_keys=true is given.",
     ]
     assert found.staying == [
         "wg5 (mesh, 1 peer) of h1 stays: -e overlay_interfaces=wg5 removes it",
         "kwg0 (node_encryption, 4 peers) of h3 stays: the playbook wirewright.overlay.node_encryption_remove removes it",
     ]
     assert found.problems == []
-    assert "its private key, too" in of(FLEET, "wg0", with_keys=True).going[-1]
+    assert "Private keys are removed too." in of(FLEET, "wg0", with_keys=True).going[-1]
 
 
 def test_an_interface_that_no_host_has_is_a_problem_that_lists_those_there_are() -> None:

@@ -108,7 +108,7 @@ def test_any_text_is_a_prefix_or_a_value_error(text: str) -> None:
         ("ff02::1/64", "multicast"),
         ("0.0.0.0/24", "unspecified"),
         ("::/64", "unspecified"),
-        ("::1/128", "only lo"),
+        ("::1/128", "a loopback address, which no other host can reach; write a private address"),
         ("::ffff:10.0.0.1/120", "IPv4-mapped"),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_full_network_is_reported(extra: int) -> None:
     result = allocate(claims(names, "192.0.2.0/29"))
     assert len({address for addresses in result.addresses.values() for address in addresses}) == min(extra, 6)
     assert len(result.problems) == max(0, extra - 6)
-    assert all("192.0.2.0/29 is full" in problem.text for problem in result.problems)
+    assert all("192.0.2.0/29 has 6 addresses for hosts, and other hosts" in problem.text for problem in result.problems)
 
 
 def one_claim(name: str = "a", **known: object) -> Claim:
@@ -259,3 +259,17 @@ def test_addresses_of_the_first_release() -> None:
         "h1": ["10.42.0.43/24", "fd42::1279:b899:f680:f475/64"],
         "h2": ["10.42.0.75/24", "fd42::1ba9:7bf1:3d56:1c39/64"],
     }
+
+
+def test_a_network_without_a_free_address_says_who_has_them() -> None:
+    one = parse_prefix("10.9.9.9/32")
+    (problem,) = allocate([Claim("h1", (one,)), Claim("h2", (one,))], prefix="mesh_").problems
+    assert problem.text == (
+        "10.9.9.9/32 has 1 address for hosts, and other hosts or static peers have all of them; write a larger network, such as "
+        "10.9.9.0/24"
+    )
+    (problem,) = allocate([Claim("h1", (one,))], [parse_prefix("10.9.0.0/16")], "mesh_").problems
+    assert problem.text == (
+        "no address of 10.9.9.9/32 is left for this host: a static peer has 10.9.0.0/16 in its allowed_ips; list only the "
+        "addresses of the peer in mesh_static_peers"
+    )

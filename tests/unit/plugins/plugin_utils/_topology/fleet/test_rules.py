@@ -77,9 +77,9 @@ ONE_HOST = [
     ({"networks": "0.0.0.0/0"}, "mesh_networks: 0.0.0.0/0 would send all traffic of other hosts into one tunnel"),
     ({"networks": "::/0"}, "mesh_networks: ::/0 would send all traffic of other hosts into one tunnel"),
     (phone(allowed_ips=["::/0"]), "mesh_static_peers: ::/0 would send all traffic into one tunnel"),
-    ({"endpoint": "127.0.0.1"}, "mesh_endpoint: '127.0.0.1' is the loopback, which other hosts cannot reach"),
-    ({"endpoint": "localhost:51820"}, "mesh_endpoint: 'localhost:51820' is the loopback"),
-    ({"endpoint": "[::1]:51820"}, "mesh_endpoint: '[::1]:51820' is the loopback"),
+    ({"endpoint": "127.0.0.1"}, "mesh_endpoint: '127.0.0.1' is loopback; write the address or name at which"),
+    ({"endpoint": "localhost:51820"}, "mesh_endpoint: 'localhost:51820' is loopback"),
+    ({"endpoint": "[::1]:51820"}, "mesh_endpoint: '[::1]:51820' is loopback"),
     ({"endpoint": "0.0.0.0"}, "mesh_endpoint: '0.0.0.0' cannot be the address of a peer"),  # noqa: S104
     ({"endpoint": "fe80::1"}, "mesh_endpoint: 'fe80::1' is link-local"),
     ({"endpoint": "vpn.example.org:0"}, "mesh_endpoint: 'vpn.example.org:0': the port is a number from 1 to 65535"),
@@ -137,7 +137,7 @@ ONE_HOST = [
     ({"peer_overrides": {"h1": {}}}, "mesh_peer_overrides: 'h1' is not another member"),
     ({"peer_overrides": []}, "mesh_peer_overrides: this is not a dictionary of dictionaries"),
     ({"peer_overrides": {"h2": {"port": 1}}}, "mesh_peer_overrides['h2']: unknown keys 'port'; known are endpoint, p"),
-    ({"peer_overrides": {"h2": {"endpoint": "::1"}}}, "mesh_peer_overrides: 'h2': [::1]:51820 is the loopback"),
+    ({"peer_overrides": {"h2": {"endpoint": "::1"}}}, "mesh_peer_overrides: 'h2': [::1]:51820 is loopback; write"),
     ({"peer_overrides": {"h2": {"endpoint": "1.2.3"}}}, "mesh_peer_overrides: 'h2': '1.2.3' is neither an IP"),
     ({"peer_overrides": {"h2": {"endpoint": "10.42.0.3"}}}, "mesh_peer_overrides: 10.42.0.3:51820 is inside"),
     ({"peer_overrides": {"h2": {"persistent_keepalive": -1}}}, "mesh_peer_overrides['h2'].persistent_keepalive: -1 is"),
@@ -214,7 +214,7 @@ BETWEEN_HOSTS: list[tuple[list[HostInput], str]] = [
     ),
     (
         [host(f"h{number}", {"network": "192.0.2.0/30"}) for number in (1, 2, 3)],
-        "mesh_network: 192.0.2.0/30 is full: there is no address for this host; use a larger network",
+        "mesh_network: 192.0.2.0/30 has 2 addresses for hosts, and other hosts or static peers have all of them; write a larger ",
     ),
 ]
 

@@ -32,7 +32,9 @@ def test_a_network_of_every_address_is_the_only_problem(variables: dict[str, obj
 
 def test_a_refused_address_is_the_only_problem() -> None:
     (problem,) = problems(host("h1", {"network": "", "addresses": "127.0.0.1"}), host("h2"))
-    assert problem.startswith("host 'h1': mesh_addresses: '127.0.0.1' is the loopback")
+    assert problem.startswith(
+        "host 'h1': mesh_addresses: '127.0.0.1' is a loopback address, which no other host can reach; write"
+    )
 
 
 def test_a_network_of_every_address_is_the_only_problem_of_hubs_and_spokes() -> None:

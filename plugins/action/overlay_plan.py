@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._fleet_run import FleetRun, ThisRun, runs_freely
 from ..plugin_utils._fleet_variables import FleetVariables, HostReader, collector_paused, variables_of_roles
 from ..plugin_utils._other_hosts import Answer
-from ..plugin_utils._problems import Problem, format_problems, host_list
+from ..plugin_utils._problems import format_problems, host_list
 from ..plugin_utils._refusal import unplanned
 from ..plugin_utils._topology.fleet import settings
 from ..plugin_utils._topology.hub_spoke import settings as hub_spoke_settings
@@ -79,11 +79,10 @@ class ActionModule(ActionBase):
         run = FleetRun(self._task, fleet, reader, this_run, f"{overlay} {prefix} {args['group']}")
         names = VariableNames(variables_of_roles())
         asked: dict[str, Answer] = {}
-        secrets: list[Problem] = []
 
         def notice(name: str, host_vars: dict[str, Any]) -> None:
             names.add(name, host_vars)
-            secrets.extend(reader.secret_problems(name, host_vars))
+            reader.read_secrets(name, host_vars)
 
         with collector_paused():
             # Facts of a later stage are those that the plan had.
@@ -101,6 +100,7 @@ class ActionModule(ActionBase):
         treatment = self._treatment_of_unknown((task_vars or {}).get(UNKNOWN_VARIABLES))
         for warning in (*planned.warnings, *(unknown if treatment == WARN else ())):
             self._display.warning(warning)
+        secrets = reader.secrets.problems(planned.plan.excluded if planned.plan else ())
         problems = [*planned.problems, *format_problems(secrets), *(unknown if treatment == FAIL else ())]
         if planned.plan is None or problems:
             raise unplanned(problems)

@@ -25,9 +25,8 @@ from ansible.playbook.task import Task
 from ansible.template import Templar
 
 from ._plain import to_plain
-from ._problems import Problem
 from ._refusal import unplanned
-from ._shared_secrets import secret_problems
+from ._shared_secrets import MasterSecrets
 from ._topology.fleet import settings
 from ._topology.fleet.settings import SHARED, SHARED_PREFIX
 from ._topology.plan_model.fleet import HostInput
@@ -126,6 +125,7 @@ class HostReader:
         ]
         # Holds a reference to the value, so that no other object can get its identity.
         self._constants: dict[int, tuple[object, object]] = {}
+        self.secrets = MasterSecrets(prefix)
 
     def read(self, name: str, host_vars: dict[str, Any]) -> HostInput:
         """Return the input of the planner for a host."""
@@ -154,8 +154,9 @@ class HostReader:
             probe_results=[result for result in map(host_vars.get, self._probe_results) if isinstance(result, Mapping)],
         )
 
-    def secret_problems(self, name: str, host_vars: Mapping[str, Any]) -> list[Problem]:
-        """Return what is wrong with the secrets of a host, which are no input of the planner. Call it after read()."""
+    def read_secrets(self, name: str, host_vars: dict[str, Any]) -> None:
+        """Note the secrets of a host, which are no input of the planner."""
+        self._templar.available_variables = host_vars
 
         def evaluate(raw: object) -> object:
             try:
@@ -163,7 +164,7 @@ class HostReader:
             except AnsibleError:
                 raise ValueError from None
 
-        return list(secret_problems(name, self._prefix, host_vars, evaluate))
+        self.secrets.add(name, host_vars, evaluate)
 
     def _value(self, raw: object) -> object:
         known = self._constants.get(id(raw))

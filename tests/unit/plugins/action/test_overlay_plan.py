@@ -258,3 +258,13 @@ def test_unknown_variables_fail_the_plan_on_request_together_with_all_other_prob
         assert run.output.count(problem) == 1, run.output
     wrong = project.run("-e", "overlay_unknown_variables=perhaps")
     assert "overlay_unknown_variables: 'perhaps' is not one of warn, fail, ignore" in wrong.output
+
+
+def test_different_master_secrets_are_refused_without_showing_them(project: Project) -> None:
+    project.hosts(
+        {H1: {"mesh_psk_master": "canary-master-of-h1-only"}, H2: {"mesh_psk_master": "canary-master-of-the-rest"}}
+    )
+    run = project.run("-vvv")
+    assert run.code != 0 and not run.documents
+    assert f"hosts '{H1}', '{H2}': mesh_psk_master: all hosts need the same master secret" in run.output
+    assert "canary-master" not in run.output

@@ -11,12 +11,7 @@ from collections.abc import Iterator
 import pytest
 from lab_hosts import Lab
 from mesh_lab import NETWORK, addresses, configurations, exists, mesh
-from playbook_runs import end_processes
 from shared_lab import SharedLab
-
-
-def pytest_sessionfinish() -> None:
-    end_processes()
 
 
 @pytest.fixture(scope="session", autouse=True)

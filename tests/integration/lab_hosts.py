@@ -160,10 +160,12 @@ class Lab:
         env: Mapping[str, str] | None = None,
         under: Iterable[str] = (),
         timeout: float = 1200,
+        from_archives: bool = False,
     ) -> Play:
         """Run a playbook, given as a path in the checkout or as text, with the inventory written last.
 
-        ``under`` is a command that runs the playbook, such as strace; it may outlive the playbook.
+        ``under`` is a command that runs the playbook, such as strace; it may outlive the playbook. With ``from_archives``,
+        each module is run by a Python of its own, from its archive, as on other hosts.
         """
         path = Path(play) if "\n" not in str(play) else self.path / "play.yml"
         if path.parent == self.path and "\n" in str(play):
@@ -174,7 +176,8 @@ class Lab:
         results = self.path / "results.jsonl"
         results.unlink(missing_ok=True)
         arguments = ["-i", str(inventory), str(path), *args]
-        variables = {**environment("json_lines"), "WIREWRIGHT_RESULTS": str(results), **(env or {})}
+        callbacks = ["json_lines"] if from_archives or under else ["json_lines", "forked_modules"]
+        variables = {**environment(*callbacks), "WIREWRIGHT_RESULTS": str(results), **(env or {})}
         outputs = (self.path / "stdout", self.path / "stderr")
         if under:
             command = [*under, str(Path(sys.executable).parent / "ansible-playbook"), *arguments]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -27,8 +28,10 @@ ROOT = Path(__file__).parents[2]
 _processes: dict[tuple[str, ...], subprocess.Popen[str]] = {}
 
 
-def run_playbook(arguments: Sequence[str], env: Mapping[str, str], outputs: tuple[Path, Path], timeout: float) -> int:
-    """Run ansible-playbook in the checkout, with its output and errors in two files; return its exit code.
+def run_playbook(
+    arguments: Sequence[str], env: Mapping[str, str], outputs: tuple[Path, Path], timeout: float, cwd: Path = ROOT
+) -> int:
+    """Run ansible-playbook, with its output and errors in two files or in one; return its exit code.
 
     Ansible reads its settings when it is imported, so that each set of ``ANSIBLE_`` variables has a process of its own.
 
@@ -49,7 +52,8 @@ def run_playbook(arguments: Sequence[str], env: Mapping[str, str], outputs: tupl
             start_new_session=True,
         )
     assert process.stdin and process.stdout
-    request = {"arguments": list(arguments), "env": dict(env), "outputs": [str(path) for path in outputs]}
+    paths = [str(path) for path in outputs]
+    request = {"arguments": list(arguments), "env": dict(env), "outputs": paths, "cwd": str(cwd)}
     process.stdin.write(json.dumps(request) + "\n")
     process.stdin.flush()
     try:
@@ -103,7 +107,8 @@ def serve() -> None:
             os.environ.clear()
             os.environ.update(request["env"])
             for number, path in enumerate([os.devnull, *request["outputs"]]):
-                os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
+                os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), number)
+            os.chdir(request["cwd"])
             answers.close()
             constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(prefix="ansible-local-", dir=temporary)
             atexit.register(cleanup_tmp_file, constants.DEFAULT_LOCAL_TMP, warn=True)
@@ -126,12 +131,17 @@ def load_plugins() -> None:
         loader.action_loader.get(f"ansible.builtin.{name}", class_only=True)
     for name in ("overlay_plan", "overlay_summary"):
         loader.action_loader.get(f"wirewright.overlay.{name}", class_only=True)
-    loader.connection_loader.get("wirewright.overlay.exec", class_only=True)
+    for name in ("wirewright.overlay.exec", "ansible.builtin.local"):
+        loader.connection_loader.get(name, class_only=True)
     loader.strategy_loader.get("linear", class_only=True)
     loader.shell_loader.get("sh", class_only=True)
     loader.callback_loader.get("default", class_only=True)
     for plugins in (loader.filter_loader, loader.test_loader):
         list(plugins.all())
+    if "forked_modules" in constants.CALLBACKS_ENABLED:
+        for name in ("overlay_apply", "overlay_prepare", "probe_info"):
+            importlib.import_module(f"ansible_collections.wirewright.overlay.plugins.modules.{name}")
+        importlib.import_module("pyroute2")
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ def test_no_secret_in_output_caches_logs_arguments_or_readable_files(tmp_path: P
     }
     with mesh("h1", "h2", "h3", converge=False, overlay_psk_master=MASTER, overlay_persistence=persistence) as lab:
         outputs = [assert_ok(lab.playbook("site.yml", *LOUD, env=loud, under=[*PROGRAMS, "-o", str(trace)]))]
-        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud)))
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud, from_archives=True)))
         lab.inventory(mesh_network=NETWORK, overlay_psk_master=MASTER, overlay_psk_epoch=2)
         secrets = secrets_of(lab)
-        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, "--check", env=loud)))
-        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud)))
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, "--check", env=loud, from_archives=True)))
+        outputs.append(assert_ok(lab.playbook("site.yml", *LOUD, env=loud, from_archives=True)))
         secrets |= secrets_of(lab)
         for play in outputs:
             assert leaks(secrets, play.stdout + play.stderr) == []
@@ -137,13 +137,13 @@ def test_mistyped_secrets_are_refused_without_being_quoted() -> None:
             for number, secret in enumerate(broken)
         ]
         lab.inventory({"h1": {"mesh_static_peers": phones}}, mesh_network=NETWORK)
-        play = lab.playbook("site.yml", *LOUD)
+        play = lab.playbook("site.yml", *LOUD, from_archives=True)
         message = failure(play)
         assert all(f"preshared key of static peer '{phone['name']}'" in message for phone in phones)
         for secret in broken:
             assert secret not in play.stdout + play.stderr
         lab.run("h1", ["sh", "-c", "cat > /etc/wireguard/wg0.key"], input=key[:-3] + "\n")
         lab.inventory(mesh_network=NETWORK)
-        play = lab.playbook("site.yml", *LOUD)
+        play = lab.playbook("site.yml", *LOUD, from_archives=True)
         assert "holds no WireGuard private key" in failure(play)
         assert key[:-3] not in play.stdout + play.stderr

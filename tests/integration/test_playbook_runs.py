@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab_hosts import Lab
@@ -24,6 +27,21 @@ SLOW = """
   gather_facts: false
   tasks:
     - ansible.builtin.command: sleep 600
+"""
+
+MODULES = """
+- hosts: all
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - wirewright.overlay.wg_info:
+    - wirewright.overlay.overlay_prepare:
+        interface: "{{ interface }}"
+    - wirewright.overlay.overlay_apply:
+        interfaces: [{name: wg0, state: absent, mtu: 1}]
+    - wirewright.overlay.ip_rule_fwmark: {priority: 7000, fwmark: "0x100/0x100", table: 201}
+      check_mode: true
+      diff: true
 """
 
 
@@ -61,3 +79,19 @@ def test_a_run_that_takes_too_long_is_killed(tmp_path: Path) -> None:
         lab.playbook(SLOW, timeout=0.5)
     done = lab.playbook(PLAY, "-e", f"result={tmp_path}/text")
     assert done.rc == 0, done
+
+
+def test_forked_modules_return_what_modules_from_archives_return() -> None:
+    with Lab() as lab:
+        lab.up(["h1"])
+        runs = [lab.playbook(MODULES, "-e", f"interface=wg{number}", from_archives=bool(number)) for number in range(2)]
+        forked, archived = ([(event["event"], told(event["result"])) for event in run.events] for run in runs)
+        assert forked == archived
+        assert [event for event, _result in forked] == ["ok", "ok", "ok", "ignored"]
+        assert lab.run("h1", ["ls", "/etc/wireguard"]).stdout.split() == ["wg0.key", "wg1.key"]
+
+
+def told(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without what differs between two keys, and where and when it was made."""
+    text = json.dumps({**result, "ansible_facts": sorted(result.get("ansible_facts", ()))})
+    return dict(json.loads(re.sub(r"[A-Za-z0-9+/]{43}=|wg[01]|\b[0-9]+\.[0-9]+\b", "", text)))

@@ -58,14 +58,14 @@ def dump(lab: Lab) -> str:
 
 def test_a_mesh_is_confirmed_with_one_more_call_per_host(lab: Lab) -> None:
     lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=30, overlay_persistence="wg_quick")
-    play = lab.playbook("site.yml", "-vvv")
+    play = lab.playbook("site.yml", "-vvv", from_archives=True)
     assert play.rc == 0, [result.get("msg") for result in play.results()]
     assert play.remote_calls == {"h1": 3, "h2": 3}
     for host in lab.hosts:
         (result,) = play.results(host=host, action="wirewright.overlay.overlay_apply")
         assert result["changed"] and result["confirmed"]
         assert lab.run(host, ["sh", "-c", f"cat {FILES}; ls {GUARD} 2>&1 || :"]).stdout.count("No such file") == 1
-    again = lab.playbook("site.yml", "-vvv")
+    again = lab.playbook("site.yml", "-vvv", from_archives=True)
     assert again.rc == 0 and again.changed == 0 and again.remote_calls == {"h1": 2, "h2": 2}, again
 
 
@@ -76,14 +76,14 @@ def test_a_play_that_cuts_off_its_host_fails_and_the_next_one_says_why(lab: Lab,
     lab.inventory({"h1": {"ansible_exec_prefix": [str(program)]}})
     before = dump(lab)
     start = time.monotonic()
-    play = lab.playbook(LOCKOUT)
+    play = lab.playbook(LOCKOUT, from_archives=True)
     assert play.rc == 2, play
     (result,) = play.results(host="h1")
     assert result["reverted"] and not result["changed"] and play.recap["h1"]["failures"] == 1, result
     assert "already reverted: no confirmation arrived over a new connection within 4 seconds" in result["msg"]
     assert time.monotonic() - start > 4
     lab.run("h2", ["ping", "-c", "1", "-W", "1", "192.0.2.11"])
-    later = lab.playbook(HARMLESS)
+    later = lab.playbook(HARMLESS, from_archives=True)
     assert later.rc == 0 and later.changed == 0, later
     said = later.stdout + later.stderr
     assert "h1: an earlier run was reverted at" in said and "no confirmation arrived" in str(later)

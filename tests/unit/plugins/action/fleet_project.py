@@ -13,7 +13,6 @@ import copy
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from typing import Any
 import yaml
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
+from playbook_runs import run_playbook
 
 PLUGINS = Path(__file__).parents[4] / "plugins"
 CALLBACKS = Path(__file__).parents[3] / "integration/callback_plugins"
-ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
 FAKE_FACTS = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
@@ -137,21 +136,27 @@ class Run:
         return {peer["name"]: peer for peer in self.interface(host)["peers"]}
 
 
-class Project:
-    """Files to write, and ansible-playbook to run."""
+def make_collections(root: Path) -> Path:
+    """Write the collection with the replaced modules below a directory, for all projects; return its parent."""
+    overlay = root / "collections/ansible_collections/wirewright/overlay"
+    (overlay / "plugins" / "modules").mkdir(parents=True)
+    for room in ("action", "doc_fragments", "module_utils", "plugin_utils"):
+        (overlay / "plugins" / room).symlink_to(PLUGINS / room)
+    (overlay / "roles").symlink_to(PLUGINS.parent / "roles")
+    for name in ("overlay_plan.py", "overlay_summary.py"):
+        (overlay / "plugins" / "modules" / name).symlink_to(PLUGINS / "modules" / name)
+    (overlay / "plugins" / "modules" / "overlay_prepare.py").write_text(FAKE_FACTS)
+    (overlay / "plugins" / "modules" / "overlay_apply.py").write_text(FAKE_APPLY)
+    return root
 
-    def __init__(self, root: Path) -> None:
+
+class Project:
+    """Files to write, and ansible-playbook to run with the collection in `collections`."""
+
+    def __init__(self, root: Path, collections: Path) -> None:
         self.root = root
+        self._collections = collections
         self.play: dict[str, Any] = {"hosts": "vpn", "gather_facts": False, "roles": [{"role": "mesh"}]}
-        overlay = root / "collections" / "ansible_collections" / "wirewright" / "overlay"
-        (overlay / "plugins" / "modules").mkdir(parents=True)
-        for room in ("action", "doc_fragments", "module_utils", "plugin_utils"):
-            (overlay / "plugins" / room).symlink_to(PLUGINS / room)
-        (overlay / "roles").symlink_to(PLUGINS.parent / "roles")
-        for name in ("overlay_plan.py", "overlay_summary.py"):
-            (overlay / "plugins" / "modules" / name).symlink_to(PLUGINS / "modules" / name)
-        (overlay / "plugins" / "modules" / "overlay_prepare.py").write_text(FAKE_FACTS)
-        (overlay / "plugins" / "modules" / "overlay_apply.py").write_text(FAKE_APPLY)
         self.write("roles/mesh/tasks/main.yml", TASKS)
         self.write("roles/mesh/defaults/main.yml", DEFAULTS)
 
@@ -201,30 +206,25 @@ class Project:
         documents.mkdir(exist_ok=True)
         for old in documents.iterdir():
             old.unlink()
-        done = subprocess.run(
-            [str(ANSIBLE_PLAYBOOK), "-i", "hosts.yml", "site.yml", *arguments],
-            cwd=self.root,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(self.root / "collections"),
-                "ANSIBLE_HOME": str(self.root / "home"),
-                "ANSIBLE_LOCAL_TEMP": str(self.root / "tmp"),
-                "ANSIBLE_REMOTE_TEMP": str(self.root / "tmp"),
-                "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-                "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
-                "WIREWRIGHT_ARCHIVES": str(self.root.parent / "archives"),  # the same for all tests of a session
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",  # YAML doubles the quotes in problems
-                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-                "DOCUMENTS": str(documents),
-                "COLUMNS": "4000",
-                **environment,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        output = self.root / "output"
+        env = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(self._collections / "collections"),
+            "ANSIBLE_HOME": str(self._collections / "home"),
+            "ANSIBLE_LOCAL_TEMP": str(self._collections / "tmp"),
+            "ANSIBLE_REMOTE_TEMP": str(self._collections / "tmp"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
+            "WIREWRIGHT_ARCHIVES": str(self._collections / "archives"),
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",  # YAML doubles the quotes in problems
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "DOCUMENTS": str(documents),
+            "COLUMNS": "4000",
+            **environment,
+        }
+        arguments = ("-i", "hosts.yml", "site.yml", *arguments)
+        code = run_playbook(arguments, env, (output, output), 300, cwd=self.root)
         found = {file.stem: json.loads(file.read_text()) for file in documents.iterdir()}
-        return Run(done.returncode, done.stdout, found)
+        return Run(code, output.read_text(), found)

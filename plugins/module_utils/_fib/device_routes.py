@@ -19,12 +19,23 @@ from .._netlink.connection import Connection
 from .._netlink.table_route import TableRoute, decode_table_route
 from . import route_table as tables
 
-_RTPROT_REDIRECT, _RTPROT_KERNEL = 1, 2
+_KERNEL = (1, 2)  # RTPROT_REDIRECT, RTPROT_KERNEL
 _ANY_TABLE = 0
 
 
 def read(connection: Connection, index: int) -> list[TableRoute]:
     """Return the routes that lead through an interface alone, without those that the kernel makes itself."""
+    found = [
+        route
+        for route in read_any(connection, index)
+        # A route with next hops elsewhere stays.
+        if route.protocol not in _KERNEL and all(hop.interface_index == index for hop in route.hops)
+    ]
+    return sorted(found, key=tables.order)
+
+
+def read_any(connection: Connection, index: int) -> list[TableRoute]:
+    """Return all routes that lead through an interface, alone or among others."""
     found = []
     for family in tables.FAMILIES:
         try:
@@ -35,12 +46,12 @@ def read(connection: Connection, index: int) -> list[TableRoute]:
             raise
         for payload in payloads:
             route = decode_table_route(payload)
-            if route is None or route.protocol in (_RTPROT_REDIRECT, _RTPROT_KERNEL) or not route.hops:
+            # Kernels before 4.20 ignore the filter, kernels without IPv6 the family.
+            if route is None or route.destination.family != family:
                 continue
-            # A route with next hops elsewhere stays, and kernels before 4.20 ignore the filter.
-            if all(hop.interface_index == index for hop in route.hops):
+            if any(hop.interface_index == index for hop in route.hops):
                 found.append(route)
-    return sorted(found, key=tables.order)
+    return found
 
 
 def restore(connection: Connection, routes: list[TableRoute]) -> None:

@@ -13,13 +13,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .._netlink import messages as nl
 from .._netlink import route as codec
 from .._netlink.connection import Connection
 from .._netlink.rule import FR_ACT_TO_TBL, Rule
-from .._netlink.table_route import TableRoute, decode_table_route
+from .._netlink.table_route import TableRoute
+from . import device_routes, rules
 from . import route_table as tables
-from . import rules
 from .to_options import route_options, rule_options
 
 _RT_TABLE_DEFAULT, _RT_TABLE_LOCAL = 253, 255
@@ -43,22 +42,7 @@ def _by_table(route: TableRoute) -> tuple[int, Any]:
 
 def read_routes(connection: Connection, index: int) -> list[TableRoute]:
     """Return the routes of all tables through an interface, without those of the table local."""
-    found = []
-    for family in tables.FAMILIES:
-        try:
-            payloads = connection.dump(codec.RTM_GETROUTE, codec.encode_dump(family, 0, index))
-        except nl.NetlinkError as exc:
-            if exc.errno in tables.NO_SUCH_TABLE:
-                continue
-            raise
-        for payload in payloads:
-            route = decode_table_route(payload)
-            # Kernels before 4.20 ignore the filter, kernels without IPv6 the family.
-            if route is None or route.destination.family != family or route.table == _RT_TABLE_LOCAL:
-                continue
-            if any(hop.interface_index == index for hop in route.hops):
-                found.append(route)
-    return found
+    return [route for route in device_routes.read_any(connection, index) if route.table != _RT_TABLE_LOCAL]
 
 
 def belonging(asked: Iterable[Rule], name: str, fwmark: int, through: Collection[int]) -> Sequence[Rule]:

@@ -21,7 +21,6 @@ from .describe_rule import ACTIONS, selector
 Names = Callable[[int], str]
 
 _SCOPES = {RT_SCOPE_LINK: "link", RT_SCOPE_HOST: "host"}
-_TYPES = {number: name for name, number in tables.TYPES.items()}
 
 
 def rule_line(rule: Rule) -> str:
@@ -57,7 +56,7 @@ def networkd_section(route: TableRoute, names: Names) -> list[str] | None:
         lines += [f"Gateway={_address(route.hops[0])}"]
         lines += ["GatewayOnLink=yes"] if route.hops[0].onlink else []
     if route.type != RTN_UNICAST:
-        lines.append(f"Type={_TYPES[route.type]}")
+        lines.append(f"Type={tables.TYPE_NAMES[route.type]}")
     if route.destination.family == socket.AF_INET:
         lines.append(f"Scope={_SCOPES.get(route.scope, route.scope or 'global')}")
     if route.source:

@@ -26,7 +26,7 @@ PROTOCOL = codec.PROTOCOL
 RouteKey = tuple[Prefix, int, int]
 
 # The kernel's metric for an IPv6 route without one (linux/ipv6_route.h, IP6_RT_PRIO_USER).
-_IPV6_METRIC = 1024
+IPV6_METRIC = 1024
 
 _BOOT_PROTOCOLS = (3, 4)  # RTPROT_BOOT, RTPROT_STATIC
 
@@ -66,7 +66,7 @@ class RouteTaken(ValueError):
 
 def route(destination: Prefix, interface: str, metric: int = 0) -> Route:
     """Return the wanted route to a destination, with the metric that the kernel reports; 0 for its default."""
-    by_default = _IPV6_METRIC if destination.family == socket.AF_INET6 else 0
+    by_default = IPV6_METRIC if destination.family == socket.AF_INET6 else 0
     return Route(destination, interface, metric=metric or by_default)
 
 

@@ -14,19 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .._engine.options import OptionReader
-from .._ip.prefix import Prefix, parse_prefix
+from .._engine.options import ALL_BITS, OptionReader
+from .._ip.prefix import Prefix, is_link_local, parse_prefix
 from .._netlink import route as codec
 from .._netlink.table_route import Hop, RouteKey, TableRoute
 from . import iproute2_names as names
-from .link_routes import PROTOCOL
+from .link_routes import IPV6_METRIC, PROTOCOL
 from .route_table import FAMILIES, SCOPES, TYPES
 
 _FAMILY_NUMBERS = {"ipv4": int(socket.AF_INET), "ipv6": int(socket.AF_INET6)}
 _ANY = {family: Prefix(family, bytes(4 if family == socket.AF_INET else 16), 0) for family in FAMILIES}
-_U32_MAX = 0xFFFFFFFF
-# The kernel's metric for an IPv6 route without one (linux/ipv6_route.h, IP6_RT_PRIO_USER).
-_IPV6_METRIC = 1024
 # The smallest MTU of IPv4 (RFC 791), and the largest that the kernel stores (fib_metrics.c, ip_metrics_convert).
 _MTU = (68, 65520)
 _WEIGHT = (1, 256)
@@ -116,9 +113,9 @@ def _route(entry: OptionReader, context: _Context) -> TableRoute | None:
     if destination is None:
         return None
     family = destination.family
-    metric = entry.number("metric", 0, _U32_MAX)
+    metric = entry.number("metric", 0, ALL_BITS)
     if metric == 0 and family == socket.AF_INET6:
-        metric = _IPV6_METRIC
+        metric = IPV6_METRIC
     if entry.get("state") == "absent":
         return TableRoute(destination, context.table, metric)
     if source and len(source) != len(destination.packed):
@@ -202,8 +199,7 @@ def _hop(entry: OptionReader, gateway: bytes, interfaces: _Interfaces) -> Hop:
     onlink = bool(entry.get("onlink"))
     if onlink and not (gateway and entry.get("dev")):
         entry.reject("onlink", "means that a gateway is on the link of an interface; set via and dev")
-    link_local = len(gateway) == 16 and gateway[0] == 0xFE and gateway[1] & 0xC0 == 0x80
-    if link_local and entry.get("dev") is None:
+    if is_link_local(gateway) and entry.get("dev") is None:
         entry.reject("via", "is a link-local address, which every link has; set dev too")
     return Hop(gateway, index, 1, onlink)
 

@@ -44,8 +44,8 @@ TYPES = {
     "throw": codec.RTN_THROW,
 }
 SCOPES = {"global": codec.RT_SCOPE_UNIVERSE, "site": 200, "link": codec.RT_SCOPE_LINK, "host": codec.RT_SCOPE_HOST}
-_TYPE_NAMES = {number: name for name, number in TYPES.items()}
-_SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
+TYPE_NAMES = {number: name for name, number in TYPES.items()}
+SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
 # A table without routes does not exist.
 NO_SUCH_TABLE = (errno.ENOENT,)
 _NAMED = 10  # number of routes that a message names
@@ -196,7 +196,7 @@ def _subject(operation: Operation[TableRoute]) -> TableRoute:
 
 def type_name(route: TableRoute) -> str:
     """Return the type of a route as ip-route(8) writes it."""
-    return _TYPE_NAMES.get(route.type, str(route.type))
+    return TYPE_NAMES.get(route.type, str(route.type))
 
 
 def name_of(index: int) -> str:
@@ -227,12 +227,12 @@ def line(route: TableRoute, names: Callable[[int], str] = name_of) -> str:
 def _scope(route: TableRoute) -> list[str]:
     if route.scope == codec.RT_SCOPE_UNIVERSE:
         return []
-    return ["scope", _SCOPE_NAMES.get(route.scope, str(route.scope))]
+    return ["scope", SCOPE_NAMES.get(route.scope, str(route.scope))]
 
 
 def _words(route: TableRoute, names: Callable[[int], str], destination: str, more: Sequence[str]) -> list[str]:
     """Return the words of `ip route` for a route; ``more`` come before the next hops, which are last."""
-    said = [] if route.type == codec.RTN_UNICAST else [_TYPE_NAMES.get(route.type, f"type {route.type}")]
+    said = [] if route.type == codec.RTN_UNICAST else [TYPE_NAMES.get(route.type, f"type {route.type}")]
     said.append(destination)
     if route.from_network:
         said += ["from", str(route.from_network)]

@@ -13,15 +13,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from .._engine.options import ALL_BITS
 from .._netlink import route as route_codec
 from .._netlink.rule import FR_ACT_GOTO, FR_ACT_TO_TBL, Range, Rule
 from .._netlink.table_route import Hop, TableRoute
 from .describe_rule import ACTIONS
-from .route_table import SCOPES, TYPES
-
-_ALL_BITS = 0xFFFFFFFF
-_TYPE_NAMES = {number: name for name, number in TYPES.items()}
-_SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
+from .route_table import SCOPE_NAMES, TYPE_NAMES
 
 
 def rule_options(rule: Rule) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def rule_options(rule: Rule) -> dict[str, Any]:
         "protocol": rule.protocol,
     }
     if rule.fwmark or rule.fwmask:
-        mask = "" if rule.fwmask == _ALL_BITS else f"/{rule.fwmask:#x}"
+        mask = "" if rule.fwmask == ALL_BITS else f"/{rule.fwmask:#x}"
         options["fwmark"] = f"{rule.fwmark:#x}{mask}"
     if rule.invert:
         options["invert"] = True
@@ -62,13 +59,13 @@ def route_options(route: TableRoute, names: Callable[[int], str]) -> dict[str, A
     options: dict[str, Any] = {
         "destination": str(route.destination) if route.destination.length else "default",
         "family": "ipv6" if route.destination.family == socket.AF_INET6 else "ipv4",
-        "type": _TYPE_NAMES.get(route.type, str(route.type)),
+        "type": TYPE_NAMES.get(route.type, str(route.type)),
         "table": route.table,
         "metric": route.metric,
         "protocol": route.protocol,
     }
     if route.scope != route_codec.RT_SCOPE_UNIVERSE:
-        options["scope"] = _SCOPE_NAMES.get(route.scope, str(route.scope))
+        options["scope"] = SCOPE_NAMES.get(route.scope, str(route.scope))
     if route.source:
         options["src"] = socket.inet_ntop(route.destination.family, route.source)
     if route.mtu:

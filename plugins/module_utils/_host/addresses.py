@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from .._engine.reconcile import Operation, reconcile
-from .._ip.prefix import Address
+from .._ip.prefix import Address, is_link_local
 from .._netlink import link as codec
 from .._netlink.connection import Connection
 
@@ -40,8 +40,7 @@ class InterfaceAddress:
     @property
     def is_link_local(self) -> bool:
         """Whether it is a link-local one of IPv6."""
-        packed = self.address.packed
-        return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+        return is_link_local(self.address.packed)
 
 
 def read(connection: Connection, index: int, wanted: Iterable[Address] = ()) -> list[InterfaceAddress]:

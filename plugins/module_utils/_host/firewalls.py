@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple, Optional
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
@@ -193,7 +194,7 @@ def ends_with_drop(entries: Sequence[Mapping[str, Any]], chain: str) -> bool:
 def parse_nft(entries: Sequence[Mapping[str, Any]]) -> list[DropChain]:
     """Return the base chains of one table that drop the rest, from the output of `nft -j list table`."""
     chains = [entry["chain"] for entry in entries if "chain" in entry]
-    accepts = [found for entry in entries if "rule" in entry for found in [_accepted(entry["rule"])] if found]
+    accepts = [found for entry in entries if "rule" in entry for found in _accepted(entry["rule"])]
     return [
         DropChain(
             _tool_of(chain),
@@ -215,23 +216,33 @@ def _tool_of(chain: Mapping[str, Any]) -> str:
     return "iptables" if by_iptables else "nft"
 
 
-def _accepted(rule: Mapping[str, Any]) -> int | Pair | None:
-    """Return the UDP port or pair of interfaces that a rule accepts without further conditions."""
+def _accepted(rule: Mapping[str, Any]) -> Iterable[int | Pair]:
+    """Return the UDP ports or pairs of interfaces that a rule accepts without further conditions."""
     expressions = [found for found in rule.get("expr", ()) if list(found) != ["counter"]]
     if not expressions or list(expressions[-1]) != ["accept"]:
-        return None
+        return ()
     matches: dict[str, Any] = {}
     for found in expressions[:-1]:
         match = found.get("match", {})
         name = _field(match.get("left"))
         if match.get("op") != "==" or not name:
-            return None
+            return ()
         matches[name] = match["right"]
-    if set(matches) == {"udp dport"} and isinstance(matches["udp dport"], int):
-        return int(matches["udp dport"])
+    if set(matches) == {"udp dport"}:
+        return [port for port in _members(matches["udp dport"]) if isinstance(port, int)]
     if matches and set(matches) <= {"iifname", "oifname"}:
-        return matches.get("iifname"), matches.get("oifname")
-    return None
+        return product(*(_members(matches[name]) if name in matches else [None] for name in ("iifname", "oifname")))
+    return ()
+
+
+def _members(right: object) -> list[Any]:
+    """Return the numbers and texts that an expression matches: one, those of a set, or those of a range."""
+    if isinstance(right, Mapping) and list(right) == ["set"]:
+        return [one for member in right["set"] for one in _members(member)]
+    if isinstance(right, Mapping) and list(right) == ["range"]:
+        first, last = right["range"]
+        return list(range(first, last + 1)) if isinstance(first, int) and isinstance(last, int) else []
+    return [right] if isinstance(right, (int, str)) else []
 
 
 def _field(left: object) -> str:

@@ -49,9 +49,7 @@ def apply_plan(fib: Connection, wanted: WantedInterface, found: Plan, created: s
     requests = 0
     if found.link or found.settings != Settings() or found.peers or found.addresses or found.routes:
         requests = _apply_to_link(fib, wanted, found)
-    for parameter in found.sysctls:
-        if parameter.after is not None:
-            sysctls.write(parameter.after.path, parameter.after.value)
+    sysctls.apply(found.sysctls)
     write_files(found)
     return requests
 
@@ -88,13 +86,13 @@ def routes_before_addresses(found: Plan) -> tuple[list[Operation[routes.Route]],
     unless it has the metric of the old one.
     """
     going = {operation.before.address.network for operation in found.addresses if operation.before is not None}
-    early = [
-        operation
-        for operation in found.routes
-        if operation.after is not None
-        and not (operation.after.destination in going and operation.after.metric in _METRICS_OF_NETWORKS)
-    ]
-    return early, [operation for operation in found.routes if operation not in early]
+    early: list[Operation[routes.Route]] = []
+    late: list[Operation[routes.Route]] = []
+    for operation in found.routes:
+        after = operation.after
+        is_late = after is None or (after.destination in going and after.metric in _METRICS_OF_NETWORKS)
+        (late if is_late else early).append(operation)
+    return early, late
 
 
 def _set_threaded_napi(before: links.Link, after: links.Link | None) -> None:

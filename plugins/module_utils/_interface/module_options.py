@@ -41,9 +41,8 @@ def parse_module_peers(
     call = OptionReader({"interface": name, "peers": raws})
     interface = call.required("interface", interface_name, "")
     entries = list(call.entries("peers"))
-    present = [entry for entry in entries if entry.options.get("state", "present") == "present"]
-    peers = parse_peers(present, decode)
-    absent = [entry.required("public_key", decode, b"") for entry in entries if entry not in present]
+    peers = parse_peers((entry for entry in entries if entry.get("state") != "absent"), decode)
+    absent = [entry.required("public_key", decode, b"") for entry in entries if entry.get("state") == "absent"]
     call.raise_errors()
     return WantedInterface(
         interface,

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .._ip.answers import choose, family_of, is_own, look_up
+from .._ip.longest_match import networks
 from .._ip.prefix import Prefix, host_prefix, parse_address
 from .._netlink.connection import Connection
 from .._netlink.route_lookup import output_interface
@@ -31,13 +32,13 @@ def resolve(
 ) -> tuple[Resolved, list[str]]:
     """Return the endpoint of each named peer by public key, None for a name without a usable address, and warnings."""
     answers = look_up([item.endpoint.host for item in named if item.endpoint], _TIMEOUT)
-    around = tunnelled(current, wanted)
+    around = networks(tunnelled(current, wanted))
     mark = wanted.fwmark or (current.device.settings.fwmark if current.device else 0) or 0
 
     def refusal(address: str) -> str:
         packed = _packed(address)
         # A scope names another link.
-        if "%" not in address and any(prefix.contains(host_prefix(packed)) for prefix in around):
+        if "%" not in address and around.find(host_prefix(packed)) is not None:
             return "inside the tunnel"
         if is_own(address):
             return "an address of this host"

@@ -24,6 +24,7 @@ from .._host.files import BootFile
 from .._host.files import settle as settle_file
 from .._host.links import OWNER_ALIAS, TUN, WIREGUARD, Link
 from .._host.sysctls import Sysctl
+from .._ip.longest_match import networks
 from .._ip.prefix import Prefix
 from .._wireguard import state_file
 from .._wireguard.endpoint import Endpoint
@@ -58,7 +59,8 @@ class Current:
 class Plan:
     """The operations on one interface, by kind, in a safe order.
 
-    held: the addresses afterwards, None where the operations say it all. lost: other routes that the kernel removes.
+    held: the addresses afterwards, None where the operations say it all. lost, lost_sysctls: other routes that the kernel
+    removes, and the parameters of an interface that is removed.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Plan:
     moves: Moves | None = None
     held: tuple[InterfaceAddress, ...] | None = None
     lost: tuple[TableRoute, ...] = ()
+    lost_sysctls: tuple[Sysctl, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.operations())
@@ -126,10 +129,10 @@ def plan(
     routes: list[Operation[Route]] = []
     route_state: list[Prefix] = []
     if wanted.routes and link_after.up:
-        networks = {*wanted.routes_except, *(entry.address.network for entry in address_state.values())}
+        without = {*wanted.routes_except, *(entry.address.network for entry in address_state.values())}
         unrouted = {item.peer.public_key for item in wanted.peers or () if not item.routed}
         routed = (peer for key, peer in peers_after.items() if key not in unrouted)
-        route_state = routed_prefixes(routed, networks)
+        route_state = routed_prefixes(routed, without)
         desired = [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state]
         routes = plan_routes(current.routes, desired, adopts=current.existing is not None)
     elif wanted.owns and wanted.peers is not None:
@@ -268,13 +271,11 @@ def _to_remove(present: Collection[bytes], recorded: StateFile, wanted: WantedIn
     return {key for key, name in names.items() if name and name not in wanted.unknown_peers} | revoked
 
 
-def routed_prefixes(peers: Iterable[Peer], networks: Collection[Prefix]) -> list[Prefix]:
+def routed_prefixes(peers: Iterable[Peer], without: Iterable[Prefix]) -> list[Prefix]:
     """Return the allowed IPs that need a route: those outside of some networks, such as the interface's own."""
+    around = networks(without)
     return sorted(
-        prefix
-        for peer in peers
-        for prefix in peer.allowed_ips or ()
-        if prefix.length and not any(network.contains(prefix) for network in networks)
+        prefix for peer in peers for prefix in peer.allowed_ips or () if prefix.length and around.find(prefix) is None
     )
 
 

@@ -179,7 +179,7 @@ def plan_interface(
         from . import side_effects
 
         if side_effects.lost_families(found):
-            found = replace(found, lost=side_effects.read_lost_routes(fib, current.link.index, found))
+            found = side_effects.read_lost(fib, current.link.index, found, current.routes)
         if found.lost and wanted.present:
             warnings.append(side_effects.warning(wanted.name, found.lost))
     return PreparedInterface(wanted, found, current, private_key, tuple(warnings))

@@ -4,8 +4,8 @@
 
 """Roll back an interface that a run has changed, created or removed, to the state read before.
 
-Keys are restored as they were read from the kernel; sessions are negotiated again. Routes of others that the kernel removed
-with the change of the interface come back.
+Keys are restored as they were read from the kernel; sessions are negotiated again. What the kernel removed with the
+interface, or with a change of it, comes back: routes of other tables or programs, and kernel parameters.
 
 This module is private to the collection.
 """
@@ -19,13 +19,13 @@ from typing import Any, TypeVar
 
 from .._engine.reconcile import Keyed, Operation, by_key, reconcile
 from .._engine.rollback import Rollback, describe_pending
-from .._host import links
+from .._host import links, sysctls
+from .._host.sysctls import Sysctl
 from .._netlink.connection import Connection
 from .._netlink.route_lookup import open_connection
 from .._netlink.table_route import TableRoute
-from .._wireguard.keys import ZERO
+from .._wireguard.keys import ZERO, encode_key
 from .._wireguard.model import Device, Peer, Settings
-from .._wireguard.model import label as peer_label
 from .apply import apply_plan, remove_link
 from .moves import Moves
 from .plan import Current, Plan
@@ -37,11 +37,11 @@ T = TypeVar("T", bound=Keyed)
 # In dependency order. A link that is set up binds the port, which is one of the settings, so links are tried twice.
 _KINDS = ("link", "peers", "link", "addresses", "routes", "sysctls", "files")
 _LABELS: dict[str, Callable[[Any], str]] = {
-    "peers": lambda peer: f"peer {peer_label(peer.public_key)}",
+    "peers": lambda peer: f"peer {encode_key(peer.public_key)}",
     "link": lambda link: f"interface, mtu {link.mtu}, {'up' if link.up else 'down'}, alias {link.alias or 'none'}",
     "addresses": lambda one: f"address {one.address}",
     "routes": lambda route: f"route {route.destination}",
-    "sysctls": lambda parameter: f"sysctl {parameter.path} = {parameter.value}",
+    "sysctls": sysctls.label,
     "files": lambda file: file.path,
 }
 
@@ -155,8 +155,12 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
             return list(done.lost)
         from .._fib import device_routes
 
-        now = device_routes.read(fib, link.index)
+        now = set(device_routes.read(fib, link.index))
         return [route for route in device_routes.through(done.lost, link.index) if route not in now]
+
+    def changed() -> list[Sysctl]:
+        """Return the parameters that the interface has lost, as they were."""
+        return [parameter for parameter in done.lost_sysctls if sysctls.read(parameter.path) != parameter]
 
     def restore() -> None:
         try:
@@ -171,6 +175,9 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
 
             with open_connection() as fib:
                 device_routes.restore(fib, missing(fib))
+        for parameter in changed():
+            with suppress(OSError):  # pending() reads and names it
+                sysctls.write(parameter.path, parameter.value)
 
     def delete() -> None:
         if name in created:
@@ -189,11 +196,12 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
                 from .side_effects import shown
 
                 found += [f"{name}: route {shown(route)} (missing)" for route in missing(fib)]
+        found += [f"{name}: {sysctls.label(parameter)} (changed)" for parameter in changed()]
         return [*found, *([f"{name}: interface (not removed)"] if remains else [])]
 
     def needed() -> bool:
         with open_connection() as fib:
-            return bool(plan()) or name in created or bool(missing(fib) or lost())
+            return bool(plan()) or name in created or bool(missing(fib) or lost() or changed())
 
     return Rollback(needed(), restore, delete, pending)
 

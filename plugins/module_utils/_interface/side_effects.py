@@ -6,7 +6,8 @@
 
 An interface that is set down loses its IPv6 addresses, unless keep_addr_on_down is set, and all routes through it. One
 with an MTU below 1280 loses all of IPv6. One that is removed loses everything. Addresses that are not to be changed are
-added again (apply.py). Routes cannot exist without the interface, so they are part of the diff, and of a rollback.
+added again (apply.py). Routes cannot exist without the interface, so they are part of the diff, and of a rollback, and so
+are the kernel parameters of an interface that is removed.
 
 This module is private to the collection.
 """
@@ -14,12 +15,14 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from .._engine.reconcile import DELETE
 from .._fib import device_routes
 from .._fib import route_table as tables
-from .._fib.link_routes import PROTOCOL
+from .._fib.link_routes import PROTOCOL, Route
+from .._host import sysctls
 from .._netlink import route as codec
 from .._netlink.connection import Connection
 from .._netlink.table_route import TableRoute
@@ -42,19 +45,19 @@ def lost_families(found: Plan) -> tuple[int, ...]:
     return ()
 
 
-def lost_routes(routes: Iterable[TableRoute], found: Plan) -> tuple[TableRoute, ...]:
+def lost_routes(routes: Iterable[TableRoute], found: Plan, own: Iterable[Route] = ()) -> tuple[TableRoute, ...]:
     """Return the routes through the interface that the kernel removes, and the plan does not. Pure.
 
-    Of an interface that is removed, the routes with our mark are left to the sections of the run that manage them.
+    own: the managed routes of an interface, which go with it where it is removed.
     """
     families = lost_families(found)
     planned = {(one.key()[0], one.key()[2]) for one in found.routes if one.before is not None}
-    removed = any(operation.action == DELETE for operation in found.link)
+    if removes(found):
+        planned |= {(one.destination, one.metric) for one in own}
     return tuple(
         route
         for route in routes
         if route.destination.family in families
-        and not (removed and route.protocol == PROTOCOL)
         and not (
             route.table == codec.RT_TABLE_MAIN
             and route.protocol == PROTOCOL
@@ -63,9 +66,20 @@ def lost_routes(routes: Iterable[TableRoute], found: Plan) -> tuple[TableRoute, 
     )
 
 
-def read_lost_routes(fib: Connection, index: int, found: Plan) -> tuple[TableRoute, ...]:
-    """Return lost_routes() of the kernel's tables."""
-    return lost_routes(device_routes.read(fib, index), found)
+def read_lost(fib: Connection, index: int, found: Plan, own: Iterable[Route]) -> Plan:
+    """Return the plan with what the kernel removes by itself: lost_routes() of its tables, and parameters."""
+    parameters = sysctls.of_interface(found.name) if removes(found) else ()
+    return replace(found, lost=lost_routes(device_routes.read(fib, index), found, own), lost_sysctls=tuple(parameters))
+
+
+def removes(found: Plan) -> bool:
+    """Return whether a plan removes the interface. Pure."""
+    return any(operation.action == DELETE for operation in found.link)
+
+
+def without_planned(found: Plan, planned: Collection[TableRoute]) -> Plan:
+    """Return the plan without lost routes that another section of the run deletes, and restores in a rollback. Pure."""
+    return replace(found, lost=tuple(route for route in found.lost if route not in planned))
 
 
 def warning(name: str, lost: Sequence[TableRoute]) -> str:

@@ -78,6 +78,11 @@ def host_prefix(packed: bytes) -> Prefix:
     return Prefix(_IPV4, packed, 32) if len(packed) == 4 else Prefix(_IPV6, packed, 128)
 
 
+def is_link_local(packed: bytes) -> bool:
+    """Return whether a packed address is a link-local one of IPv6."""
+    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+
+
 def masked(packed: bytes, length: int) -> bytes:
     """Return a packed address with its host bits cleared."""
     host_bits = len(packed) * 8 - length

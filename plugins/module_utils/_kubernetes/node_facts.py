@@ -35,7 +35,6 @@ _UNREACHABLE = [parse_prefix(text) for text in ("127.0.0.0/8", "169.254.0.0/16",
 _IPV6_UNSTABLE = (
     link_codec.IFA_F_TEMPORARY | link_codec.IFA_F_DADFAILED | link_codec.IFA_F_DEPRECATED | link_codec.IFA_F_TENTATIVE
 )
-_TYPES = {number: name for name, number in tables.TYPES.items()}
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 _RESOLVE_SECONDS = 5.0
 _FAMILY_NAMES: dict[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
@@ -156,7 +155,7 @@ def _may_lead_to_own_pods(route: TableRoute, own: set[bytes]) -> bool:
     if any(network.contains(destination) for network in _UNREACHABLE) or destination.packed[0] == _MULTICAST:
         return False
     if route.type != route_codec.RTN_UNICAST:
-        return route.type in _TYPES
+        return route.type in tables.TYPE_NAMES
     return len(route.hops) == 1 and (not route.hops[0].via or route.hops[0].via in own)
 
 
@@ -164,7 +163,7 @@ def _described_route(route: TableRoute, names: Mapping[int, str]) -> dict[str, A
     hop = route.hops[0] if route.hops else None
     return {
         "destination": str(route.destination),
-        "type": _TYPES[route.type],
+        "type": tables.TYPE_NAMES[route.type],
         "interface": names.get(hop.interface_index, "") if hop else "",
         "protocol": route.protocol,
     }

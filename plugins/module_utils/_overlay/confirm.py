@@ -21,7 +21,7 @@ from .pending import PendingRun
 
 
 def confirm(token: str) -> PendingRun:
-    """Complete the pending run that has this token, and return it.
+    """Complete the pending run that has this token, and return it; also once more, where the first answer was lost.
 
     Raises Refused where none is pending or its token is another one, and Reverted where it was reverted, or is reverted now
     because its files cannot be written.
@@ -32,6 +32,9 @@ def confirm(token: str) -> PendingRun:
             last = pending.read_reverted()
             if last is not None and _is(token, last.token):
                 raise guard.Reverted(f"already reverted: {last.text}")
+            confirmed = pending.read_confirmed()
+            if confirmed is not None and _is(token, confirmed.token):
+                return confirmed
             raise Refused("no run waits for a confirmation")
         if not _is(token, run.token):
             raise Refused("another run waits for its confirmation: the token is not the one of that run")
@@ -46,6 +49,7 @@ def confirm(token: str) -> PendingRun:
         except Exception as exc:
             raise guard.revert(run, f"the files for the next boot cannot be written ({exc})") from exc
         arm.disarm()
+        pending.write_confirmed(run)
         return run
 
 

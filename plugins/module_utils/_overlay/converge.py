@@ -48,13 +48,14 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostResult
             wanted, interfaces, sections = _parse(options, check_mode)  # a revert can create interfaces
         fib = stack.enter_context(open_connection())
         prepared = prepare(fib, wanted, check_mode=check_mode)
-        planned = HostResult({**earlier, **{SectionKey(INTERFACES, one.name): one.result() for one in prepared}})
         stages = None
         if any_section_given(options) or _may_leave_something(wanted):
             from .stages import plan_stages
 
             stages = plan_stages(stack, fib, options, prepared, sections, interfaces, check_mode=check_mode)
-            planned = HostResult({**planned.sections, **stages.planned()})
+            prepared = stages.deleting_own(prepared)
+        of_interfaces = {SectionKey(INTERFACES, one.name): one.result() for one in prepared}
+        planned = HostResult({**earlier, **of_interfaces, **(stages.planned() if stages else {})})
         if any(one.plan.routes for one in prepared):
             from .endpoint_path import refuse_captured_endpoints
 

@@ -12,12 +12,13 @@ This module is private to the collection.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .._engine.errors import Refused
 from .._engine.reconcile import replay
 from .._interface.prepare import PreparedInterface
-from .._ip.prefix import Prefix, host_prefix, masked
+from .._ip.longest_match import networks
+from .._ip.prefix import Prefix, host_prefix
 from .._netlink import messages as nl
 from .._netlink import route as codec
 from .._netlink.connection import Connection
@@ -36,13 +37,14 @@ def refuse_captured_endpoints(fib: Connection, prepared: Sequence[PreparedInterf
         for operation in one.plan.routes
         if operation.before is None and operation.after is not None
     }
+    routed = networks(new)
     found = [
         f"{peer.endpoint}, the endpoint of {_name(one, peer)} on {one.name}, is inside {destination}, which would be routed "
         f"into {new[destination]}"
         for one in prepared
         if new and one.wanted.present and not _mark(one)
         for peer, address in _endpoints(one)
-        for destination in [_longest(new, address)]
+        for destination in [routed.find(address)]
         if destination is not None and not _has_longer_route(fib, address, destination)
     ]
     if found:
@@ -69,13 +71,6 @@ def _endpoints(one: PreparedInterface) -> Iterator[tuple[Peer, Prefix]]:
 def _name(one: PreparedInterface, peer: Peer) -> str:
     names = (wanted.name for wanted in one.wanted.peers or () if wanted.peer.public_key == peer.public_key)
     return next(names, "") or f"peer {encode_key(peer.public_key)}"
-
-
-def _longest(networks: Iterable[Prefix], address: Prefix) -> Prefix | None:
-    """Return the longest network that contains an address."""
-    lengths = sorted({one.length for one in networks if one.family == address.family}, reverse=True)
-    around = (Prefix(address.family, masked(address.packed, length), length) for length in lengths)
-    return next((network for network in around if network in networks), None)
 
 
 def _has_longer_route(fib: Connection, address: Prefix, destination: Prefix) -> bool:

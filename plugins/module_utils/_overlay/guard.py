@@ -20,7 +20,7 @@ import syslog
 import time
 
 from .._engine import checkpoint
-from .._engine.errors import Refused, notes
+from .._engine.errors import notes
 from .._engine.rollback import roll_back
 from . import lock, pending
 from .pending import PendingRun, RevertedRun
@@ -34,6 +34,8 @@ class Reverted(RuntimeError):
 
 def main() -> None:
     """Wait for the deadline of the pending run, and roll it back unless it was confirmed or has failed before."""
+    if pending.read() is None:
+        return
     with pending.guarding() as first:
         if not first:
             return
@@ -83,11 +85,13 @@ def _revert_late() -> bool:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(lock.hold(check_mode=False))
-        except Refused:  # the run hangs
+        except (OSError, ValueError):  # the run hangs, or the lock cannot be used
             run = pending.read()
             if run is not None and not run.applied and start_time(run.process) == run.started:
-                os.kill(run.process, signal.SIGKILL)
-            with contextlib.suppress(Refused):  # another program hangs; a host that is locked out is worse than a race
+                with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                    os.kill(run.process, signal.SIGKILL)
+            # Another program hangs, or changed the lock. A host that is locked out is worse than a race.
+            with contextlib.suppress(OSError, ValueError):
                 stack.enter_context(lock.hold(check_mode=False))
         run = pending.read()
         if run is None:

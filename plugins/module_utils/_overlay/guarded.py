@@ -28,7 +28,6 @@ from .._engine.reconcile import Operation
 from .._engine.result import StageResult
 from .._host import sysctls
 from .._host.address_changes import promotion_path
-from .._host.sysctls import Sysctl
 from .._interface.apply import write_files
 from .._interface.prepare import PreparedInterface
 from .._interface.rollback import interface_rollback
@@ -117,27 +116,13 @@ def _rollbacks(prepared: Sequence[PreparedInterface], stages: Stages) -> Iterato
     yield from _of(stages.around)
     yield from _of(released_ports(prepared))
     promotions = [sysctls.read(promotion_path(one.name)) for one in prepared if one.plan.addresses]
-    yield partial(_sysctls_rollback, [Operation(was, replace(was, value="1")) for was in promotions if was is not None])
+    # Parameters that a run sets for a moment, in which it can be killed.
+    yield partial(sysctls.rollback, [Operation(was, replace(was, value="1")) for was in promotions if was is not None])
     for one in _in_order(prepared):
         creates = any(operation.before is None for operation in one.plan.link)
         yield partial(interface_rollback, one, frozenset({one.name} if creates else ()))
     for stage_map in (stages.inside, stages.boot, stages.last):
         yield from _of(stage_map)
-
-
-def _sysctls_rollback(done: Sequence[Operation[Sysctl]]) -> Rollback:
-    """Return the rollback of parameters that a run sets for a moment, in which it can be killed."""
-    from .._engine.rollback import rollback_of
-
-    def read() -> list[Sysctl]:
-        return [found for found in (sysctls.read(one.key()) for one in done) if found is not None]
-
-    def write(operations: Sequence[Operation[Sysctl]]) -> None:
-        for parameter in (operation.after for operation in operations):
-            if parameter is not None:
-                sysctls.write(parameter.path, parameter.value)
-
-    return rollback_of(read, lambda: done, write, lambda parameter: f"sysctl {parameter.path} = {parameter.value}")
 
 
 def _of(stages: StageMap) -> Iterator[Callable[[], Rollback]]:

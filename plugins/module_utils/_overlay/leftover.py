@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What an earlier run has left below /run: a run that waits for its confirmation, or one that was reverted.
+"""What an earlier run has left below /run: a run that waits for its confirmation, or one that was confirmed or reverted.
 
 This module is private to the collection.
 """
@@ -45,6 +45,7 @@ def settle(stack: ExitStack, *, check_mode: bool) -> dict[SectionKey, StageResul
             return {KEY: _said(f"an earlier run was neither confirmed nor reverted, and cannot be reverted now: {exc}")}
     elif not check_mode:
         arm.disarm()  # what a process that was killed has left
+        pending.forget_confirmed()
     last = pending.read_reverted()
     if last is None:
         return {}

@@ -13,14 +13,16 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
 from .._engine.stage import Stage
-from .._ip.prefix import Prefix
+from .._fib.route_table import FAMILIES
+from .._ip.longest_match import LongestMatch
+from .._ip.longest_match import networks as longest_match
+from .._ip.prefix import Prefix, host_prefix
 from .._netlink import conntrack as codec
 from .._netlink import messages as nl
 from .._netlink.connection import Connection
@@ -28,7 +30,6 @@ from .._netlink.table_route import TableRoute
 from .._nftables.stage import run_nft
 
 K = TypeVar("K")
-_FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))
 _GUARD = "inet wirewright_overlay_connections"
 # While a connection is replaced, its packets belong to none: a reply would be reset by this host. TCP sends them again.
 _GUARD_SCRIPT = f"""
@@ -81,7 +82,8 @@ def replace_masqueraded(networks: Collection[Prefix]) -> int:
     """
     try:
         with Connection(codec.NETLINK_NETFILTER) as connection:
-            found = [one for one in _translated(connection) if is_concerned(one, networks)]
+            around = longest_match(networks)
+            found = [one for one in _translated(connection) if is_concerned(one, around)]
             if not found:
                 return 0
             with _guarded():
@@ -90,17 +92,15 @@ def replace_masqueraded(networks: Collection[Prefix]) -> int:
         return 0
 
 
-def is_concerned(one: codec.TrackedConnection, networks: Collection[Prefix]) -> bool:
+def is_concerned(one: codec.TrackedConnection, networks: LongestMatch[Prefix]) -> bool:
     """Return whether a connection to one of the networks has another source address there."""
     if one.reply.destination == one.original.source:
         return False
-    packed = one.reply.source
-    address = Prefix(int(socket.AF_INET6 if len(packed) == 16 else socket.AF_INET), packed, len(packed) * 8)
-    return any(network == address or network.contains(address) for network in networks)
+    return networks.find(host_prefix(one.reply.source)) is not None
 
 
 def _translated(connection: Connection) -> Iterator[codec.TrackedConnection]:
-    for family in _FAMILIES:
+    for family in FAMILIES:
         for payload in connection.dump(codec.GET, codec.encode_dump(family)):
             one = codec.decode(payload)
             if one is not None:

@@ -4,8 +4,9 @@
 
 """The run that waits for its confirmation, and the last one that was reverted, as files in a directory of root below /run.
 
-Its states: armed (nothing changed yet), applied, and then confirmed or reverted, which both remove it. A reboot removes it
-too, and starts the host with its old configuration, because files for the next boot are written with the confirmation.
+Its states: armed (nothing changed yet), applied, and then confirmed or reverted. Both remove it, and leave a record until the
+next run. A reboot removes it too, and starts the host with its old configuration, because files for the next boot are written
+with the confirmation.
 
 This module is private to the collection.
 """
@@ -17,9 +18,10 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from .._host import file_changes, files
 from .._host.files import BootFile
@@ -29,7 +31,8 @@ T = TypeVar("T")
 
 DIRECTORY = GUARD
 CHECKPOINT, CODE = "checkpoint", "code.zip"
-_RUN, _PROCESS, _REVERTED = "run.json", "process", "reverted.json"
+_RUN, _PROCESS, _REVERTED, _CONFIRMED = "run.json", "process", "reverted.json", "confirmed.json"
+_ATTEMPTS, _PAUSE = 10, 0.02  # seconds between them
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,23 @@ def forget_reverted() -> None:
     _remove(_REVERTED)
 
 
+def read_confirmed() -> PendingRun | None:
+    """Return the last run if it was confirmed and no run has started since. Raises ValueError for a damaged file."""
+    return _read(_CONFIRMED, PendingRun)
+
+
+def write_confirmed(run: PendingRun) -> None:
+    """Keep a confirmed run, for a controller that did not get the answer and confirms again. A full disk is no error."""
+    with contextlib.suppress(OSError):
+        create_directory()
+        _write(_CONFIRMED, asdict(run))
+
+
+def forget_confirmed() -> None:
+    """Remove the record of a confirmed run."""
+    _remove(_CONFIRMED)
+
+
 def discard() -> None:
     """Remove the pending run. From the first removal on it does not exist, and its guard ends without an effect."""
     _remove(_RUN, _PROCESS, CHECKPOINT, f"{CHECKPOINT}.new", CODE)
@@ -127,13 +147,21 @@ def guarding() -> Iterator[bool]:
     """Hold the lock of the guard; False where another guard holds it."""
     descriptor = os.open(path_of(_PROCESS), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "r+") as file:
-        try:
+        is_first = _locks(file)
+        if is_first:
+            file.truncate(0)  # of a guard that was killed
+        yield is_first
+
+
+def _locks(file: IO[str]) -> bool:
+    """Take the lock of the guard. Whoever asks for a guard, as the run does that starts it, has the lock for a moment."""
+    for attempt in range(_ATTEMPTS):
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        file.truncate(0)  # of a guard that was killed
-        yield True
+            return True
+        if attempt < _ATTEMPTS - 1:
+            time.sleep(_PAUSE)
+    return False
 
 
 def ready(process: int) -> None:

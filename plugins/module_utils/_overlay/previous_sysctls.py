@@ -11,7 +11,7 @@ have set since then stays, and so does one that others may rely on. This module 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -161,7 +161,7 @@ def stage(fib: Connection, prepared: Sequence[PreparedInterface]) -> Stage:
 
     def diff() -> list[Diff]:
         if returning:
-            return [Diff("", _values(one.before for one in returning), _values(one.after for one in returning))]
+            return [sysctls.diff(returning)]
         if any(one.plan for one in prepared):
             return []  # of the interface that has other parameters
         from .._host.file_diff import describe_records
@@ -203,7 +203,7 @@ def _host(fib: Connection, gone: frozenset[str], new: Collection[str] = ()) -> H
 
 def _return(operation: Operation[Sysctl], beside: Values) -> None:
     held = sysctl_uses.holding(beside)
-    _write([operation])
+    sysctls.apply([operation])
     _hold(held)
 
 
@@ -213,20 +213,9 @@ def _hold(values: Values) -> None:
         sysctls.write(path, values[path])
 
 
-def _write(operations: Sequence[Operation[Sysctl]]) -> None:
-    for parameter in [operation.after for operation in operations]:
-        if parameter is not None:
-            sysctls.write(parameter.path, parameter.value)
-
-
 def _rollback(done: Sequence[Operation[Sysctl]], record: Record, after: Record) -> Rollback:
     """Return the rollback. Last of all, what the kernel has changed with the rollback of interfaces, and the record."""
-    from .._engine.rollback import rollback_of
-
-    def read() -> list[Sysctl]:
-        return [found for found in (sysctls.read(one.key()) for one in done) if found is not None]
-
-    undo = rollback_of(read, lambda: done, _write, lambda parameter: f"sysctl {parameter.path} = {parameter.value}")
+    undo = sysctls.rollback(done)
     held = {path: value for known in after.previous.values() for path, value in known.beside.items()}
 
     def finish() -> None:
@@ -235,10 +224,6 @@ def _rollback(done: Sequence[Operation[Sysctl]], record: Record, after: Record) 
             _keep(record)
 
     return undo._replace(needed=undo.needed or load() != record, delete=finish)
-
-
-def _values(side: Iterable[Sysctl | None]) -> dict[str, str]:
-    return {parameter.path: parameter.value for parameter in side if parameter is not None}
 
 
 def load() -> Record:

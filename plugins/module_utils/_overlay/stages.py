@@ -67,6 +67,21 @@ class Stages(NamedTuple):
         """Return the results where no plan is applied."""
         return {section: stage.result() for stages in self for section, stage in stages.items()}
 
+    def deleting_own(self, prepared: Sequence[PreparedInterface]) -> list[PreparedInterface]:
+        """Return interfaces without the lost routes that a section deletes: the section shows and restores these."""
+        if not any(one.plan.lost for one in prepared):
+            return list(prepared)
+        from .._interface.side_effects import without_planned
+
+        operations = [
+            operation
+            for section, stage in self.inside.items()
+            if section.kind == ROUTES
+            for operation in stage.operations
+        ]
+        gone = {operation.before for operation in operations if operation.before is not None}
+        return [replace(one, plan=without_planned(one.plan, gone)) for one in prepared]
+
 
 def parse(options: Options, interfaces: Interfaces, errors: list[str]) -> WantedSections:
     """Return the parsed sections; adds everything that is invalid to ``errors``."""
@@ -127,11 +142,7 @@ def plan_stages(
         **_packet_filter(options, wanted, sections, check_mode=check_mode),
     }
     first, last = _ipsec_boot(sections)
-    routing = fib_stages(fib, sections, interfaces)
-    if options.get(KEEP_MASQUERADED):
-        from .masqueraded import with_connections_kept
-
-        routing = with_connections_kept(routing)
+    routing = _keeping(options, fib_stages(fib, sections, interfaces))
     inside = {**first, **routing, **_xfrm(stack, fib, sections)}
     return Stages(around, inside, _fib_files(options, wanted, sections, interfaces), last)
 
@@ -140,7 +151,17 @@ def routes_again(fib: Connection, options: Options, interfaces: Interfaces) -> S
     """Plan routes again once the run has created interfaces: only then do they have an index."""
     from .options import parse_sections
 
-    return fib_stages(fib, parse_sections({ROUTES: options[ROUTES]}, interfaces.index_of), interfaces)
+    routes = parse_sections({ROUTES: options[ROUTES]}, interfaces.index_of)
+    return _keeping(options, fib_stages(fib, routes, interfaces))
+
+
+def _keeping(options: Options, routing: StageMap) -> StageMap:
+    """Return stages of routes and rules that keep masqueraded connections, where the options ask for it."""
+    if not options.get(KEEP_MASQUERADED):
+        return routing
+    from .masqueraded import with_connections_kept
+
+    return with_connections_kept(routing)
 
 
 def _temporary(sections: WantedSections) -> StageMap:

@@ -11,13 +11,12 @@ resets the parameters, deletes the file too. This module is private to the colle
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._engine.errors import InvalidOptions
 from .._engine.reconcile import Operation, counts
-from .._engine.shown import Diff
 from .._engine.stage import Stage
 from .._host import file_changes, files, sysctls
 from .._host.files import BootFile
@@ -115,16 +114,16 @@ def stage(wanted: Mapping[str, str]) -> Stage:
 
     def apply_all() -> int:
         _keep({**previous, **kept})  # also those to be restored, until they are
-        return _write(setting)
+        return sysctls.apply(setting)
 
     def restore() -> int:
-        requests = _write(returning)
+        requests = sysctls.apply(returning)
         _keep(kept)
         return requests
 
     return Stage(
         operations,
-        diff=lambda: [Diff("", _values(one.before for one in operations), _values(one.after for one in operations))],
+        diff=lambda: [sysctls.diff(operations)],
         apply=apply_all,
         delete=restore,
         pending=lambda: [f"set sysctl {one.key()}" for one in plan(wanted, load(), sysctls.read)[0]],
@@ -133,18 +132,9 @@ def stage(wanted: Mapping[str, str]) -> Stage:
     )
 
 
-def _values(side: Iterable[Sysctl | None]) -> dict[str, str]:
-    return {parameter.path: parameter.value for parameter in side if parameter is not None}
-
-
 def _rollback(done: Sequence[Operation[Sysctl]], previous: PreviousValues) -> Rollback:
     """Return the rollback: the values first, then the file of previous values."""
-    from .._engine.rollback import rollback_of
-
-    def read() -> list[Sysctl]:
-        return [found for found in (sysctls.read(one.key()) for one in done) if found is not None]
-
-    undo = rollback_of(read, lambda: done, _write, lambda parameter: f"sysctl {parameter.path} = {parameter.value}")
+    undo = sysctls.rollback(done)
 
     def put_back() -> None:
         undo.apply()
@@ -160,10 +150,3 @@ def _keep(previous: PreviousValues) -> None:
     elif previous != load():
         text = json.dumps({path: list(previous[path]) for path in sorted(previous)}, indent=1) + "\n"
         file_changes.write(BootFile(PATH, text, ours_by_path=True))
-
-
-def _write(operations: Sequence[Operation[Sysctl]]) -> int:
-    for parameter in [operation.after for operation in operations]:
-        if parameter is not None:
-            sysctls.write(parameter.path, parameter.value)
-    return len(operations)

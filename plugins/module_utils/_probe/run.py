@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from .._engine.errors import Refused
 from .._host import links
-from .._ip.prefix import Prefix
+from .._ip.prefix import Prefix, is_link_local
 from .._netlink.connection import Connection
 from .._netlink.generic import FamilyMissing
 from .._netlink.route import NETLINK_ROUTE
@@ -187,11 +187,7 @@ def _send_requests(interface: str, reading: _Reading, asked: Sequence[Target], s
 
 
 def _destination(host: Prefix, index: int) -> Destination:
-    return Destination(host.family, host.packed, index if _is_link_local(host) else 0)
-
-
-def _is_link_local(host: Prefix) -> bool:
-    return host.family == socket.AF_INET6 and host.packed[0] == 0xFE and host.packed[1] & 0xC0 == 0x80
+    return Destination(host.family, host.packed, index if is_link_local(host.packed) else 0)
 
 
 def _output_interfaces(interface: str, hosts: Sequence[Prefix]) -> list[str]:
@@ -201,7 +197,7 @@ def _output_interfaces(interface: str, hosts: Sequence[Prefix]) -> list[str]:
     """
     with Connection(NETLINK_ROUTE) as connection:
         return [
-            interface if _is_link_local(host) else output_interface(connection, host.family, host.packed)
+            interface if is_link_local(host.packed) else output_interface(connection, host.family, host.packed)
             for host in hosts
         ]
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .._ip.prefix import Prefix, masked, parse_address
+from .._ip.longest_match import LongestMatch
+from .._ip.prefix import Prefix, parse_address
 from .._wireguard.endpoint import parse_endpoint
 from .._wireguard.keys import encode_key
 from .._wireguard.model import Device, Peer
@@ -74,21 +75,7 @@ def own_addresses(peer: Peer, known: Iterable[str] = ()) -> tuple[Prefix, ...]:
 
 def cryptokey_routing(device: Device) -> Callable[[Prefix], bytes | None]:
     """Return a lookup from an address to the public key of the peer with the longest matching allowed IP, or None."""
-    tables: dict[tuple[int, int], dict[bytes, bytes]] = {}
-    for peer in device.peers:
-        for prefix in peer.allowed_ips or ():
-            tables.setdefault((prefix.family, prefix.length), {})[prefix.packed] = peer.public_key
-    longest_first = sorted(tables, key=lambda key: -key[1])
-
-    def look_up(host: Prefix) -> bytes | None:
-        for family, length in longest_first:
-            if family == host.family:
-                found = tables[family, length].get(masked(host.packed, length))
-                if found is not None:
-                    return found
-        return None
-
-    return look_up
+    return LongestMatch((prefix, one.public_key) for one in device.peers for prefix in one.allowed_ips or ()).find
 
 
 def _host(text: str) -> Prefix | None:

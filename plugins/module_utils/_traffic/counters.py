@@ -10,12 +10,13 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from .._ip.prefix import Prefix, masked
+from .._ip.longest_match import LongestMatch
+from .._ip.prefix import Prefix, host_prefix
 from .packet import ESP, ICMPV6, TCP, UDP, Packet
 
 WIREGUARD, IPSEC, DECRYPTED = "wireguard", "esp", "decrypted"
@@ -62,7 +63,7 @@ class TrafficCounters:
     def __init__(self, underlay: Underlay) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self._underlay = underlay
-        self._owner = lru_cache(_CACHE_SIZE)(_Owners(underlay.nodes).find)
+        self._owner = lru_cache(_CACHE_SIZE)(_owners(underlay.nodes))
         self._first_fragments: dict[tuple[bytes, bytes, int, int], str] = {}
         self._in_decryption: Counter[str] = Counter()
 
@@ -125,26 +126,8 @@ class TrafficCounters:
         return packet.protocol == TCP and not self._underlay.exempt_ports.isdisjoint(packet.ports or ())
 
 
-class _Owners:
-    """Looks up the owner of an address: own addresses of nodes first, then the longest matching pod network."""
-
-    def __init__(self, nodes: Iterable[Node]) -> None:
-        self._own: dict[bytes, Owner] = {}
-        self._pods: dict[tuple[int, int], dict[bytes, Owner]] = {}
-        for node in nodes:
-            for address in node.addresses:
-                self._own[address.packed] = Owner(node.name)
-            for network in node.pod_networks:
-                same = self._pods.setdefault((len(network.packed), network.length), {})
-                same[network.packed] = Owner(node.name, is_pod=True)
-        self._longest_first = sorted(self._pods, key=lambda key: -key[1])
-
-    def find(self, packed: bytes) -> Owner:
-        """Return the owner of a packed address."""
-        if packed in self._own:
-            return self._own[packed]
-        for key in self._longest_first:
-            found = self._pods[key].get(masked(packed, key[1])) if key[0] == len(packed) else None
-            if found is not None:
-                return found
-        return Owner()
+def _owners(nodes: Sequence[Node]) -> Callable[[bytes], Owner]:
+    """Return a lookup of a packed address: own addresses of nodes first, then the longest pod network that contains it."""
+    own = {address.packed: Owner(node.name) for node in nodes for address in node.addresses}
+    pods = LongestMatch((network, Owner(node.name, is_pod=True)) for node in nodes for network in node.pod_networks)
+    return lambda packed: own.get(packed) or pods.find(host_prefix(packed)) or Owner()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from .._engine.reconcile import Operation, by_key, reconcile, replay
 from .._ip.prefix import Prefix
 from .endpoint import Endpoint
-from .keys import ZERO, clamp, encode_key
+from .keys import ZERO, clamp
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,3 @@ def _losing(peers: Iterable[Peer], operations: Iterable[Operation[Peer]]) -> lis
         if kept != held:
             losing.append(replace(peer, allowed_ips=kept))
     return losing
-
-
-def label(public_key: bytes) -> str:
-    """Return a peer's public key as text, for diffs and messages."""
-    return encode_key(public_key)

@@ -16,7 +16,7 @@ import stat
 
 from .._host.files import open_file
 
-HEX, BASE64 = "hex", "base64"
+HEX = "hex"
 MAX_KEY_BYTES = 512
 _FINGERPRINT_LABEL = b"wirewright.overlay xfrm key\0"
 _MAX_TEXT = 4096

@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 
-from .._host import files
-from .._host.atomic_file import new_path
-from .._host.file_changes import delete, named_in_errors
+from .._host import file_changes, files
+from .._host.files import BootFile
 from .algorithms import nonce_rfc
 from .model import State
 
@@ -63,23 +61,12 @@ def with_uses(known: Mapping[str, str], states: Iterable[State], boot_id: str) -
 
 
 def write(uses: Mapping[str, str], path: str = PATH) -> None:
-    """Replace the record atomically, readable by root only. Without uses there is no file."""
+    """Replace the record, readable by root only, so that a power loss keeps it. Without uses there is no file."""
     if not uses:
-        delete(path)
+        file_changes.delete(path)
         return
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    temporary = new_path(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        with named_in_errors(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"about": _SAYS, "uses": dict(uses)}, file, indent=0)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    content = json.dumps({"about": _SAYS, "uses": dict(uses)}, indent=0) + "\n"
+    file_changes.write(BootFile(path, content, 0o600, ours_by_path=True))
 
 
 def nonce_keys(state: State) -> dict[str, bytes]:

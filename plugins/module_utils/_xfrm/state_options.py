@@ -47,7 +47,7 @@ from .ownership import DEFAULT_REQID, parse_reqids
 from .state_plan import AbsentState, WantedStates, label
 
 MOST_REPLAYED = 4096  # XFRMA_REPLAY_ESN_MAX
-_OFFLOAD_IPV6, _OFFLOAD_INBOUND, _OFFLOAD_PACKET = 1, 2, 4
+_OFFLOAD_INBOUND, _OFFLOAD_PACKET = 2, 4
 
 
 def parse_states(options: Mapping[str, Any]) -> WantedStates:
@@ -130,7 +130,7 @@ def _read_state(options: OptionReader, key: StateKey) -> State:
         if_id=options.number("if_id", 0, ALL_BITS),
         tfc_padding=tfc_padding,
         direction=direction,
-        offload=_read_offload(options, family),
+        offload=_read_offload(options),
         aead=algorithms["aead"],
         auth=algorithms["auth"],
         enc=algorithms["enc"],
@@ -244,7 +244,7 @@ def _read_encap(options: OptionReader, family: int, protocol: int) -> Encap | No
     )
 
 
-def _read_offload(options: OptionReader, family: int) -> Offload | None:
+def _read_offload(options: OptionReader) -> Offload | None:
     inner = options.nested("offload")
     if inner is None:
         return None

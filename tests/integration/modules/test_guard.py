@@ -87,8 +87,9 @@ def test_a_confirmed_change_is_complete_and_leaves_nothing(ready: ManagedHost) -
     answer = confirmed(ready)
     assert answer.changed and answer.data["facts"]["wg1"]["addresses"] == ["10.45.0.1/24"]
     assert answer.data["facts"]["wg2"] is None
-    wait_until(lambda: not left(ready), "the guard has ended")
-    assert not ready.module("overlay_apply", **THEN).changed
+    wait_until(lambda: left(ready) == "confirmed.json\n", "the guard has ended")
+    assert confirmed(ready).data["facts"] == answer.data["facts"], "the answer can be lost"
+    assert not ready.module("overlay_apply", **THEN).changed and not left(ready)
     assert "no run waits for a confirmation" in confirmed(ready).failure
     # Without a change of the kernel there is no guard, and nothing to confirm.
     unchanged = changed(ready, THEN)

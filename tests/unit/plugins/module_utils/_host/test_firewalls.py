@@ -211,7 +211,9 @@ def test_nft_chains_are_read_with_their_accept_rules() -> None:
         rule(match(port, 51820), {"counter": {"packets": 1}}, {"accept": None}),
         rule(match(port, 51821), match(iif, "eth0"), {"accept": None}),
         rule(match(port, 51822), {"drop": None}),
-        rule(match(port, {"set": [1, 2]}), {"accept": None}),
+        rule(match(port, {"set": [1, {"range": [5, 7]}, {"elem": {"val": 9}}]}), {"accept": None}),
+        rule(match(port, {"range": ["a", "c"]}), {"accept": None}),
+        rule(match(iif, {"set": ["lo", "eth1"]}), {"accept": None}),
         rule(match(iif, "wg0"), match(oif, "eth0"), {"accept": None}),
         rule(match(iif, "wg1", "!="), {"accept": None}),
         rule({"xt": None}, match(iif, "wg2"), {"accept": None}),
@@ -220,7 +222,8 @@ def test_nft_chains_are_read_with_their_accept_rules() -> None:
     ]
     assert dropping_tables(entries) == [("inet", "t")]
     (chain,) = parse_nft(entries)
-    assert (chain.tool, chain.chain, chain.ports, chain.pairs) == ("nft", "input", {51820}, {("wg0", "eth0")})
+    assert (chain.tool, chain.chain, chain.ports) == ("nft", "input", {51820, 1, 5, 6, 7})
+    assert chain.pairs == {("wg0", "eth0"), ("lo", None), ("eth1", None)}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.reconcile import Operation
 from ansible_collections.wirewright.overlay.plugins.module_utils._fib.link_routes import Route, route
 from ansible_collections.wirewright.overlay.plugins.module_utils._host.addresses import InterfaceAddress
@@ -26,3 +27,14 @@ def test_routes_are_added_before_the_address_goes_that_had_one_to_the_same_netwo
     wider = Operation(InterfaceAddress(parse_address("fd08::2/64")), InterfaceAddress(parse_address("fd08::2/128")))
     plan = Plan("wg0", addresses=(wider,), routes=(added("fd08::/64", 256), added("fd08::/64")))
     assert [one.after.metric for one in routes_before_addresses(plan)[0] if one.after] == [1024]
+
+
+def test_routes_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand peers have as many routes."""
+
+    def compare(_self: object, _other: object) -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(Operation, "__eq__", compare)
+    early, late = routes_before_addresses(Plan("wg0", routes=tuple(added(f"10.77.{n}.0/24") for n in range(9))))
+    assert len(early) == 9 and not late

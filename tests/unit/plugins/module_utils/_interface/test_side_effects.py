@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils._interface.side
     lost_families,
     lost_routes,
     warning,
+    without_planned,
 )
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address, parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.table_route import Hop, TableRoute
@@ -67,8 +68,15 @@ def test_routes_of_others_are_lost() -> None:
     assert lost_routes(ROUTES, changed(UP, DOWN)) == ROUTES
     assert lost_routes(ROUTES, changed(UP, DOWN, planned)) == ROUTES[:2], "the plan has the third"
     assert lost_routes(ROUTES, changed(UP, SMALL)) == ROUTES[1:2]
-    assert lost_routes(ROUTES, changed(UP, None)) == ROUTES[:1], "other sections of the run have ours"
+    own = [Route(parse_prefix("10.8.0.0/16"), "wg0", metric=5)]
+    assert lost_routes(ROUTES, changed(UP, None), own) == ROUTES[:2], "the rollback of the interface has the third"
+    assert lost_routes(ROUTES, changed(UP, DOWN), own) == ROUTES
     assert not lost_routes(ROUTES, changed(DOWN, UP))
+
+
+def test_routes_that_another_section_deletes_are_left_to_it() -> None:
+    lost = replace(changed(UP, None), lost=ROUTES)
+    assert without_planned(lost, {ROUTES[1]}).lost == (ROUTES[0], ROUTES[2])
 
 
 def test_lost_routes_are_named() -> None:

@@ -6,21 +6,40 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
-from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import pending
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import leftover, pending
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.confirm import confirm
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.guard import Reverted
-from guarded_run import TOKEN, GuardedRun
+from guarded_run import TOKEN, GuardedRun, fail
 
 
 def test_the_token_confirms_once(guarded_run: GuardedRun) -> None:
     run = guarded_run.start()
     assert confirm(TOKEN) == run
-    assert guarded_run.happened == ["completed"] and not os.path.exists(pending.DIRECTORY)
+    assert guarded_run.happened == ["completed"] and os.listdir(pending.DIRECTORY) == ["confirmed.json"]
+    with pytest.raises(Refused, match="no run waits for a confirmation"):
+        confirm("another one")
+
+
+def test_a_controller_that_did_not_get_the_answer_gets_it_again(guarded_run: GuardedRun) -> None:
+    run = guarded_run.start()
+    assert confirm(TOKEN) == confirm(TOKEN) == run and guarded_run.happened == ["completed"]
+    with ExitStack() as stack:
+        assert leftover.settle(stack, check_mode=True) == {} and confirm(TOKEN) == run
+        assert leftover.settle(stack, check_mode=False) == {} and not os.path.exists(pending.DIRECTORY)
     with pytest.raises(Refused, match="no run waits for a confirmation"):
         confirm(TOKEN)
+
+
+def test_a_record_that_cannot_be_written_is_no_failure(
+    guarded_run: GuardedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = guarded_run.start()
+    monkeypatch.setattr(pending, "create_directory", lambda: fail("No space left on device"))
+    assert confirm(TOKEN) == run and not os.path.exists(pending.DIRECTORY)
 
 
 @pytest.mark.parametrize("token", ["", "another one", TOKEN + " ", pending.digest(TOKEN)])

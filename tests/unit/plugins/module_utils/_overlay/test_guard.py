@@ -14,6 +14,7 @@ import time
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.files import UnsafeFile
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import guard, lock, pending
 from guarded_run import GuardedRun
 
@@ -96,6 +97,34 @@ def test_another_process_with_the_same_number_is_not_killed(
     monkeypatch.setattr(lock, "hold", hold)
     guard.main()
     assert guarded_run.happened == ["restored"]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["the lock is unusable", "the run ends when it is killed"])
+def test_nothing_keeps_a_guard_from_reverting(
+    guarded_run: GuardedRun, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    run = guarded_run.start(left=0.0, applied=not ended)
+
+    def hold(*, check_mode: bool):  # type: ignore[no-untyped-def]
+        raise Refused("held for a minute") if ended else UnsafeFile("/run can be changed by other users")
+
+    def kill(process: int, number: int) -> None:
+        assert (process, number) == (run.process, signal.SIGKILL)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(lock, "hold", hold)
+    monkeypatch.setattr(guard.os, "kill", kill)
+    guard.main()
+    assert guarded_run.happened == ["restored"]
+
+
+def test_a_guard_that_starts_after_its_run_has_failed_does_nothing(guarded_run: GuardedRun) -> None:
+    guard.main()
+    assert not os.path.exists(pending.DIRECTORY)
+    pending.create_directory()
+    pending.write_reverted(pending.RevertedRun("", 0.0, "why"))
+    guard.main()
+    assert os.listdir(pending.DIRECTORY) == ["reverted.json"]
 
 
 def test_a_second_guard_leaves_the_run_to_the_first(guarded_run: GuardedRun) -> None:

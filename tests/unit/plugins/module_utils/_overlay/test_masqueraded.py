@@ -10,10 +10,13 @@ import ipaddress
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.reconcile import Operation
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.stage import Stage
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.longest_match import networks
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import Prefix, parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.conntrack import Ends, TrackedConnection
 from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.table_route import TableRoute
-from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import masqueraded
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import masqueraded, stages
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.outcome import SectionKey
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.sections import Interfaces
 
 
 def connection(original: str, server: str, translated: str) -> TrackedConnection:
@@ -33,8 +36,8 @@ def connection(original: str, server: str, translated: str) -> TrackedConnection
     ],
 )
 def test_connections_to_changing_destinations_are_concerned(found: tuple[str, str, str], concerned: bool) -> None:
-    networks = [parse_prefix("10.0.0.2/32"), parse_prefix("10.244.3.0/24")]
-    assert masqueraded.is_concerned(connection(*found), networks) is concerned
+    around = networks([parse_prefix("10.0.0.2/32"), parse_prefix("10.244.3.0/24")])
+    assert masqueraded.is_concerned(connection(*found), around) is concerned
 
 
 def stage(log: list[object], *routes: str) -> Stage:
@@ -60,3 +63,17 @@ def test_connections_are_replaced_once_before_the_first_change(monkeypatch: pyte
     assert kept["a"] is quiet and log == []
     assert kept["b"].apply() + kept["c"].apply() + kept["c"].delete() == 3
     assert log == [["10.0.0.2/32", "10.244.3.0/24"], "apply", "apply", "delete"]
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_connections_are_replaced_before_routes_through_a_new_interface(
+    monkeypatch: pytest.MonkeyPatch, keeps: bool
+) -> None:
+    """These are planned again once the interface exists, as in a rotation of the key."""
+    log: list[object] = []
+    monkeypatch.setattr(masqueraded, "replace_masqueraded", lambda _networks: log.append("replace") or 0)
+    monkeypatch.setattr(stages, "fib_stages", lambda *_: {SectionKey("ip_routes", "7100"): stage(log, "10.0.0.2/32")})
+    options = {"ip_routes": [{"table": "7100", "routes": []}], "keep_masqueraded": keeps}
+    (again,) = stages.routes_again(None, options, Interfaces((), ())).values()  # type: ignore[arg-type]
+    again.apply()
+    assert log == (["replace", "apply"] if keeps else ["apply"])

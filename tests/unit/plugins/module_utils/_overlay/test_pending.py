@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_a_guard_is_there_while_it_holds_its_lock(guarded_run: GuardedRun) -> No
     assert pending.guard_process() is None
     with pending.guarding():
         assert pending.guard_process() is None  # not the process of the guard before
+
+
+def test_a_guard_starts_while_somebody_asks_for_it(guarded_run: GuardedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the run does that waits for it: to ask takes the lock for a moment."""
+    guarded_run.start()
+    asking = os.open(pending.path_of("process"), os.O_RDONLY | os.O_CREAT, 0o600)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr(pending.time, "sleep", lambda _seconds: fcntl.flock(asking, fcntl.LOCK_UN))
+    with pending.guarding() as first:
+        assert first
+    os.close(asking)
 
 
 def test_a_damaged_record_is_an_error(guarded_run: GuardedRun) -> None:

@@ -174,6 +174,14 @@ def test_key_file(tmp_path: Path) -> None:
     assert "c0ffee" not in str(raised.value)
 
 
+def test_the_record_of_key_uses_survives_a_power_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A use that is forgotten could be repeated: the new name of the file has to reach the disk, too."""
+    synced: list[str] = []
+    monkeypatch.setattr(key_uses.file_changes, "sync_directory", synced.append)
+    key_uses.write({"key": "boot"}, str(tmp_path / "uses.json"))
+    assert synced == [str(tmp_path)]
+
+
 def test_record_of_key_uses(tmp_path: Path) -> None:
     path = str(tmp_path / "state" / "uses.json")
     assert key_uses.read(path) == {}

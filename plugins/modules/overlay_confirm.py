@@ -27,7 +27,9 @@ attributes:
     description: The diff of M(wirewright.overlay.overlay_apply) includes the files.
   idempotent:
     support: none
-    description: A token is valid once.
+    description:
+      - A token confirms one change. It confirms that again, with the same result, until the next run of
+        M(wirewright.overlay.overlay_apply), for a controller that did not get the first answer.
 options:
   token:
     description: The token that M(wirewright.overlay.overlay_apply) was called with.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROOT = "/proc/sys/"
 RECORD = "/var/lib/wirewright.overlay/sysctls/previous.json"
+_HIDDEN = "stable_secret"  # of IPv6 addresses (RFC 7217)
 # Characters that end a name in a sysctl.d(5) file, or are invisible.
 _UNUSABLE = re.compile(r"[\s\x00-\x1f\x7f=#;]")
 
@@ -63,14 +64,15 @@ def read(path: str) -> Sysctl | None:
 
 
 def of_interface(name: str) -> Iterator[Sysctl]:
-    """Yield the parameters of an interface that can be set, by path."""
+    """Yield the parameters of an interface that can be set, by path, except the one that is secret."""
     for family in ("ipv4", "ipv6"):
         directory = f"net/{family}/conf/{name}"
         with suppress(FileNotFoundError, NotADirectoryError):
             for entry in sorted(os.listdir(_ROOT + directory)):
                 path = f"{directory}/{entry}"
-                with suppress(OSError):  # some cannot be read, such as a stable_secret that is not set
-                    found = read(path) if os.stat(_ROOT + path).st_mode & 0o200 else None
+                with suppress(OSError):  # not every one can be read
+                    can_be_set = os.stat(_ROOT + path).st_mode & 0o200 and entry != _HIDDEN
+                    found = read(path) if can_be_set else None
                     if found is not None:
                         yield found
 

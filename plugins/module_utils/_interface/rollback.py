@@ -56,7 +56,8 @@ def plan_rollback(now: Current, before: Current, done: Plan) -> Plan:
     sysctls = [one for one in _touched(now.sysctls, before.sysctls, done.sysctls) if one.after is not None]
     if before.link is None or before.device is None:
         return Plan(done.name, sysctls=tuple(sysctls), files=tuple(files))
-    gone = now.link is None
+    # An interface that the rollback has created again has no keys and peers yet.
+    gone = now.link is None or any(operation.after is None for operation in done.link)
     device = now.device or Device(done.name, Settings(ZERO, 0, 0), ZERO)
     whole = bool(done.link)
     link = before.link
@@ -160,9 +161,19 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
 
     def changed() -> list[Sysctl]:
         """Return the parameters that the interface has lost, as they were."""
-        return [parameter for parameter in done.lost_sysctls if sysctls.read(parameter.path) != parameter]
+        now = set(sysctls.of_interface(name)) if done.lost_sysctls else set()
+        return [parameter for parameter in done.lost_sysctls if parameter not in now]
+
+    def set_parameters() -> None:
+        for parameter in changed():
+            with suppress(OSError):  # pending() reads and names it
+                sysctls.write(parameter.path, parameter.value)
 
     def restore() -> None:
+        if done.lost_sysctls:
+            with suppress(Exception):  # again below
+                apply(Plan(name, link=plan().link))
+            set_parameters()  # an interface with disable_ipv6 refuses IPv6 addresses
         try:
             apply(plan())
         except Exception:  # all at once is fast; one by one passes a refused object
@@ -175,9 +186,7 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
 
             with open_connection() as fib:
                 device_routes.restore(fib, missing(fib))
-        for parameter in changed():
-            with suppress(OSError):  # pending() reads and names it
-                sysctls.write(parameter.path, parameter.value)
+        set_parameters()
 
     def delete() -> None:
         if name in created:

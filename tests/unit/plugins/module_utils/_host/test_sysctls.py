@@ -32,7 +32,8 @@ def test_parameters_of_an_interface_are_those_that_can_be_set(root: Path) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(value + "\n")
         path.chmod(mode)
-    (root / "net/ipv6/conf/wg0/stable_secret").mkdir()  # cannot be read
+    (root / "net/ipv6/conf/wg0/stable_secret").write_text("fd00::1\n")
+    (root / "net/ipv6/conf/wg0/unreadable").mkdir()
     found = [Sysctl("net/ipv4/conf/wg0/forwarding", "1"), Sysctl("net/ipv6/conf/wg0/accept_ra", "2")]
     assert list(room.of_interface("wg0")) == found and not list(room.of_interface("wg1"))
 

@@ -112,6 +112,13 @@ def test_a_removed_interface_is_restored_with_its_keys_and_index() -> None:
     assert in_order(after(now, back)) == in_order(BEFORE)
 
 
+def test_an_interface_that_was_created_again_gets_its_keys_and_peers() -> None:
+    """The rollback may have created the link, and failed then."""
+    gone = Plan("wg0", (Operation(LINK, None),))
+    bare = Current(LINK, Device("wg0", Settings(ZERO, 40000, 0), ZERO), sysctls=BEFORE.sysctls, files=BEFORE.files)
+    assert in_order(after(bare, plan_rollback(bare, BEFORE, gone))) == in_order(BEFORE)
+
+
 def test_the_rollback_of_a_new_interface_plans_sysctls_and_files_only() -> None:
     made = replace(DONE, link=(Operation(None, LINK),), files=(Operation(None, BootFile("/etc/three", "3")),))
     before = Current(sysctls=BEFORE.sysctls)

@@ -22,7 +22,7 @@ from .._host import (
     link_changes,
     links,
     rtnetlink,
-    sysctls,
+    sysctl_changes,
     systemd,
     threaded_napi,
 )
@@ -49,7 +49,7 @@ def apply_plan(fib: Connection, wanted: WantedInterface, found: Plan, created: s
     requests = 0
     if found.link or found.settings != Settings() or found.peers or found.addresses or found.routes:
         requests = _apply_to_link(fib, wanted, found)
-    sysctls.apply(found.sysctls)
+    sysctl_changes.apply(found.sysctls)
     write_files(found)
     return requests
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from .._engine.reconcile import Keyed, Operation, by_key, reconcile
 from .._engine.rollback import Rollback, describe_pending
-from .._host import links, sysctls
+from .._host import links, sysctl_changes, sysctls
 from .._host.sysctls import Sysctl
 from .._netlink.connection import Connection
 from .._netlink.route_lookup import open_connection
@@ -41,7 +41,7 @@ _LABELS: dict[str, Callable[[Any], str]] = {
     "link": lambda link: f"interface, mtu {link.mtu}, {'up' if link.up else 'down'}, alias {link.alias or 'none'}",
     "addresses": lambda one: f"address {one.address}",
     "routes": lambda route: f"route {route.destination}",
-    "sysctls": sysctls.label,
+    "sysctls": sysctl_changes.label,
     "files": lambda file: file.path,
 }
 
@@ -161,7 +161,7 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
 
     def changed() -> list[Sysctl]:
         """Return the parameters that the interface has lost, as they were."""
-        now = set(sysctls.of_interface(name)) if done.lost_sysctls else set()
+        now = set(sysctl_changes.of_interface(name)) if done.lost_sysctls else set()
         return [parameter for parameter in done.lost_sysctls if parameter not in now]
 
     def set_parameters() -> None:
@@ -205,7 +205,7 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
                 from .side_effects import shown
 
                 found += [f"{name}: route {shown(route)} (missing)" for route in missing(fib)]
-        found += [f"{name}: {sysctls.label(parameter)} (changed)" for parameter in changed()]
+        found += [f"{name}: {sysctl_changes.label(parameter)} (changed)" for parameter in changed()]
         return [*found, *([f"{name}: interface (not removed)"] if remains else [])]
 
     def needed() -> bool:

@@ -22,7 +22,7 @@ from .._engine.reconcile import DELETE
 from .._fib import device_routes
 from .._fib import route_table as tables
 from .._fib.link_routes import PROTOCOL, Route
-from .._host import sysctls
+from .._host import sysctl_changes
 from .._netlink import route as codec
 from .._netlink.connection import Connection
 from .._netlink.table_route import TableRoute
@@ -68,7 +68,7 @@ def lost_routes(routes: Iterable[TableRoute], found: Plan, own: Iterable[Route] 
 
 def read_lost(fib: Connection, index: int, found: Plan, own: Iterable[Route]) -> Plan:
     """Return the plan with what the kernel removes by itself: lost_routes() of its tables, and parameters."""
-    parameters = sysctls.of_interface(found.name) if removes(found) else ()
+    parameters = sysctl_changes.of_interface(found.name) if removes(found) else ()
     return replace(found, lost=lost_routes(device_routes.read(fib, index), found, own), lost_sysctls=tuple(parameters))
 
 

@@ -26,7 +26,7 @@ from .._engine.checkpoint import Checkpoint
 from .._engine.errors import InvalidOptions, Refused
 from .._engine.reconcile import Operation
 from .._engine.result import StageResult
-from .._host import sysctls
+from .._host import sysctl_changes, sysctls
 from .._host.address_changes import promotion_path
 from .._interface.apply import write_files
 from .._interface.prepare import PreparedInterface
@@ -117,7 +117,9 @@ def _rollbacks(prepared: Sequence[PreparedInterface], stages: Stages) -> Iterato
     yield from _of(released_ports(prepared))
     promotions = [sysctls.read(promotion_path(one.name)) for one in prepared if one.plan.addresses]
     # Parameters that a run sets for a moment, in which it can be killed.
-    yield partial(sysctls.rollback, [Operation(was, replace(was, value="1")) for was in promotions if was is not None])
+    yield partial(
+        sysctl_changes.rollback, [Operation(was, replace(was, value="1")) for was in promotions if was is not None]
+    )
     for one in _in_order(prepared):
         creates = any(operation.before is None for operation in one.plan.link)
         yield partial(interface_rollback, one, frozenset({one.name} if creates else ()))

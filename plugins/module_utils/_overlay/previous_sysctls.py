@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._engine.reconcile import UPDATE, Operation, counts
 from .._engine.shown import Change, Diff
 from .._engine.stage import Stage
-from .._host import file_changes, files, sysctl_uses, sysctls
+from .._host import file_changes, files, sysctl_changes, sysctl_uses, sysctls
 from .._host.files import BootFile
 from .._host.sysctls import RECORD, Sysctl, parse_name
 from .._wireguard import state_file
@@ -161,7 +161,7 @@ def stage(fib: Connection, prepared: Sequence[PreparedInterface]) -> Stage:
 
     def diff() -> list[Diff]:
         if returning:
-            return [sysctls.diff(returning)]
+            return [sysctl_changes.diff(returning)]
         if any(one.plan for one in prepared):
             return []  # of the interface that has other parameters
         from .._host.file_diff import describe_records
@@ -203,7 +203,7 @@ def _host(fib: Connection, gone: frozenset[str], new: Collection[str] = ()) -> H
 
 def _return(operation: Operation[Sysctl], beside: Values) -> None:
     held = sysctl_uses.holding(beside)
-    sysctls.apply([operation])
+    sysctl_changes.apply([operation])
     _hold(held)
 
 
@@ -215,7 +215,7 @@ def _hold(values: Values) -> None:
 
 def _rollback(done: Sequence[Operation[Sysctl]], record: Record, after: Record) -> Rollback:
     """Return the rollback. Last of all, what the kernel has changed with the rollback of interfaces, and the record."""
-    undo = sysctls.rollback(done)
+    undo = sysctl_changes.rollback(done)
     held = {path: value for known in after.previous.values() for path, value in known.beside.items()}
 
     def finish() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._engine.errors import InvalidOptions
 from .._engine.reconcile import Operation, counts
 from .._engine.stage import Stage
-from .._host import file_changes, files, sysctls
+from .._host import file_changes, files, sysctl_changes, sysctls
 from .._host.files import BootFile
 from .._host.sysctls import Sysctl, parse_name
 from .._wireguard.state_file import CorruptStateFile
@@ -114,16 +114,16 @@ def stage(wanted: Mapping[str, str]) -> Stage:
 
     def apply_all() -> int:
         _keep({**previous, **kept})  # also those to be restored, until they are
-        return sysctls.apply(setting)
+        return sysctl_changes.apply(setting)
 
     def restore() -> int:
-        requests = sysctls.apply(returning)
+        requests = sysctl_changes.apply(returning)
         _keep(kept)
         return requests
 
     return Stage(
         operations,
-        diff=lambda: [sysctls.diff(operations)],
+        diff=lambda: [sysctl_changes.diff(operations)],
         apply=apply_all,
         delete=restore,
         pending=lambda: [f"set sysctl {one.key()}" for one in plan(wanted, load(), sysctls.read)[0]],
@@ -134,7 +134,7 @@ def stage(wanted: Mapping[str, str]) -> Stage:
 
 def _rollback(done: Sequence[Operation[Sysctl]], previous: PreviousValues) -> Rollback:
     """Return the rollback: the values first, then the file of previous values."""
-    undo = sysctls.rollback(done)
+    undo = sysctl_changes.rollback(done)
 
     def put_back() -> None:
         undo.apply()

@@ -24,7 +24,6 @@ from .._host.files import BootFile
 from .._host.files import settle as settle_file
 from .._host.links import OWNER_ALIAS, TUN, WIREGUARD, Link
 from .._host.sysctls import Sysctl
-from .._ip.longest_match import networks
 from .._ip.prefix import Prefix
 from .._wireguard import state_file
 from .._wireguard.endpoint import Endpoint
@@ -129,10 +128,10 @@ def plan(
     routes: list[Operation[Route]] = []
     route_state: list[Prefix] = []
     if wanted.routes and link_after.up:
-        without = {*wanted.routes_except, *(entry.address.network for entry in address_state.values())}
+        networks = {*wanted.routes_except, *(entry.address.network for entry in address_state.values())}
         unrouted = {item.peer.public_key for item in wanted.peers or () if not item.routed}
         routed = (peer for key, peer in peers_after.items() if key not in unrouted)
-        route_state = routed_prefixes(routed, without)
+        route_state = routed_prefixes(routed, networks)
         desired = [route(prefix, wanted.name, wanted.route_metric) for prefix in route_state]
         routes = plan_routes(current.routes, desired, adopts=current.existing is not None)
     elif wanted.owns and wanted.peers is not None:
@@ -271,11 +270,13 @@ def _to_remove(present: Collection[bytes], recorded: StateFile, wanted: WantedIn
     return {key for key, name in names.items() if name and name not in wanted.unknown_peers} | revoked
 
 
-def routed_prefixes(peers: Iterable[Peer], without: Iterable[Prefix]) -> list[Prefix]:
+def routed_prefixes(peers: Iterable[Peer], networks: Collection[Prefix]) -> list[Prefix]:
     """Return the allowed IPs that need a route: those outside of some networks, such as the interface's own."""
-    around = networks(without)
     return sorted(
-        prefix for peer in peers for prefix in peer.allowed_ips or () if prefix.length and around.find(prefix) is None
+        prefix
+        for peer in peers
+        for prefix in peer.allowed_ips or ()
+        if prefix.length and not any(network.contains(prefix) for network in networks)
     )
 
 

@@ -16,6 +16,7 @@ ON_LO, VIP = "198.51.100.1", "10.0.0.50"
 
 
 @pytest.mark.both
+@pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
 def test_an_address_that_stays_is_encrypted(cluster: EncryptedNodes, hosts: bool, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
@@ -34,6 +35,7 @@ def test_an_address_that_stays_is_encrypted(cluster: EncryptedNodes, hosts: bool
 
 
 @pytest.mark.both
+@pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
 def test_a_virtual_address_works_wherever_it_is(cluster: EncryptedNodes, hosts: bool, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes

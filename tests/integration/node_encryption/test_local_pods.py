@@ -18,6 +18,7 @@ BEHIND = "10.244.200.7"
 
 
 @pytest.mark.both
+@pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
 def test_pods_that_came_after_the_run(cluster: EncryptedNodes, hosts: bool, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
@@ -44,6 +45,7 @@ def test_pods_that_came_after_the_run(cluster: EncryptedNodes, hosts: bool, tmp_
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_networks_behind_a_node_are_reached_by_all_nodes(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     behind = n1.pods[1]

@@ -13,6 +13,7 @@ from wire_capture import PLAIN_POD
 
 
 @pytest.mark.both
+@pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
 def test_a_node_whose_pods_are_excluded(cluster: EncryptedNodes, hosts: bool, tmp_path: Path) -> None:
     n1, n2, outside = cluster.nodes

@@ -29,9 +29,10 @@ def expected_answers(plan: FleetPlan, name: str, reached: Collection[str]) -> li
         return []
     found = []
     families = {address.family for address in host.addresses}
-    for other_name in sorted(reached):
+    hubs = {hub for hub, _as_hub in plan.hubs}
+    for other_name in sorted(hubs.intersection(reached) if hubs else reached):
         other = plan.hosts.get(other_name)
-        if other_name == name or other is None or (plan.hubs and other.hub is None):
+        if other_name == name or other is None:
             continue
         hub = host.hub or other.hub
         interface = hub.interface if hub else plan.interface

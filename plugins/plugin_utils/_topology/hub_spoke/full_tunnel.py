@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from ....module_utils._ip.prefix import Prefix
+from ..._untrusted import mapping_of, text_of
 from ..._variable_reader import whole_number
 from ..fleet.member import Member
 from ..fleet.observation import FAMILIES
@@ -74,11 +75,9 @@ def _exit_families(fleet: HubSpokeFleet, hub: Member, spoke: Member) -> Iterator
 
 def noted(host: HostInput) -> tuple[int, int] | None:
     """Return the table and first priority of a host's current full tunnel, None without one."""
-    interfaces = (host.fact or {}).get("interfaces")
-    for state in interfaces.values() if isinstance(interfaces, Mapping) else ():
-        notes_there = state.get("notes") if isinstance(state, Mapping) else None
-        note = notes_there.get(NOTE, "") if isinstance(notes_there, Mapping) else ""
-        table, _space, priority = str(note).partition(" ")
+    for state in mapping_of((host.fact or {}).get("interfaces")).values():
+        note = text_of(mapping_of(mapping_of(state).get("notes")).get(NOTE))
+        table, _space, priority = note.partition(" ")
         found = whole_number(table), whole_number(priority)
         if found[0] is not None and found[1] is not None:
             return found[0], found[1]

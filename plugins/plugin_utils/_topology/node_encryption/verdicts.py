@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -57,7 +57,7 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
     results: of the module `traffic_info`, by inventory name. wire: the expected traffic, as `expected_traffic.wire` returns it.
     """
     checked = {name: result for name, result in results.items() if "pairs" in result}
-    counts = _counts(checked)
+    counts = _counts(checked.values())
     known = evidence(checked, wire)
     probes = {name: {peer["name"]: peer for peer in _probe(checked[name]).get("peers", ())} for name in checked}
     found = []
@@ -76,16 +76,14 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
     return found
 
 
-def _counts(results: Mapping[str, Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
+def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
     """Return by pair the packets of each kind. Both ends see the same packets, so the larger figure counts.
 
-    A third node counts for no pair but its own.
+    That of a third node counts too: it may forward packets between two others.
     """
     directed: dict[tuple[str, str], dict[str, int]] = {}
-    for name, result in results.items():
+    for result in results:
         for entry in result["pairs"]:
-            if name not in (entry["source"], entry["destination"]):
-                continue
             known = directed.setdefault((entry["source"], entry["destination"]), {})
             for kind in ("wireguard", "esp", "plaintext_pod", "plaintext_host"):
                 known[kind] = max(known.get(kind, 0), entry[kind])

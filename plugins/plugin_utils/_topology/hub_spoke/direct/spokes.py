@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .....module_utils._wireguard.endpoint import Endpoint
-from ...._untrusted import text_of
+from ...._untrusted import mapping_of, text_of
 from ...fleet.endpoints import BOTH, kind_of
 from ...fleet.identity import new_key_of
-from ...fleet.observation import Observation, cached_peers, endpoint_or_none, is_public_key, observe
+from ...fleet.observation import Observation, cached_peers, endpoint_or_none, is_public_key, observe, peer_fields
 from ...fleet.settings import Settings
 from ...plan_model.direct import DirectHost, discovery_name
 from ...plan_model.fleet import HostInput
@@ -29,7 +30,7 @@ from ..settings import HubSpokeSettings
 from .pairs import DirectSpoke, Session
 
 # Bounds on what a host reports of its sessions and notes.
-_LINES, _LINE_LENGTH = 20000, 500
+_LINES, _LINE_LENGTH, _NOTE_LENGTH = 20000, 500, 1000
 _AGE = re.compile(r"[0-9]{1,12}")
 
 
@@ -60,14 +61,14 @@ def direct_spokes(sources: DirectSources) -> dict[str, DirectSpoke]:
     on_hubs = {hub: _device(inputs.hosts[hub], interface) for hub, interface in inputs.interfaces.items()}
     hubs = {hub: _sessions(device, inputs.hosts[hub]) for hub, device in on_hubs.items() if hub in sources.play}
     reported = _reported_keys(inputs, names, observed)
-    peers = {hub: str(on_hubs[hub].get("peers", "")) for hub in hubs}
+    known = {key for hub in hubs for key, *_rest in peer_fields(inputs.observations[hub].get(hub))}
     found = {}
     for name in names:
         own = observed[name].public_key if name in observed else ""
         key = own if is_public_key(own) else reported.get(name)
         if name in observed and observed[name].new_key:
             key = new_key_of(on_interface(name, sources.interface))
-        found[name] = _spoke(sources, name, None if key in revoked else key, hubs, peers)
+        found[name] = _spoke(sources, name, None if key in revoked else key, hubs, known, observed.get(name))
     return found
 
 
@@ -120,16 +121,15 @@ def _spoke(
     name: str,
     key: str | None,
     hubs: Mapping[str, Mapping[str, Session]],
-    peers: Mapping[str, str],
+    known_to_hubs: Collection[str],
+    seen: Observation | None,
 ) -> DirectSpoke:
     inputs = sources.inputs
     host, own = inputs.hosts[name], inputs.hub_spoke_settings[name]
     has_reported = host.fact is not None and name in sources.play
     device = sources.device(name)
     at_hubs = {hub: sessions[key] for hub, sessions in hubs.items() if key and key in sessions}
-    underlay = (host.fact or {}).get("underlay")
-    links = underlay.values() if isinstance(underlay, Mapping) else ()
-    notes = device.get("notes")
+    links = mapping_of((host.fact or {}).get("underlay")).values()
     return DirectSpoke(
         name,
         key,
@@ -139,12 +139,12 @@ def _spoke(
         declared=_declared(inputs.settings[name], own, sources.interface),
         own=frozenset(str(link.get("address")) for link in links if isinstance(link, Mapping)),
         seen={hub: session.endpoint for hub, session in at_hubs.items() if session.is_alive and session.endpoint},
-        is_new=bool(hubs) and not any(key and key in text for text in peers.values()),
+        is_new=bool(hubs) and key not in known_to_hubs,
         nats=dict(_nats(host.probe_results)),
-        peers={peer: (found, where) for found, peer, where in _peer_lines(device)} if has_reported else {},
+        peers=dict(_peers(seen)) if has_reported else {},
         sessions=session_lines(device) if has_reported and "sessions" in device else None,
         probed=dict(_probed(host.probe_results)),
-        notes={str(other): str(text) for other, text in notes.items()} if isinstance(notes, Mapping) else {},
+        notes=dict(_notes(device)),
         retry=own.direct_retry,
     )
 
@@ -158,9 +158,7 @@ def _declared(settings: Settings, own: HubSpokeSettings, interface: str) -> dict
 
 
 def _device(host: HostInput, interface: str) -> Mapping[str, Any]:
-    interfaces = (host.fact or {}).get("interfaces")
-    device = interfaces.get(interface) if isinstance(interfaces, Mapping) else None
-    return device if isinstance(device, Mapping) else {}
+    return mapping_of(mapping_of((host.fact or {}).get("interfaces")).get(interface))
 
 
 def _observations(inputs: HubSpokeInputs, interfaces: Mapping[str, str]) -> dict[str, Observation]:
@@ -184,12 +182,18 @@ def _reported_keys(
     return {name: next(iter(keys)) if len(keys) == 1 else None for name, keys in live.items()}
 
 
-def _peer_lines(device: Mapping[str, Any]) -> Iterator[tuple[str, str, Endpoint | None]]:
-    """Yield key, name and endpoint of the peers that a host reports for an interface."""
-    for line in str(device.get("peers", "")).split("\n"):
-        fields = line.split("\t")
-        if len(fields) == 4 and is_public_key(fields[0]):
-            yield fields[0], fields[1], endpoint_or_none(fields[3])
+def _peers(seen: Observation | None) -> Iterator[tuple[str, tuple[str, Endpoint | None]]]:
+    """Yield key and endpoint of the peers that a host has stored, by name."""
+    for key, name, _addresses, endpoint in peer_fields(seen):
+        if is_public_key(key):
+            yield name, (key, endpoint_or_none(endpoint))
+
+
+def _notes(device: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a host has stored of failed pairs, by the other spoke. It is shown, and stored again."""
+    for other, text in islice(mapping_of(device.get("notes")).items(), _LINES):
+        if isinstance(text, str) and len(text) <= _NOTE_LENGTH and text.isprintable():
+            yield str(other), str(text)
 
 
 def session_lines(device: Mapping[str, Any]) -> dict[str, Session]:

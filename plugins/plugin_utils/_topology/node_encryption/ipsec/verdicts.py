@@ -41,7 +41,7 @@ def evidence(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) 
         answers[name] = {}
         for entry in part.get("answers", ()):
             answers[name].setdefault(entry["name"], []).append(entry)
-    return Evidence({node["name"]: node["addresses"] for node in wire["nodes"]}, states, answers)
+    return Evidence({node["name"]: node["addresses"] for node in wire.get("nodes", ())}, states, answers)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...._problems import Problem, agree, host_list
+from ...._untrusted import mapping_of
 from ...fleet.settings import Settings
 from ...plan_model.fleet import HostInput
 from ...plan_model.nodes import ALL
@@ -126,14 +127,14 @@ def violations(
 
 def has_device(fact: Mapping[str, Any] | None, device: str) -> bool:
     """Return whether a host has recorded that it created a device."""
-    interfaces = (fact or {}).get("interfaces")
-    known = interfaces.get(device) if isinstance(interfaces, Mapping) else None
-    return isinstance(known, Mapping) and bool(known.get("addresses"))
+    return bool(_known(fact, device).get("addresses"))
 
 
 def _key_age(fact: Mapping[str, Any] | None, device: str) -> int:
     """Return the age of a device's key in days, 0 if it is not known."""
-    interfaces = (fact or {}).get("interfaces")
-    known = interfaces.get(device) if isinstance(interfaces, Mapping) else None
-    age = known.get("key_age_days") if isinstance(known, Mapping) else None
+    age = _known(fact, device).get("key_age_days")
     return age if isinstance(age, int) else 0
+
+
+def _known(fact: Mapping[str, Any] | None, device: str) -> Mapping[str, Any]:
+    return mapping_of(mapping_of(mapping_of(fact).get("interfaces")).get(device))

@@ -196,6 +196,19 @@ def test_a_failed_pair_leaves_only_a_note() -> None:
     assert interfaces(plan_of(again), "s3") == interfaces(plan, "s3")
 
 
+@pytest.mark.parametrize("more", ["x" * 1000, "\n", "\x1b[2J", 7])
+def test_a_note_that_no_run_has_written_is_ignored(more: object) -> None:
+    note = f"198.51.100.2 198.51.100.3: {more}" if isinstance(more, str) else more
+    fleet = [
+        with_probe_results(FLEET[0], s2=3, s3=3),
+        FLEET[1],
+        spoke("s3", WISH, {**DEVICES, "wgdirect": {"notes": {"s2": note}}}),
+    ]
+    outcome = run(ProbeStage.PROBE, *fleet)
+    assert set(direct(outcome)["probes"]) == {"s2", "s3"}
+    assert "notes" not in interfaces(plan_of(outcome), "s3")["wgdirect"]
+
+
 def test_a_direct_pair_has_no_note() -> None:
     fleet = list(established(*FLEET))
     assert fleet[1].fact is not None

@@ -167,7 +167,6 @@ def test_the_cost_of_a_pair_does_not_grow_with_the_cluster() -> None:
 def test_plaintext_comes_first() -> None:
     given = changed("n1", 0, spis=[])
     kinds = {"wireguard": 0, "esp": 4, "plaintext_pod": 2, "plaintext_host": 1}
-    given["n3"] = {"pairs": [{"source": "n1", "destination": "n2", **dict.fromkeys(kinds, 100)}]}
     given["n1"]["pairs"] = [{"source": "n1", "destination": "n2", **kinds}]
     found = judged(given)
     assert (found.verdict, found.encrypted, found.plaintext_pod) == ("plaintext", 4, 2)

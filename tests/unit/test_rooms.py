@@ -10,6 +10,8 @@ All imports count, also those in functions and for type checkers only.
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -146,3 +148,12 @@ def test_names_of_files_outside_packages_are_unique() -> None:
     files = [path for path in (ROOT / "tests/integration").rglob("*.py") if path.name != "conftest.py"]
     names = [path.name for path in files if not (path.parent / "__init__.py").exists()]
     assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
+
+
+def test_no_link_is_under_version_control() -> None:
+    """A link of a work tree, such as one to a virtual environment, would replace what others have in its place."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("no work tree of git")
+    listed = subprocess.run([git, "ls-files", "-s"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert [line for line in listed.stdout.splitlines() if line.startswith("120000")] == []

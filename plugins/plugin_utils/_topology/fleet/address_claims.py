@@ -54,10 +54,12 @@ def allocate_addresses(
     own: Mapping[str, Sequence[Address]],
     cached: Mapping[str, Sequence[CachedPeer]],
     prefix: str,
+    withheld: Mapping[bytes, str] | None = None,
 ) -> Allocation:
     """Return the overlay addresses of all members.
 
-    own: the addresses that each member reports. cached: the cached state of others about each member.
+    own: the addresses that each member reports. cached: the cached state of others about each member. withheld: as in
+    `allocate`.
     """
     claims = []
     for name in names:
@@ -71,8 +73,9 @@ def allocate_addresses(
             # The addresses of an adopted interface, which only the host itself notes.
             claims.append(Claim(name, (), cached=tuple(recorded), keeps=True))
             continue
-        claims.append(Claim(name, wanted.network, wanted.addresses, tuple(own.get(name, ())), tuple(recorded)))
-    return allocate(claims, _reserved(settings[name] for name in names), prefix)
+        reported = tuple(own.get(name, ()))
+        claims.append(Claim(name, wanted.network, wanted.addresses, reported, tuple(recorded), reports=name in own))
+    return allocate(claims, _reserved(settings[name] for name in names), prefix, withheld or {})
 
 
 def _reserved(settings: Iterable[Settings]) -> list[Prefix]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from socket import inet_ntop
@@ -34,7 +34,8 @@ _HASHED_BITS = 64
 class Claim:
     """The claims of one host to overlay addresses. cached: pairs of another member and the address it has cached.
 
-    keeps: the host has the cached addresses, whatever the networks, and gets no others.
+    keeps: the host has the cached addresses, whatever the networks, and gets no others. reports: the host reports its state,
+    so it has no address but its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Claim:
     own: tuple[Address, ...] = ()
     cached: tuple[tuple[str, Address], ...] = ()
     keeps: bool = False
+    reports: bool = False
 
 
 @dataclass
@@ -104,8 +106,9 @@ def slots(name: str, network: Prefix) -> Iterator[int]:
 class _Register:
     """The addresses in use, and their hosts."""
 
-    def __init__(self, claims: Iterable[Claim], reserved: Sequence[Prefix]) -> None:
+    def __init__(self, claims: Iterable[Claim], reserved: Sequence[Prefix], withheld: Mapping[bytes, str]) -> None:
         self.owner: dict[bytes, str] = {}
+        self.withheld = withheld
         self._reserved = PrefixIndex((prefix, True) for prefix in reserved)
         for claim in claims:
             for address in claim.explicit:
@@ -131,18 +134,29 @@ class _Register:
         return network if self._reserved.exact(network) else around[0] if around else None
 
     def is_free(self, address: Address) -> bool:
+        return address.packed not in self.withheld and self.is_unused(address)
+
+    def is_unused(self, address: Address) -> bool:
+        """Return whether no host has an address, and no unmanaged peer; it may be that of a revoked host."""
         reserved = self._reserved.exact(address.host) or self._reserved.around(address.host)
         return address.packed not in self.owner and not reserved
 
 
-def allocate(claims: Iterable[Claim], reserved: Sequence[Prefix] = (), prefix: str = "") -> Allocation:
+def allocate(
+    claims: Iterable[Claim],
+    reserved: Sequence[Prefix] = (),
+    prefix: str = "",
+    withheld: Mapping[bytes, str] | None = None,
+) -> Allocation:
     """Return the addresses of all hosts, whatever the order of the claims.
 
     A host with explicit addresses gets exactly these. Every other host gets one from each of its networks.
     reserved: prefixes inside the networks that belong to unmanaged peers. prefix: that of variables, for messages.
+    withheld: addresses of revoked hosts, packed, each with a text for messages. A host gets one only if it reports it, if the
+    inventory says so, if others have stored it for a host that does not report, or if the network has no other.
     """
     ordered = sorted(claims, key=lambda claim: claim.name)
-    register = _Register(ordered, reserved)
+    register = _Register(ordered, reserved, withheld or {})
     result = Allocation(refused=_disputed(ordered, prefix))
     result.warnings.extend(Problem(name, prefix + "addresses", text) for name, text in result.refused.items())
     chosen: dict[tuple[str, Prefix], Address] = {}
@@ -317,6 +331,12 @@ def _cached(claim: Claim, network: Prefix, register: _Register, result: Allocati
     for address in dict.fromkeys(_inside(network, recorded) for _reporter, recorded in claim.cached):
         if address is None:
             continue
+        if claim.reports and address.packed in register.withheld and not register.is_explicit(address):
+            reporters = host_list(dict.fromkeys(name for name, said in claim.cached if said.packed == address.packed))
+            whose = register.withheld[address.packed]
+            text = f"{address.bare}, which {reporters} has stored for this host, is {whose}; it gets another one"
+            result.warnings.append(Problem(claim.name, prefix + "addresses", text))
+            continue
         if register.free_for(claim.name, address):
             return address
         if register.is_explicit(address):
@@ -338,6 +358,15 @@ def _next_best(claim: Claim, network: Prefix, register: _Register, result: Alloc
     for offset in slots(claim.name, network):
         address = host_address(network, offset)
         if register.is_free(address):
+            return address
+    for offset in slots(claim.name, network) if register.withheld else ():
+        address = host_address(network, offset)
+        if register.is_unused(address):
+            text = (
+                f"{network} has no other address than {address.bare}, {register.withheld[address.packed]}: hosts that no run "
+                "has reached since may still send to the revoked host; use a larger network, or run all hosts first"
+            )
+            result.warnings.append(Problem(claim.name, prefix + "network", text))
             return address
     result.problems.append(Problem(claim.name, prefix + "network", _full(network, register, prefix)))
     return None

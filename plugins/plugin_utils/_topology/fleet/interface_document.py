@@ -21,7 +21,7 @@ from ..plan_model.host_document import InterfaceEntry, PeerEntry
 from .device import FORWARDING, without_redirects
 from .endpoints import choose
 from .former_interfaces import DIRECT
-from .observation import OVERLAY_NOTE, PORT_NOTE
+from .observation import LEFT_NOTE, OVERLAY_NOTE, PORT_NOTE
 
 _AS_PLANNED = PeerOverride()
 _EVERYTHING = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
@@ -62,7 +62,7 @@ def interface_document(
         _with_preshared_key(plan, peer) for peer in peers if not plan.refuses(inventory_name, peer["public_key"])
     ]
     static = (peer for peer in _static_entries(device) if not plan.refuses(inventory_name, peer["public_key"]))
-    notes = {**device.adopted, **own.get("notes", {}), **_notes(plan, own)}
+    notes = {**device.adopted, **own.get("notes", {}), **_notes(plan, inventory_name, own)}
     optional: InterfaceEntry = {**own, "notes": notes} if notes else own
     if device.threaded_napi is not None:
         optional = {**optional, "threaded_napi": device.threaded_napi}
@@ -116,10 +116,12 @@ def _with_preshared_key(plan: FleetPlan, peer: PeerEntry) -> PeerEntry:
     return peer
 
 
-def _notes(plan: FleetPlan, own: InterfaceEntry) -> dict[str, str]:
+def _notes(plan: FleetPlan, inventory_name: str, own: InterfaceEntry) -> dict[str, str]:
     """Return what a host records of an interface, for the plans of later runs."""
     is_direct = plan.direct is not None and own["name"] == plan.direct.interface
     found = {OVERLAY_NOTE: plan.overlay + (DIRECT if is_direct else "")} if plan.overlay else {}
+    if inventory_name in plan.left and not is_direct:
+        found[LEFT_NOTE] = plan.left[inventory_name]
     return {**found, PORT_NOTE: str(own["listen_port"])} if own.get("listen_port") else found
 
 

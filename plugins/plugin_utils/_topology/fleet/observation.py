@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -27,6 +27,8 @@ from ..._untrusted import mapping_of, text_of
 FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
 # The notes of a device that name its overlay, and its listen port.
 OVERLAY_NOTE, PORT_NOTE = "overlay", "port"
+# What the host had stored of revoked hosts: a line for each, with name and addresses.
+LEFT_NOTE = "revoked_addresses"
 # In a fact of check mode: whether the run would generate the key of an interface.
 NEW_KEY = "new_key"
 PERSISTENCE = ("networkd", "wg_quick", "none")
@@ -35,6 +37,7 @@ PERSISTENCE = ("networkd", "wg_quick", "none")
 _PEERS, _PEER_LENGTH, _PEERS_LENGTH = 20000, 4000, 8_000_000
 _ADDRESSES, _ADDRESS_LENGTH = 64, 64
 _REVOKED, _KEY_LENGTH = 20000, 44
+_LEFT, _LEFT_LENGTH = 20000, 2_000_000
 _TEXT_LENGTH = 255
 # Lines of one host about another one: a host may have two keys of a peer while one replaces the other.
 _LINES_ABOUT_ONE = 4
@@ -62,7 +65,8 @@ class Observation:
     overlay: the overlay of the interface, "" if unknown. new_key: whether the host will generate its key, so that the old
     one, if any, is not reported. port: the listen port that was applied last, 0 if unknown. replaced_key: the public key
     that the interface has, where the key file has another one; else "". existing: the interface if others made it, None if this
-    collection did, or there is none. without_ipv6: whether the host lets it have no IPv6 address.
+    collection did, or there is none. without_ipv6: whether the host lets it have no IPv6 address. left: the addresses that it
+    had stored of revoked hosts, by name.
     """
 
     underlay: Mapping[str, Underlay]
@@ -77,6 +81,7 @@ class Observation:
     replaced_key: str = ""
     existing: ExistingInterface | None = None
     without_ipv6: bool = False
+    left: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
 
     @property
     def has_key(self) -> bool:
@@ -121,6 +126,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         replaced_key=replaced if is_public_key(replaced) else "",
         existing=existing,
         without_ipv6=device.get("without_ipv6") is True,
+        left=_left(text_of(notes.get(LEFT_NOTE))),
     )
 
 
@@ -204,6 +210,12 @@ def is_public_key(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _left(text: str) -> dict[str, tuple[Address, ...]]:
+    lines = (line.split("\t") for line in text[:_LEFT_LENGTH].split("\n", _LEFT)[:_LEFT])
+    named = (fields for fields in lines if len(fields) == 2)
+    return {name: _addresses(addresses.split(",", _ADDRESSES)) for name, addresses in named}
 
 
 def _port(text: str) -> int:

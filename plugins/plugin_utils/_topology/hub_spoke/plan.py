@@ -21,6 +21,7 @@ from ..fleet.adoption_rules import lost_by_adoption, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, forwarding_of, host_plan, packet_sizes
 from ..fleet.endpoints import at_port
 from ..fleet.keepalive import keepalive_on
+from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import Member, unresolved_problems
 from ..fleet.newcomers import merged, newcomers
 from ..fleet.option_variables import option_variables
@@ -50,6 +51,9 @@ def plan_hub_spoke(
     problems: list[Problem] = []
     inputs = read_inputs(hosts, prefix, problems, overlay)
     members = [inputs.hosts[name] for name in inputs.names]
+    devices = list(inputs.observations.values())
+    overlay_networks = {network for name in inputs.names for network in inputs.settings[name].network}
+    left = left_addresses(inputs.revocation.names, sorted(overlay_networks), devices)
     allocation = allocate_addresses(
         inputs.names,
         {host.name for host in members if host.unresolved},
@@ -57,6 +61,7 @@ def plan_hub_spoke(
         inputs.addresses,
         {name: inputs.reported.of(name) for name in inputs.names},
         prefix,
+        withheld(left, inputs.settings, inputs.revocation.names),
     )
     warnings = [*inputs.revocation.warnings, *inputs.warnings, *allocation.warnings]
     fleet = hub_spoke_fleet(inputs, allocation, problems, warnings)
@@ -97,7 +102,7 @@ def plan_hub_spoke(
         made = _plan(inputs, fleet, sizes, networks.own_halves(fleet, own))
         made = replace(made, overlay=overlay, variables=variables, absent=inputs.absent)
         refused = {**allocation.refused, **inputs.disputed}
-        made = replace(made, refused=refused, refusals=refused_keys)
+        made = replace(made, refused=refused, refusals=refused_keys, left=noted(left))
         plan, directly = with_direct_tunnels(made, inputs, run)
         problems.extend(duplicate_keys(plan, prefix))
         if plan is not None:

@@ -21,6 +21,7 @@ from ..fleet.adoption_rules import lost_by_adoption, of_a_mesh, unmanaged_interf
 from ..fleet.device import device_of, forwarding, host_plan, packet_sizes
 from ..fleet.former_interfaces import continued, former_interfaces
 from ..fleet.identity import credible, identify, key_problems, key_warnings
+from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import (
     Fleet,
     Member,
@@ -90,10 +91,12 @@ def plan_mesh(
         keys[name] = None if name in unresolved else identify(name, *about)
         problems.extend(key_problems(name, *about[:2], prefix))
         warnings.extend(key_warnings(inputs[name], settings[name], *about[2:], in_run, prefix))
-    allocation = allocate_addresses(names, unresolved, settings, own, cached, prefix)
+    networks = {network for name in names for network in settings[name].network}
+    left = left_addresses(revocation.names, sorted(networks), [observations])
+    out = withheld(left, settings, revocation.names)
+    allocation = allocate_addresses(names, unresolved, settings, own, cached, prefix, out)
     problems.extend(allocation.problems)
     warnings.extend(allocation.warnings)
-    networks = {network for name in names for network in settings[name].network}
     members = [
         member_of(
             inputs[name],
@@ -140,6 +143,7 @@ def plan_mesh(
             absent=absent,
             refused=refused,
             refusals=refused_keys,
+            left=noted(left),
         )
         lost, allowed = lost_by_adoption(plan, observations, settings, prefix, mesh_interfaces, of_a_mesh)
         problems.extend(lost)

@@ -200,7 +200,7 @@ class FleetPlan:
     variables: by option of a module, the variable that sets it, for messages. absent: the members that are not changed
     together with the hosts of this run. coverage: of the nodes of a cluster, whether they encrypt. refused: the members that are
     not planned because of what they report, or others report of them, with the reason. refusals: by host, the keys that it alone
-    refuses, with names.
+    refuses, with names. left: by host, its note on the addresses of revoked hosts.
     """
 
     interface: str
@@ -222,6 +222,7 @@ class FleetPlan:
     coverage: tuple[Coverage, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     refusals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
 
     def refuses(self, name: str, public_key: str | None) -> bool:
         """Return whether a host refuses a key for itself, which others may accept."""

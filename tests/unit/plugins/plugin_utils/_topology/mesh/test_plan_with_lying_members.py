@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import NotInPlan, host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.addressing import host_address, slots
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.observation import LEFT_NOTE
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import HostInput
 from hypothesis import given
@@ -24,7 +27,9 @@ from planned_fleet import NETWORK, address_of, fact_of, key_of
 
 NAMES = [f"h{number}" for number in range(1, 8)]
 NEW = "h8"  # joins during the runs
-SOME_ADDRESSES = ["10.42.0.9", "10.42.0.255", "203.0.113.5"]
+# The address that the new host gets by its name, and others.
+OF_NEW = host_address(parse_prefix(NETWORK["network"]), next(slots(NEW, parse_prefix(NETWORK["network"])))).bare
+SOME_ADDRESSES = [OF_NEW, "10.42.0.9", "10.42.0.255", "203.0.113.5"]
 
 
 @dataclass
@@ -35,9 +40,15 @@ class Host:
     addresses: list[str] = field(default_factory=list)
     peers: dict[str, KnownPeer] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def fact(self) -> dict[str, Any]:
-        state = {"addresses": self.addresses, "peers": peer_lines(self.peers), "revoked": self.revoked}
+        state = {
+            "addresses": self.addresses,
+            "peers": peer_lines(self.peers),
+            "revoked": self.revoked,
+            "notes": self.notes,
+        }
         return fact_of(self.name, address_of(self.name), **state)
 
     def apply(self, interface: dict[str, Any]) -> None:
@@ -62,6 +73,7 @@ class Host:
         }
         self.addresses = list(interface["addresses"])
         self.revoked |= revoked
+        self.notes = dict(interface.get("notes", {}))
 
     @property
     def bare(self) -> set[str]:
@@ -76,6 +88,7 @@ def spellings(key: str) -> list[str]:
 
 
 KEYS = st.sampled_from([key for name in [*NAMES, NEW, "evil"] for key in spellings(key_of(name))] + ["", "x" * 44])
+NOTES = ["1", "mesh", "51821", f"h1\t{OF_NEW}", "h2\t10.42.0.9,10.42.0.17\nh1\tx"]
 PLACES = st.sampled_from([f"10.42.0.{number}" for number in range(1, 255)][::16] + SOME_ADDRESSES)
 
 
@@ -95,7 +108,7 @@ def garbage(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any
         "addresses": [f"{address}/24" for address in draw(st.lists(addresses, max_size=3))],
         "peers": "\n".join("\t".join([key, who, ",".join(where), end]) for key, who, where, end in lines),
         "revoked": dict.fromkeys(draw(st.lists(KEYS, max_size=8)), draw(st.sampled_from([*NAMES, ""]))),
-        "notes": draw(st.dictionaries(st.sampled_from(["port", "overlay"]), st.sampled_from(["1", "mesh", "51821"]))),
+        "notes": draw(st.dictionaries(st.sampled_from(["port", "overlay", LEFT_NOTE]), st.sampled_from(NOTES))),
     }
     if draw(st.booleans()):
         device["replaced_key"] = draw(KEYS)
@@ -112,9 +125,11 @@ def lies(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any]:
     others = st.sampled_from(sorted(fleet.keys() - {name}))
     for _number in range(draw(st.integers(1, 4))):
         victim, other = draw(others), draw(others)
-        address = next(iter(fleet[victim].bare), "")
+        address = next(iter(fleet[victim].bare), OF_NEW)
         lie = draw(
-            st.sampled_from(["key", "address", "store key", "store address", "add", "revoke", "forget", "replace"])
+            st.sampled_from(
+                ["key", "address", "store key", "store address", "add", "revoke", "forget", "replace", "note"]
+            )
         )
         if lie == "key":
             device["public_key"] = draw(st.sampled_from(spellings(key_of(victim))))
@@ -131,6 +146,8 @@ def lies(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any]:
             device["revoked"] = {**device["revoked"], key_of(victim): victim}
         elif lie == "forget":
             lines = [line for line in lines if line[1] != victim]
+        elif lie == "note":
+            device["notes"] = {**device["notes"], LEFT_NOTE: f"{other}\t{address}"}
         else:
             device["replaced_key"] = key_of(victim)
     return fact_of(name, address_of(name), **{**device, "peers": "\n".join(map("\t".join, lines))})
@@ -226,3 +243,54 @@ def test_one_member_lies(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_third_of_the_members_lies(data: st.DataObject) -> None:
     play(data, data.draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=2, max_size=len(NAMES) // 3)))
+
+
+def with_a_revoked_liar_and_a_member_down(*false_lines: str) -> Model:
+    """Return a fleet after a run that revokes the liar h1 while h3 is down, and in which the new host joins.
+
+    false_lines: what the liar h2 has stored besides.
+    """
+    model = Model(["h1", "h2"])
+    model.hosts[NEW] = Host(NEW)
+    false = model.hosts["h2"].fact()
+    device = false["interfaces"]["wg0"]
+    device["peers"] = "\n".join([device["peers"], *false_lines])
+    assert model.run({"h2": false}, down=["h3"], limit=sorted(model.hosts), revoked=["h1"])
+    return model
+
+
+def test_a_new_host_gets_no_address_of_a_revoked_one_on_the_word_of_another() -> None:
+    """h3, which is down, still has this address under the revoked key."""
+    address = next(iter(Model([]).hosts["h1"].bare))
+    model = with_a_revoked_liar_and_a_member_down(f"{key_of('evil')}\t{NEW}\t{address}\t")
+    assert model.hosts[NEW].bare
+    assert address in {a for peer in model.hosts["h3"].peers.values() for a in peer.addresses}
+    model.check()
+
+
+def test_a_new_host_gets_no_address_that_a_revoked_one_chose_for_it() -> None:
+    """The liar takes the address that the new host would get by its name, and is revoked before that joins."""
+    model = Model(["h1"])
+    taken = model.hosts["h1"].fact()
+    taken["interfaces"]["wg0"]["addresses"] = [f"{OF_NEW}/24"]
+    assert model.run({"h1": taken}, down=(), limit=NAMES)
+    assert model.hosts["h1"].bare == {OF_NEW}
+    assert model.run({}, down=["h3"], limit=NAMES, revoked=["h1"])
+    model.hosts[NEW] = Host(NEW)
+    # Nobody who is asked has the liar as a peer any more.
+    assert model.run({}, down=["h3"], limit=[NEW, "h4"], revoked=["h1"])
+    assert model.hosts[NEW].bare
+    model.check()
+
+
+def test_an_address_of_a_revoked_host_is_given_when_the_inventory_no_longer_revokes_it() -> None:
+    model = Model(["h1"])
+    taken = model.hosts["h1"].fact()
+    taken["interfaces"]["wg0"]["addresses"] = [f"{OF_NEW}/24"]
+    assert model.run({"h1": taken}, down=(), limit=NAMES)
+    assert model.run({}, down=(), limit=NAMES, revoked=["h1"])
+    del model.hosts["h1"]
+    model.hosts[NEW] = Host(NEW)
+    assert model.run({}, down=(), limit=sorted(model.hosts))
+    assert model.hosts[NEW].bare == {OF_NEW}
+    assert all(LEFT_NOTE not in host.notes for host in model.hosts.values())

@@ -16,6 +16,7 @@ description:
     persistence method, missing packages, and the stored state of its interfaces and peers.
   - Generates a private key for each interface that has none, except for an existing WireGuard interface that this
     collection does not manage. Private keys stay on the host.
+  - If the key file of an interface of this collection is missing while it runs, its key is written to the file, with a warning.
   - Runs as an action plugin, which refuses invalid names of interfaces and files before a key is generated.
   - Requires only Python on the host.
 extends_documentation_fragment:
@@ -283,20 +284,9 @@ ansible_facts:
             notes: []
 """
 
-import os
-import socket
-import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 from ..module_utils._engine.headers import with_headers
 from ..module_utils._engine.module_run import Module, run
-from ..module_utils._overlay.facts import gather
-from ..module_utils._wireguard.facts import key_age_days
-from ..module_utils._wireguard.key_change import KeyChange, converge_key
-
-if TYPE_CHECKING:
-    from ..module_utils._interface.existing_fact import ExistingFact
+from ..module_utils._overlay.prepare_host import prepare_host
 
 
 def main() -> None:
@@ -330,69 +320,13 @@ def main() -> None:
     params = module.params
     names = [params["interface"]] if params["interface"] else params["interfaces"]
     paths = {name: params["private_key_file"] or f"/etc/wireguard/{name}.key" for name in names}
-    keys, facts = run(module, lambda: _prepare(module, paths), ", ".join(names))
+    keys, facts = run(module, lambda: prepare_host(params, paths, check_mode=module.check_mode), ", ".join(names))
     for path, key in keys.items():
         for warning in key.warnings(path):
             module.warn(warning)
     changed = [key for key in keys.values() if key.changed]
     diff = with_headers([found for path, key in keys.items() for found in key.diff(path)])
     module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff)
-
-
-def _prepare(module: Module, paths: Mapping[str, str]) -> tuple[dict[str, KeyChange], dict[str, Any]]:
-    """Create missing keys; return the keys by path, and the facts. ``paths`` has the key file of each interface."""
-    adopt = module.params["adopt"]
-    existing = {name: _existing(name, path, adopt=adopt) for name, path in paths.items()}
-    # An interface that others made keeps its key, and gets no other one before it may be adopted.
-    foreign = {paths[name] for name, found in existing.items() if found is not None and (not adopt or found.has_key)}
-    files = list(dict.fromkeys(paths.values()))
-    present = _desired_keys(module, [path for path in files if path not in foreign or os.path.exists(path)])
-    keys = {
-        path: converge_key(path, present=path in present, regenerate=False, check_mode=module.check_mode)
-        for path in files
-    }
-    own = {name: keys[path].public_key or _adopted_key(existing[name], adopt=adopt) for name, path in paths.items()}
-    wanted = {option: module.params[option] for option in ("userspace", "nftables", "ipsec", "sessions", "node")}
-    facts = gather(own, dict(os.environ), **wanted)
-    for name, path in paths.items():
-        facts["interfaces"][name]["key_age_days"] = key_age_days(path, time.time())
-        if keys[path].is_predicted:
-            device = facts["interfaces"][name]
-            device.update({"replaced_key": device["public_key"]} if device["public_key"] else {})
-            device.update(public_key=None, new_key=True)
-        found = existing[name]
-        if found is not None:
-            facts["interfaces"][name]["existing"] = found.fact if adopt else {"runs": True, "unread": True}
-    return keys, facts
-
-
-def _existing(name: str, path: str, *, adopt: bool) -> ExistingFact | None:
-    """Return what others made of an interface, None where they made nothing.
-
-    Without adoption, only what runs is read, and only where there is no key: an interface of this collection has one.
-    """
-    if not adopt:
-        if os.path.exists(path):
-            return None
-        try:
-            socket.if_nametoindex(name)
-        except OSError:
-            return None
-    from ..module_utils._interface.existing_fact import read_fact
-
-    return read_fact(name, files=adopt)
-
-
-def _adopted_key(existing: ExistingFact | None, *, adopt: bool) -> str | None:
-    return existing.public_key if existing is not None and adopt else None
-
-
-def _desired_keys(module: Module, paths: list[str]) -> list[str]:
-    """Return the key files that exist after the run."""
-    existing = [path for path in paths if os.path.exists(path)]
-    if not module.params["create_key"]:
-        return existing
-    return existing or paths[:1] if module.params["one_key"] else paths
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ short_description: Manage a WireGuard private key on its host
 description:
   - Generates a private key on the managed host, in a file that only its owner can read, and returns the public key.
   - The private key never leaves the host. It is not returned, not logged and not part of any diff.
+  - If the file is missing and its interface runs with a private key, the file gets that key, with a warning. So the loss of
+    the file changes no key that peers know.
   - The file has the format of C(wg genkey), which C(wg set ... private-key FILE) and C(PrivateKeyFile=) of systemd read.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
@@ -31,6 +33,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  interface:
+    description:
+      - The interface that uses the key. Only if this collection made it, its key is written to a missing file.
+      - By default C(NAME) of a path C(/etc/wireguard/NAME.key), else none.
+    type: str
   regenerate:
     description:
       - Whether to replace an existing key. All peers then need the new public key.
@@ -70,12 +77,18 @@ path:
   sample: /etc/wireguard/wg0.key
 """
 
+import os
+
 from ..module_utils._engine.errors import Refused
 from ..module_utils._engine.module_run import Module, exit_with, run
 from ..module_utils._engine.result import StageResult
+from ..module_utils._interface.running_key import held_key
 from ..module_utils._wireguard.key_change import KeyChange, converge_key
 from ..module_utils._wireguard.key_file import BadKeyFile
 from ..module_utils._wireguard.keys import encode_key, new_key_in
+
+# Of the key files that the other modules use by default.
+_DIRECTORY, _SUFFIX = "/etc/wireguard", ".key"
 
 
 def main() -> None:
@@ -84,6 +97,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "regenerate": {"type": "bool", "default": False},
+            "interface": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -96,13 +110,22 @@ def main() -> None:
 
 def _converge(module: Module, path: str) -> KeyChange:
     present, regenerate = module.params["state"] == "present", module.params["regenerate"]
+    held = held_key(path, _interfaces(module.params["interface"], path)) if present and not regenerate else None
     try:
-        return converge_key(path, present=present, regenerate=regenerate, check_mode=module.check_mode)
+        return converge_key(path, present=present, regenerate=regenerate, check_mode=module.check_mode, held=held)
     except BadKeyFile as exc:
         remedy = (
             "Move it away, or set regenerate to true to replace it" if present else "Check it, and remove it by hand"
         )
         raise Refused(f"{exc}. {remedy}") from None
+
+
+def _interfaces(interface: str | None, path: str) -> list[str]:
+    """Return the interface that uses a key file, as an empty list where it is not known."""
+    directory, name = os.path.split(path)
+    if interface:
+        return [interface]
+    return [name[: -len(_SUFFIX)]] if directory == _DIRECTORY and name.endswith(_SUFFIX) else []
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Fleet:
         elif step == "epoch":
             self.common["mesh_psk_epoch"] = self.common.get("mesh_psk_epoch", 0) + 1
         elif step == "key":
-            self.lab.run(host, ["rm", "/etc/wireguard/wg0.key"])
+            self.lab.run(host, ["sh", "-c", "wg genkey >/etc/wireguard/wg0.key"])
 
 
 def test_check_mode_predicts_hosts_and_objects_of_the_real_run() -> None:

@@ -174,7 +174,7 @@ def test_what_both_ends_share_changes_only_together(mesh_of_three: Lab) -> None:
 def test_a_new_key_is_applied_by_a_run_of_all_only(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     used = public_key(lab, "h1")
-    lab.run("h1", ["rm", "/etc/wireguard/wg0.key"])
+    lab.run("h1", ["sh", "-c", "wg genkey >/etc/wireguard/wg0.key"])
     with steady(lab, "h2", "h1") as answers:
         message = failure(run(lab, "--limit", "h1"))
         assert "host 'h1': mesh_private_key_file" in message and "'h2', 'h3' still use" in message
@@ -183,6 +183,23 @@ def test_a_new_key_is_applied_by_a_run_of_all_only(mesh_of_three: Lab) -> None:
     assert public_key(lab, "h1") == used
     assert_ok(run(lab))
     assert public_key(lab, "h1") != used
+    assert_full_mesh(lab)
+
+
+def test_a_deleted_key_file_gets_the_key_of_the_interface(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    assert_ok(run(lab))
+    used = lab.run("h1", ["cat", "/etc/wireguard/wg0.key"]).stdout
+    lab.run("h1", ["rm", "/etc/wireguard/wg0.key"])
+    predicted = assert_ok(run(lab, "--check", "--diff", "--limit", "h1"))
+    restored = assert_ok(run(lab, "--diff", "--limit", "h1"))
+    for ran in (predicted, restored):
+        said = " ".join((ran.stdout + ran.stderr).split())
+        assert "h1: /etc/wireguard/wg0.key is missing, and the interface wg0 runs with a private key" in said
+        assert ran.changed == 1 and used.strip() not in said
+    assert lab.run("h1", ["cat", "/etc/wireguard/wg0.key"]).stdout == used
+    assert lab.run("h1", ["stat", "-c", "%a", "/etc/wireguard/wg0.key"]).stdout.strip() == "600"
+    assert assert_ok(run(lab)).changed == 0
     assert_full_mesh(lab)
 
 

@@ -123,7 +123,10 @@ def _private_key(wanted: WantedInterface, current: Current, check_mode: bool) ->
         raise InvalidOptions(
             [f"{wanted.name}: there is no private key in {wanted.private_key_file}: make one with wg_key first"]
         )
-    return wanted.new_key or new_key_in(wanted.private_key_file)
+    # overlay_prepare and wg_key, which only predict in check mode too, write the key of a running interface to the file.
+    ours = current.link is not None and current.link.is_ours and current.device is not None and not wanted.new_key
+    running = current.device.settings.private_key if ours and current.device else None
+    return running if running and any(running) else wanted.new_key or new_key_in(wanted.private_key_file)
 
 
 def _refuse_taken(fib: Connection, prepared: PreparedInterface) -> None:

@@ -22,13 +22,13 @@ from .keys import encode_key, generate_private_key
 DIRECTORY_MODE = 0o700
 
 
-def create(path: str) -> bytes:
-    """Generate a private key into a new file; returns the key.
+def create(path: str, held: bytes | None = None) -> bytes:
+    """Write a private key into a new file; returns the key. held: the key, by default a new one.
 
     The file is written under a temporary name, then linked, and link(2) does not replace. Raises FileExistsError if
     another process created it.
     """
-    private_key, temporary = _write_new(path)
+    private_key, temporary = _write_new(path, held)
     try:
         os.link(temporary, path)
     finally:
@@ -49,10 +49,10 @@ def replace(path: str) -> bytes:
     return private_key
 
 
-def _write_new(path: str) -> tuple[bytes, str]:
-    """Write a new key to a temporary file of mode 0600 in the same directory; returns the key and its path."""
+def _write_new(path: str, held: bytes | None = None) -> tuple[bytes, str]:
+    """Write a key to a temporary file of mode 0600 in the same directory; returns the key and its path."""
     make_directories(os.path.dirname(path))
-    private_key = generate_private_key()
+    private_key = generate_private_key() if held is None else held
     temporary = new_path(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     try:
@@ -76,13 +76,16 @@ def make_directories(path: str) -> None:
         os.mkdir(path, DIRECTORY_MODE)
 
 
-def ensure(path: str) -> tuple[bytes, bool]:
-    """Return the private key of a file, and whether it was generated now. Raises BadKeyFile and OSError."""
+def ensure(path: str, held: bytes | None = None) -> tuple[bytes, bool]:
+    """Return the private key of a file, and whether the file was made now. Raises BadKeyFile and OSError.
+
+    held: the key of a file that is made, by default a new one.
+    """
     present = key_file.read(path)
     if present is not None:
         return present, False
     try:
-        return create(path), True
+        return create(path, held), True
     except FileExistsError:
         present = key_file.read(path)
         if present is None:

@@ -26,6 +26,14 @@ def new_key_of(name: str) -> str:
     return NEW_KEY_OF + name
 
 
+def replace_key(where: str, *paths: str) -> str:
+    """Return the words for a user to replace private keys.
+
+    Removing the file is not enough: where the interface runs, the next run writes its key to the file.
+    """
+    return f"replace the key {where} (module wg_key, path={' and path='.join(paths)}, regenerate=true)"
+
+
 class Credible(NamedTuple):
     """What members have cached of each other and may be true. refused: the members whose key is disputed, with the reason."""
 
@@ -124,7 +132,7 @@ def key_problems(
                 name, variable, f"{text}; remove the variable, or copy the key to {settings.private_key_file}"
             )
     elif own and not is_public_key(own):
-        text = f"the host reports an invalid key; remove {settings.private_key_file} there and run again"
+        text = f"the host reports an invalid key; {replace_key('there', settings.private_key_file)}, and run again"
         yield Problem(name, prefix + "private_key_file", text)
     elif own and settings.public_key and own != settings.public_key:
         text = f"the inventory has {settings.public_key}, but the key of the host is {own}"

@@ -17,6 +17,7 @@ from ....module_utils._wireguard import state_file
 from ....module_utils._wireguard.keys import key_identity
 from ..._problems import Problem, host_list
 from ..plan_model.direct import DISCOVERY, discovery_name
+from .identity import replace_key
 from .member import Member
 from .observation import Observation, cached_peers, is_public_key, names_of_key
 from .settings import Settings
@@ -119,7 +120,7 @@ def refusals(
 def _refused_text(refused: Mapping[str, str], members: Mapping[str, Member], own: Member) -> str:
     labels = sorted({label or key for key, label in refused.items()})
     paths = sorted({members[label].settings.private_key_file for label in labels if label in members})
-    remedy = f"remove {' and '.join(paths[:2])} there to generate new ones, or, " if paths else ""
+    remedy = f"{replace_key('there', *paths[:2])}, or, " if paths else ""
     path = state_file.path_of(own.settings.interface)
     return (
         f"this host has stored keys of {host_list(labels)} as revoked, so it has no tunnels to them; {remedy}"

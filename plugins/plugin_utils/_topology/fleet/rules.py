@@ -18,6 +18,7 @@ from ..._problems import Problem, host_list
 from . import endpoint_rules, prefix_rules
 from .adoption_rules import awaits_adoption
 from .different_networks import different_networks
+from .identity import replace_key
 from .member import Fleet, Member
 from .mtu import MINIMUM_IPV6, Choice
 from .settings import AUTO, NONE
@@ -83,7 +84,7 @@ def _duplicate_keys(fleet: Fleet) -> Iterator[Problem]:
         if other is not member:
             text = (
                 f"this host has the same key as {other.name!r}, as cloned machines have; "
-                f"remove {member.settings.private_key_file} on the clone and run again"
+                f"{replace_key('on the clone', member.settings.private_key_file)}, and run again"
             )
             yield Problem(member.name, fleet.prefix + "private_key_file", text)
 
@@ -93,7 +94,7 @@ def _revoked_keys(fleet: Fleet) -> Iterator[Problem]:
         if member.public_key is not None and member.public_key in fleet.revoked:
             text = (
                 f"the host's key is revoked ({fleet.revoked_by[member.public_key]}); "
-                f"remove {member.settings.private_key_file} there to generate a new one"
+                f"{replace_key('there', member.settings.private_key_file)}, and run again"
             )
             yield Problem(member.name, fleet.prefix + "private_key_file", text)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from .....module_utils._wireguard.keys import key_identity
 from ...._problems import Problem
+from ...fleet.identity import replace_key
 from ...plan_model.direct import DirectPair, DirectPlan
 from ...plan_model.fleet import FleetPlan
 from ..inputs import HubSpokeInputs
@@ -73,8 +74,8 @@ def duplicate_keys(plan: FleetPlan, prefix: str) -> Iterator[Problem]:
         other = owners.setdefault(key_identity(direct.public_key), name) if direct.public_key is not None else name
         if other != name:
             text = (
-                f"the interface for direct tunnels of this host has the same key as {other!r}, as cloned machines have; remove "
-                f"{direct.private_key_file} on the clone and run again"
+                f"the interface for direct tunnels of this host has the same key as {other!r}, as cloned machines have; "
+                f"{replace_key('on the clone', direct.private_key_file)}, and run again"
             )
             yield Problem(name, prefix + "direct_interface", text)
 

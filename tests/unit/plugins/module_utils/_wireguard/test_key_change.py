@@ -13,9 +13,17 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import InvalidOptions
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.shown import Diff
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import key_file, key_file_changes
-from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import KeyChange, converge_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import (
+    HeldKey,
+    KeyChange,
+    converge_key,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_file import BadKeyFile
-from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import encode_key, public_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import (
+    encode_key,
+    generate_private_key,
+    public_key,
+)
 
 
 @pytest.fixture
@@ -23,12 +31,13 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "wg0.key")
 
 
-def both(path: str, *, present: bool = True, regenerate: bool = False) -> KeyChange:
+def both(path: str, *, present: bool = True, regenerate: bool = False, held: HeldKey | None = None) -> KeyChange:
     """Converge in check mode, then without; check mode changes nothing and predicts the diff."""
     before = (key_file.mode_of(path), Path(path).read_bytes() if Path(path).exists() else None)
-    predicted = converge_key(path, present=present, regenerate=regenerate, check_mode=True)
+    predicted = converge_key(path, present=present, regenerate=regenerate, check_mode=True, held=held)
     assert before == (key_file.mode_of(path), Path(path).read_bytes() if Path(path).exists() else None)
-    done = converge_key(path, present=present, regenerate=regenerate, check_mode=False)
+    done = converge_key(path, present=present, regenerate=regenerate, check_mode=False, held=held)
+    assert predicted.warnings(path) == done.warnings(path)
     assert predicted.diff(path) == done.diff(path)
     assert (predicted.before == predicted.after) == (done.before == done.after)
     return done
@@ -45,6 +54,29 @@ def test_a_missing_key_is_made(path: str) -> None:
     assert change.public_key == public_of(path)
     assert change.diff(path) == [Diff(path, {}, {"public_key": "(a new key)", "mode": "0600"})]
     assert key_file.mode_of(path) == 0o600
+
+
+def test_a_missing_file_gets_the_key_of_the_running_interface(path: str) -> None:
+    held = HeldKey("wg0", generate_private_key())
+    public = encode_key(public_key(held.private_key))
+    predicted = converge_key(path, present=True, regenerate=False, check_mode=True, held=held)
+    assert (predicted.public_key, predicted.is_predicted, predicted.changed) == (public, False, True)
+    change = both(path, held=held)
+    assert key_file.read(path) == held.private_key and key_file.mode_of(path) == 0o600
+    assert change.diff(path) == [Diff(path, {}, {"public_key": public, "mode": "0600"})]
+    (warning,) = change.warnings(path)
+    assert warning.startswith(f"{path} is missing, and the interface wg0 runs with a private key")
+    shown = f"{held!r} {change!r} {warning} {change.diff(path)}"
+    assert encode_key(held.private_key) not in shown and repr(held.private_key) not in shown
+    assert both(path, held=HeldKey("wg0", generate_private_key())).warnings(path) == (), "a file that exists stays"
+    assert key_file.read(path) == held.private_key
+
+
+def test_a_replaced_key_is_a_new_one_though_the_interface_runs(path: str) -> None:
+    held = HeldKey("wg0", generate_private_key())
+    change = both(path, regenerate=True, held=held)
+    assert key_file.read(path) not in (None, held.private_key)
+    assert change.warnings(path) == ()
 
 
 def test_a_key_created_by_a_concurrent_run_is_kept(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,10 @@ def test_a_host_refuses_for_itself_what_it_has_stored_as_revoked() -> None:
     assert interface(plan, "h2")["revoked"] == {key_of("h1"): "h1"}
     (line,) = (one for one in warnings(*fleet) if "revoked" in one)
     assert line.startswith("host 'h2': mesh_revoked: this host has stored keys of 'h1' as revoked")
-    assert "remove /etc/wireguard/wg0.key there" in line and "/var/lib/wirewright.overlay/wg0.json" in line
+    assert (
+        "replace the key there (module wg_key, path=/etc/wireguard/wg0.key, regenerate=true), or" in line
+        and "/var/lib/wirewright.overlay/wg0.json" in line
+    )
 
 
 def test_a_refused_static_peer_is_left_out() -> None:

@@ -154,7 +154,7 @@ BETWEEN_HOSTS: list[tuple[list[HostInput], str]] = [
     (
         [host("h1", public_key=key_of("h2")), H2],
         "host 'h2': mesh_private_key_file: this host has the same key as 'h1', as cloned machines have; "
-        "remove /etc/wireguard/wg0.key on the clone and run again",
+        "replace the key on the clone (module wg_key, path=/etc/wireguard/wg0.key, regenerate=true), and run again",
     ),
     (
         [host("h1", {"addresses": "10.42.0.4"}), host("h2", {"addresses": "10.42.0.4/24"})],

@@ -13,6 +13,7 @@ from ..plugin_utils._plain import to_plain
 from ..plugin_utils._preparation import refusals
 from ..plugin_utils._refusal import refusal
 from ..plugin_utils._untrusted import list_of, mapping_of, text_of
+from ..plugin_utils._written_keys import add_written_keys
 
 MODULE = "wirewright.overlay.overlay_prepare"
 GROUPS = "groups"
@@ -39,4 +40,6 @@ class ActionModule(HostModule):
         if found:
             raise refusal("Refused, nothing was changed", "errors", found)
         result.update(self.run_module(MODULE, args, variables))
+        if result.get("key_files") and not self._task.check_mode:
+            add_written_keys(str(variables["inventory_hostname"]))
         return result

@@ -144,6 +144,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+key_files:
+  description: The private key files that the call has written; in check mode, those that it would write.
+  returned: if there are any, also with a failure
+  type: list
+  elements: str
+  sample: [/etc/wireguard/wg0.key]
 ansible_facts:
   description: The facts.
   returned: success
@@ -287,6 +293,7 @@ ansible_facts:
 from ..module_utils._engine.headers import with_headers
 from ..module_utils._engine.module_run import Module, run
 from ..module_utils._overlay.prepare_host import prepare_host
+from ..module_utils._wireguard.key_change import KeyChange
 
 
 def main() -> None:
@@ -320,13 +327,21 @@ def main() -> None:
     params = module.params
     names = [params["interface"]] if params["interface"] else params["interfaces"]
     paths = {name: params["private_key_file"] or f"/etc/wireguard/{name}.key" for name in names}
-    keys, facts = run(module, lambda: prepare_host(params, paths, check_mode=module.check_mode), ", ".join(names))
+    keys: dict[str, KeyChange] = {}
+
+    def written() -> dict[str, list[str]]:
+        files = [path for path, key in keys.items() if key.is_made]
+        return {"key_files": files} if files else {}
+
+    facts = run(
+        module, lambda: prepare_host(params, paths, keys, check_mode=module.check_mode), ", ".join(names), written
+    )
     for path, key in keys.items():
         for warning in key.warnings(path):
             module.warn(warning)
     changed = [key for key in keys.values() if key.changed]
     diff = with_headers([found for path, key in keys.items() for found in key.diff(path)])
-    module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff)
+    module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff, **written())
 
 
 if __name__ == "__main__":

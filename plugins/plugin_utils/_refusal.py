@@ -9,11 +9,14 @@ Unlike most plugin utils, this one needs Ansible. It is private to the collectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ansible.errors import AnsibleActionFail
 
-UNPLANNED = "Planning failed, no host was changed"
+from ._problems import host_list
+from ._written_keys import hosts_with_written_keys
+
+UNPLANNED = "Planning failed, and this plan has changed no host"
 
 
 def refusal(summary: str, key: str, reasons: Iterable[str]) -> AnsibleActionFail:
@@ -27,4 +30,14 @@ def refusal(summary: str, key: str, reasons: Iterable[str]) -> AnsibleActionFail
 
 def unplanned(problems: Iterable[str]) -> AnsibleActionFail:
     """Return the failure of a plan with problems."""
-    return refusal(UNPLANNED, "problems", problems)
+    return refusal(_unplanned(hosts_with_written_keys()), "problems", problems)
+
+
+def _unplanned(keyed: Collection[str]) -> str:
+    """Return what a failed plan has left. keyed: the hosts on which earlier tasks of this run have written keys.
+
+    Other plays and batches of the run may have changed hosts, so it says nothing of the whole run.
+    """
+    if not keyed:
+        return UNPLANNED
+    return f"{UNPLANNED}; before it, this run has written private key files on {host_list(keyed)}"

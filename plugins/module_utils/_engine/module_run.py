@@ -43,10 +43,16 @@ class Module(AnsibleModule):
         super()._return_formatted({**kwargs, "invocation": {"module_args": {}}})
 
 
-def run(module: AnsibleModule, work: Callable[[], T], untouched: str = "nothing was changed") -> T:
+def run(
+    module: AnsibleModule,
+    work: Callable[[], T],
+    untouched: str = "nothing was changed",
+    done: Callable[[], Mapping[str, Any]] = dict,
+) -> T:
     """Return the result of ``work``, or exit with a message.
 
-    untouched: what the message says where the options are refused, for example "nothing was sent".
+    untouched: what the message says where the options are refused, for example "nothing was sent". done: returns the further
+    values of a failed result, such as what was done before the failure.
     """
     try:
         return work()
@@ -56,7 +62,7 @@ def run(module: AnsibleModule, work: Callable[[], T], untouched: str = "nothing 
         failure = failure_of(exc, untouched, variables_of(module))
         if failure is None:
             raise
-    module.fail_json(**failure)
+    module.fail_json(**{**done(), **failure})
     raise SystemExit(1)  # for type checkers: fail_json does not return
 
 

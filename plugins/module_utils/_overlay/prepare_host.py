@@ -28,9 +28,9 @@ _FACT_OPTIONS = ("userspace", "nftables", "ipsec", "sessions", "node")
 
 
 def prepare_host(
-    options: Mapping[str, Any], paths: Mapping[str, str], *, check_mode: bool
-) -> tuple[dict[str, KeyChange], dict[str, Any]]:
-    """Create missing key files; return the changes of the keys by path, and the facts.
+    options: Mapping[str, Any], paths: Mapping[str, str], keys: dict[str, KeyChange], *, check_mode: bool
+) -> dict[str, Any]:
+    """Create missing key files; return the facts, and add the changes of the keys to ``keys``, by path.
 
     options: those of `overlay_prepare`. paths: the key file of each interface. Raises what converge_key() and gather() raise,
     with a note if a key file was made before.
@@ -39,16 +39,14 @@ def prepare_host(
     existing = {name: _existing(name, path, adopt=adopt) for name, path in paths.items()}
     # An interface that others made keeps its key, and gets no other one before it may be adopted.
     foreign = {paths[name] for name, found in existing.items() if found is not None and (not adopt or found.has_key)}
-    keys: dict[str, KeyChange] = {}
     try:
         _converge_keys(keys, options, paths, foreign, check_mode)
-        facts = _facts(options, paths, keys, existing)
+        return _facts(options, paths, keys, existing)
     except (OSError, ValueError) as error:
-        made = [path for path, key in keys.items() if key.is_made and not check_mode]
-        if made:
-            add_note(error, f"the private key in {', '.join(made)} was written, and nothing else was changed")
+        made = [path for path, key in keys.items() if key.is_made]
+        if made and not check_mode:
+            add_note(error, f"private keys were written to {', '.join(made)}, and nothing else was changed")
         raise
-    return keys, facts
 
 
 def _facts(

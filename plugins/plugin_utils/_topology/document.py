@@ -117,7 +117,7 @@ def _absence(plan: FleetPlan, name: str) -> NotInPlan:
     if name in plan.excluded:
         return NotInPlan(f"{named} is revoked, so other members remove it and nothing is configured on it", True)
     if name in plan.refused:
-        text = f"{named} is refused, and nothing is changed on it: {plan.refused[name]}"
+        text = f"{named} is refused, so its overlay is not changed: {plan.refused[name]}"
         return NotInPlan(text, skipped=plan.topology == NODE_ENCRYPTION)
     if name in plan.hosts:
         return NotInPlan(

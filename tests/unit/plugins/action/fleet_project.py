@@ -36,6 +36,7 @@ options = {
     "host": {"type": "str"},
     "asked": {"type": "path"},
     "create_key": {"type": "bool", "default": True, "no_log": False},
+    "makes_key": {"type": "bool", "default": False, "no_log": False},
 }
 module = AnsibleModule(options, supports_check_mode=True)
 fact = module.params["fact"]
@@ -50,7 +51,9 @@ if os.environ.get("WARNED"):
     module.warn(os.environ["WARNED"])
 key = {"before_header": "/etc/wireguard/wg0.key", "after_header": "/etc/wireguard/wg0.key", "before": "", "after": "key\\n"}
 changed = bool(os.environ.get("WARNED"))
-module.exit_json(changed=changed, ansible_facts={"wirewright_overlay": fact}, diff=[key] if changed and module._diff else [])
+made = {"key_files": ["/etc/wireguard/wg0.key"]} if module.params["makes_key"] else {}
+made["diff"] = [key] if changed and module._diff else []
+module.exit_json(changed=changed, ansible_facts={"wirewright_overlay": fact}, **made)
 """
 
 FAKE_APPLY = """#!/usr/bin/python

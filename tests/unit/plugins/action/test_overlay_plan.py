@@ -153,6 +153,17 @@ def test_all_problems_in_one_message_and_nothing_applied(project: Project) -> No
         assert line in run.output, run.output
 
 
+def test_a_refused_plan_says_on_which_hosts_the_run_wrote_keys(project: Project) -> None:
+    tasks = project.tasks()
+    tasks[0]["wirewright.overlay.overlay_prepare"]["makes_key"] = "{{ inventory_hostname == 'h2' }}"
+    project.write("roles/mesh/tasks/main.yml", tasks)
+    project.hosts(["h1", "h2", "h3"], mesh_port="many")
+    refused = "Planning failed, and this plan has changed no host"
+    real, check = project.run(), project.run("--check")
+    assert f"{refused}; before it, this run has written private key files on 'h2'" in real.output
+    assert refused in check.output and "private key files" not in check.output, "check mode has written none"
+
+
 def test_a_run_without_facts_is_refused(project: Project) -> None:
     project.hosts([H1, H2])
     project.play["roles"] = []

@@ -48,6 +48,13 @@ def failure(error: Exception, **params: Any) -> dict[str, Any]:
     return dict(module.ended)
 
 
+def test_a_failed_result_has_what_was_done_before_and_keeps_its_message() -> None:
+    module: Any = Module()
+    with pytest.raises(SystemExit):
+        module_run.run(module, lambda: int("x"), done=lambda: {"key_files": ["/etc/wireguard/wg0.key"], "msg": "other"})
+    assert module.ended["key_files"] == ["/etc/wireguard/wg0.key"] and module.ended["msg"] != "other"
+
+
 def test_messages_errors_and_warnings_name_the_variables_of_the_role() -> None:
     variables = {"adopt": "mesh_adopt", "threaded_napi": "mesh_threaded_napi"}
     ended = failure(Refused("wg0 exists: set O(adopt=true)"), variables=variables)

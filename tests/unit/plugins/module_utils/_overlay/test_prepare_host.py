@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import notes
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import prepare_host as subject
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import key_file
-from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import HeldKey
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import HeldKey, KeyChange
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_file import BadKeyFile
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import (
     encode_key,
@@ -56,7 +56,8 @@ def running(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_prediction_of_a_written_key_is_what_the_run_does(paths: dict[str, str], one_key: bool) -> None:
     found = []
     for check_mode in (True, False):
-        keys, facts = subject.prepare_host({**OPTIONS, "one_key": one_key}, paths, check_mode=check_mode)
+        keys: dict[str, KeyChange] = {}
+        facts = subject.prepare_host({**OPTIONS, "one_key": one_key}, paths, keys, check_mode=check_mode)
         device = facts["interfaces"][SECOND]
         assert (device["public_key"], "new_key" in device, "replaced_key" in device) == (PUBLIC, False, False)
         assert (
@@ -69,14 +70,15 @@ def test_the_prediction_of_a_written_key_is_what_the_run_does(paths: dict[str, s
 
 @pytest.mark.usefixtures("running")
 def test_a_key_is_written_only_where_keys_are_made(paths: dict[str, str]) -> None:
-    keys, _facts = subject.prepare_host({**OPTIONS, "create_key": False}, paths, check_mode=False)
+    keys: dict[str, KeyChange] = {}
+    subject.prepare_host({**OPTIONS, "create_key": False}, paths, keys, check_mode=False)
     assert not any(key.changed for key in keys.values()) and not any(map(key_file.read, paths.values()))
 
 
 def test_without_a_running_interface_a_key_is_generated(paths: dict[str, str]) -> None:
-    _keys, facts = subject.prepare_host(OPTIONS, paths, check_mode=True)
+    facts = subject.prepare_host(OPTIONS, paths, {}, check_mode=True)
     assert facts["interfaces"][FIRST]["new_key"] is True
-    _keys, facts = subject.prepare_host(OPTIONS, paths, check_mode=False)
+    facts = subject.prepare_host(OPTIONS, paths, {}, check_mode=False)
     private = key_file.read(paths[FIRST])
     assert private is not None
     assert facts["interfaces"][FIRST]["public_key"] == encode_key(public_key(private)) != PUBLIC
@@ -86,9 +88,9 @@ def test_a_failure_names_the_keys_that_were_written_before(paths: dict[str, str]
     Path(paths[SECOND]).write_text("no key")
     for check_mode in (True, False):
         with pytest.raises(BadKeyFile) as failed:
-            subject.prepare_host(OPTIONS, paths, check_mode=check_mode)
-        made = f"the private key in {paths[FIRST]} was written, and nothing else was changed"
+            subject.prepare_host(OPTIONS, paths, {}, check_mode=check_mode)
+        made = f"private keys were written to {paths[FIRST]}, and nothing else was changed"
         assert notes(failed.value) == (() if check_mode else (made,))
     with pytest.raises(BadKeyFile) as failed:
-        subject.prepare_host(OPTIONS, paths, check_mode=False)
+        subject.prepare_host(OPTIONS, paths, {}, check_mode=False)
     assert notes(failed.value) == (), "this run has written none"

@@ -197,7 +197,7 @@ def test_a_report_that_others_contradict_changes_no_other_host() -> None:
     assert peers(plan, "h3") == {}
     assert interface(plan, "h3")["unknown_peers"] == ["h1", "h2"]
     with pytest.raises(
-        NotInPlan, match=r"'h1' is refused, and nothing is changed on it: 10.42.0.99 is the address of 'h2'"
+        NotInPlan, match=r"'h1' is refused, so its overlay is not changed: 10.42.0.99 is the address of 'h2'"
     ):
         host_document(plan, "h1")
 

@@ -81,7 +81,7 @@ def test_a_claim_is_refused_for_that_node_alone(backend: str, networks: list[str
     (line,) = (one for one in outcome.warnings if "for this node alone" in one)
     assert line.startswith("host 'n3': node_encryption_pod_cidrs: ") and why in line
     for phase in PHASES:
-        with pytest.raises(NotInPlan, match="'n3' is refused, and nothing is changed on it") as caught:
+        with pytest.raises(NotInPlan, match="'n3' is refused, so its overlay is not changed") as caught:
             host_document(outcome.plan, "n3", phase=phase)
         assert caught.value.skipped
     if backend == "wireguard":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -104,7 +105,13 @@ class ActionModule(ActionBase):
         problems = [*planned.problems, *format_problems(secrets), *(unknown if treatment == FAIL else ())]
         if planned.plan is None or problems:
             raise unplanned(problems)
-        result.update(changed=bool(made), plan=planned.plan.to_dict(), summary=summary(planned.plan))
+        silent = {
+            host.name: f"{host.absence.words}; {host.absence.remedy()}"
+            for host in inputs
+            if host.fact is None and not host.outside
+        }
+        plan = replace(planned.plan, silent=dict(sorted(silent.items())))
+        result.update(changed=bool(made), plan=plan.to_dict(), summary=summary(plan))
         if made:
             result["generated_keys"] = made
         if planned.newcomers is not None:

@@ -12,6 +12,8 @@ from typing import Any
 from ..plugin_utils._fleet_variables import variables_of_roles
 from ..plugin_utils._plain import to_plain
 from ..plugin_utils._removal import removal
+from ..plugin_utils._topology.plan_model.fleet import Absence
+from ..plugin_utils._unreachable_hosts import unreachable_hosts
 
 DOCUMENTATION = r"""
 name: removal
@@ -43,6 +45,12 @@ options:
     type: list
     elements: str
     default: []
+  absent:
+    description:
+      - The hosts of the play that are unreachable or have failed. Lines name them, with the reason.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -57,8 +65,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Lists of lines. C(going), the objects to remove; C(staying), other interfaces of the collection; C(problems), why the
-      removal is refused.
+    - Lists of lines. C(going), the objects to remove; C(staying), other interfaces of the collection, and hosts that take no
+      part; C(problems), why the removal is refused.
   type: dict
   sample:
     going: ["wg0 (mesh, 2 peers) of h1-h3"]
@@ -68,15 +76,23 @@ _value:
 
 
 def filtered(
-    facts: Mapping[str, Any], interfaces: Sequence[str], with_keys: bool = False, variables: Sequence[str] = ()
+    facts: Mapping[str, Any],
+    interfaces: Sequence[str],
+    with_keys: bool = False,
+    variables: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> dict[str, list[str]]:
     """Return what a removal does, as plain data."""
+    unreachable = unreachable_hosts() if absent else frozenset()
     found = removal(
         to_plain(facts),
         to_plain(interfaces),
         with_keys=bool(with_keys),
         variables=to_plain(variables),
         known=variables_of_roles(),
+        lost={
+            name: Absence.UNREACHABLE if name in unreachable else Absence.FAILED for name in map(str, to_plain(absent))
+        },
     )
     return found._asdict()
 

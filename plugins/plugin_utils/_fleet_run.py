@@ -21,7 +21,8 @@ from ._other_hosts import Answer, Answers, ask, gather_task
 from ._problems import host_list
 from ._refusal import unplanned
 from ._topology.fleet.observation import without_predictions
-from ._topology.plan_model.fleet import HUB, HostInput
+from ._topology.plan_model.fleet import HUB, Absence, HostInput
+from ._unreachable_hosts import unreachable_hosts
 from ._untrusted import mapping_of
 
 # Hosts outside of a run that are asked at a time, and at most in one play.
@@ -30,14 +31,16 @@ _MEMORY_CACHE = ("memory", "ansible.builtin.memory")
 
 
 class ThisRun(NamedTuple):
-    """The hosts of a play: all, those that have not failed so far, and those that are changed together; None for all.
+    """The hosts of a play: all, those that take part so far, and those that are changed together; None for all.
 
-    With the strategy linear these are the hosts of a batch. With free each host has a plan of its own.
+    With the strategy linear the last are the hosts of a batch. With free each host has a plan of its own.
+    unreachable: those of the run that could not be reached; the others that take no part have failed.
     """
 
     play: frozenset[str] | None
     alive: frozenset[str] | None
     together: frozenset[str] | None
+    unreachable: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, task: Task, variables: Mapping[str, Any]) -> ThisRun:
@@ -51,14 +54,21 @@ class ThisRun(NamedTuple):
             None if play is None else frozenset(map(str, play)),
             None if alive is None else frozenset(map(str, alive)),
             together,
+            unreachable_hosts(variables),
         )
+
+    def lost(self, name: str) -> Absence | None:
+        """Return why a host of the play takes no further part in it, None if it does."""
+        if not self.has(name) or self.is_alive(name):
+            return None
+        return Absence.UNREACHABLE if name in self.unreachable else Absence.FAILED
 
     def has(self, name: str) -> bool:
         """Return whether a host is in the play, even if it has failed."""
         return self.play is None or name in self.play
 
     def is_alive(self, name: str) -> bool:
-        """Return whether a host is in the play and has not failed."""
+        """Return whether a host is in the play, could be reached and has not failed."""
         return self.has(name) and (self.alive is None or name in self.alive)
 
     def is_changed(self, name: str) -> bool:
@@ -125,6 +135,9 @@ class FleetRun:
             host = self._inputs.get(name)
             if host is not None and answer.fact is not None and (not host.reached or host.fact is None):
                 self._inputs[name] = self._input(name, self._fleet.variables_of(name), answer.fact)
+            elif host is not None and answer.asked and host.lost is Absence.SILENT:
+                lost = Absence.UNREACHABLE if answer.unreachable else Absence.FAILED
+                self._inputs[name] = host._replace(lost=lost)
 
     def ask_outside(self, lacking: Collection[str]) -> dict[str, Answer]:
         """Ask some hosts outside of the run; return their answers, none where it is of no more use.
@@ -162,6 +175,7 @@ class FleetRun:
             parts=self._fleet.parts_of(name),
             reached=self._run.is_changed(name),
             outside=not self._run.has(name),
+            lost=self._run.lost(name) or (Absence.SILENT if found.fact is None and self._run.has(name) else None),
         )
 
     def _refuse_without_facts(self) -> None:

@@ -37,8 +37,8 @@ _GATHER = "overlay_prepare"
 class Answer(NamedTuple):
     """What a host answered. fact: None without one, and then `reason` says why.
 
-    changed: whether the host has generated a key. asked: false for a host that ran the task itself, and whose fact Ansible
-    has for later batches.
+    unreachable: whether it could not be reached. changed: whether the host has generated a key. asked: false for a host that
+    ran the task itself, and whose fact Ansible has for later batches.
     """
 
     fact: Mapping[str, Any] | None = None
@@ -46,6 +46,7 @@ class Answer(NamedTuple):
     changed: bool = False
     asked: bool = True
     outside: bool = False
+    unreachable: bool = False
 
 
 class Answers:
@@ -166,7 +167,9 @@ class _Answering:
         fact = facts.get(FACT) if isinstance(facts, Mapping) else None
         failed = result.get("failed") or result.get("unreachable") or not isinstance(fact, Mapping)
         reason = str(result.get("msg") or "it returned no facts") if failed else ""
-        answer = Answer(None if failed else fact, reason, bool(result.get("changed")))
+        answer = Answer(
+            None if failed else fact, reason, bool(result.get("changed")), unreachable=bool(result.get("unreachable"))
+        )
         self._sender.send_bytes(json.dumps(answer, default=str).encode())
         self._sender.close()
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ._change_summary import ranges
+from ._topology.plan_model.fleet import Absence
 from ._untrusted import mapping_of, text_of
 from ._variable_names import VariableNames
 
@@ -20,7 +21,10 @@ _NODE_ENCRYPTION = "node_encryption"
 
 
 class Removal(NamedTuple):
-    """Lines for the user. going: what is removed. staying: other interfaces of the collection. problems: why it is refused."""
+    """Lines for the user. going: what is removed. staying: other interfaces of the collection, and hosts that take no part.
+
+    problems: why it is refused.
+    """
 
     going: list[str]
     staying: list[str]
@@ -34,10 +38,12 @@ def removal(
     with_keys: bool,
     variables: Iterable[str] = (),
     known: Iterable[str] = (),
+    lost: Mapping[str, Absence] | None = None,
 ) -> Removal:
     """Return what a removal of interfaces does.
 
-    facts: the facts of the hosts. variables: the names of all variables; known: those that roles have.
+    facts: the facts of the hosts. variables: the names of all variables; known: those that roles have. lost: the hosts of the
+    play that take no part in it, with the reason.
     """
     wanted = list(dict.fromkeys(interfaces))
     found: dict[str, dict[str, list[str]]] = {}  # by interface and description, the hosts
@@ -55,6 +61,9 @@ def removal(
             f"The routes, packet filter, boot files and state file of each interface are removed with it. {keys}"
         )
     staying = [line for name in found if name not in wanted for line in _staying(name, found[name])]
+    for absence in dict.fromkeys((lost or {}).values()):
+        names = sorted(name for name, why in (lost or {}).items() if why is absence)
+        staying.append(f"{_all(names)} {absence.of(names)}, so nothing is removed there: {absence.remedy(names)}")
     return Removal(going, staying, _problems(wanted, found, facts, variables, known))
 
 

@@ -75,11 +75,12 @@ def discover(
     fact: Mapping[str, Any] | None,
     cluster: Cluster | None,
     prefix: str = PREFIX,
+    absence: str = "is unreachable",
 ) -> tuple[Discovery, tuple[Problem, ...]]:
     """Return the discovery of a host and its problems.
 
-    fact: the fact of `overlay_prepare`, None for an unreachable host: its problems are warnings then, because an
-    unreachable host must not block the planning of the others. cluster: None without a list of nodes.
+    fact: the fact of `overlay_prepare`, None for an absent host: its problems are warnings then, because it must not block the
+    planning of the others. cluster: None without a list of nodes. absence: why there is no fact, after the name of the host.
     """
     host = read_fact(fact)
     node = _node(name, settings, host, cluster)
@@ -88,8 +89,10 @@ def discover(
     if isinstance(node, str) and settings.node_name and cluster is not None:
         problems.append(Problem(name, prefix + "node_name", node))
     known, why = (node, "") if isinstance(node, Node) else (None, node)
-    addresses = _addresses(name, settings, node_address.Inputs(host, known, why, settings.ansible_host), prefix, found)
-    pods = _pods(name, settings, pod_cidrs.Inputs(settings.pod_cidrs, known, why, host), prefix, found)
+    addresses = _addresses(
+        name, settings, node_address.Inputs(host, known, why, settings.ansible_host, absence), prefix, found
+    )
+    pods = _pods(name, settings, pod_cidrs.Inputs(settings.pod_cidrs, known, why, host, absence), prefix, found)
     cidrs = pods.cidrs if pods else ()
     if pods is not None and pods.source == pod_cidrs.INVENTORY:
         found += _misplaced(name, addresses, cidrs, prefix)

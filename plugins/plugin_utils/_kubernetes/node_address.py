@@ -60,12 +60,13 @@ class Method(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Inputs of the detection. node_why: the reason if there is no node."""
+    """Inputs of the detection. node_why: the reason if there is no node; absence: if there is no fact."""
 
     fact: HostFact | None
     node: Node | None
     node_why: str
     ansible_host: str = ""
+    absence: str = "is unreachable"
 
 
 def parse_method(text: str) -> Method:
@@ -98,7 +99,7 @@ def detect(method: Method, family: int, inputs: Inputs) -> NodeAddress | str:
     if method.name == ANSIBLE_HOST:
         return _ansible_host(family, inputs)
     if inputs.fact is None:
-        return "its interfaces are unknown, because it is unreachable; set its address"
+        return f"its interfaces are unknown, because it {inputs.absence}; set its address"
     if method.name == CAN_REACH:
         return _can_reach(method.argument, family, inputs.fact)
     return _enumerated(method, family, inputs.fact)

@@ -65,12 +65,13 @@ class PodCidrs:
 
 
 class Inputs(NamedTuple):
-    """Inputs of the sources. node_why: the reason if there is no node."""
+    """Inputs of the sources. node_why: the reason if there is no node; absence: if there is no fact."""
 
     inventory: tuple[Prefix, ...]
     node: Node | None
     node_why: str
     fact: HostFact | None
+    absence: str = "is unreachable"
 
 
 class _Answer(NamedTuple):
@@ -126,7 +127,7 @@ def _read(source: str, inputs: Inputs) -> _Answer:
     if source == KUBERNETES:
         return _of_kubernetes(inputs.node, inputs.node_why)
     if inputs.fact is None:
-        return _Answer((), "the host is unreachable")
+        return _Answer((), f"the host {inputs.absence}")
     return _of_cni(inputs.fact, inputs.node) if source == CNI else _of_routes(inputs.fact)
 
 

@@ -22,7 +22,7 @@ from .hub_spoke.document import hub_spoke_interfaces, hub_spoke_sections
 from .mesh.document import mesh_interfaces, mesh_sections
 from .node_encryption.ipsec.sections import node_ipsec_sections
 from .node_encryption.wireguard.document import node_interfaces, node_sections
-from .plan_model.fleet import Device, FleetPlan
+from .plan_model.fleet import Absence, Device, FleetPlan
 from .plan_model.host_document import HostDocument
 from .plan_model.nodes import ENFORCE, PHASES
 
@@ -120,9 +120,8 @@ def _absence(plan: FleetPlan, name: str) -> NotInPlan:
         text = f"{named} is refused, so its overlay is not changed: {plan.refused[name]}"
         return NotInPlan(text, skipped=plan.topology == NODE_ENCRYPTION)
     if name in plan.hosts:
-        return NotInPlan(
-            f"the plan has no facts of {named}, because it was unreachable or not in this run; run again when it is reachable"
-        )
+        why = plan.silent.get(name, f"{Absence.OUTSIDE.words}; {Absence.OUTSIDE.remedy()}")
+        return NotInPlan(f"the plan has no facts of {named}: this host {why}")
     return NotInPlan(f"{named} is not a member of the planned fleet")
 
 

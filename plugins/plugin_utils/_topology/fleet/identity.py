@@ -86,7 +86,7 @@ def credible(
     for (name, other), by in sorted(disputed.items()):
         text = (
             f"{host_list(by)} has stored {possessive(other)} key as that of {name!r}, which does not report one; so other "
-            f"hosts keep their state of this host; set {prefix}public_key for {name!r}, or run again when it is reachable"
+            f"hosts keep their state of this host; set {prefix}public_key for {name!r}, or run it together with the others"
         )
         refused.setdefault(name, text)
         refused.setdefault(other, text)
@@ -158,13 +158,13 @@ def key_warnings(
     for peer in cached:
         if peer.public_key not in revoked:
             said.setdefault(peer.public_key, []).append(peer.reporter)
-    where = "not in this run" if host.outside else "unreachable"
+    where = host.absence.words
     variable = prefix + "public_key"
     if len(said) > 1:
         words = "; ".join(f"{key} by {host_list(said[key])}" for key in sorted(said))
-        text = f"the host is {where}, and others have stored different keys of it: {words}; so none of them counts"
-        yield Problem(host.name, variable, f"{text}; run it too, or set {variable} for it")
+        text = f"the host {where}, and others have stored different keys of it: {words}; so none of them counts"
+        yield Problem(host.name, variable, f"{text}; {host.absence.remedy()}, or set {variable} for it")
     for reporters in said.values() if len(said) == 1 else ():
         if not in_run <= {*reporters, host.name}:
-            text = f"the host is {where}; its key is taken on the word of {host_list(reporters)}"
+            text = f"the host {where}; its key is taken on the word of {host_list(reporters)}"
             yield Problem(host.name, variable, text)

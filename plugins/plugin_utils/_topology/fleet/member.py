@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ....module_utils._ip.prefix import Address, Prefix
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._problems import Problem
-from ..plan_model.fleet import Endpoints, HostInput
+from ..plan_model.fleet import Absence, Endpoints, HostInput
 from .endpoints import cached_endpoints, choose, families, offered, only_family
 from .observation import CachedPeer, Observation
 from .settings import AUTO, Settings
@@ -34,7 +34,8 @@ Reach = tuple[tuple[str, ...], bool, bool, bool, str]
 
 @dataclass(frozen=True)
 class Member:
-    """One member. resolved: whether its variables could be evaluated. outside: whether it is not in this run.
+    """One member. resolved: whether its variables could be evaluated. outside: whether it is not in this run. absence: why it
+    is not changed, if it is not.
 
     refused: why what it reports, or others report of it, is refused; "" if nothing is. It is not resolved then, so the run
     does not change it, and others keep their state of it.
@@ -50,6 +51,7 @@ class Member:
     resolved: bool = True
     outside: bool = False
     refused: str = ""
+    absence: Absence = Absence.UNREACHABLE
 
     @property
     def underlay_mtus(self) -> dict[str, int]:
@@ -113,7 +115,7 @@ def unresolved_problems(hosts: Iterable[HostInput], prefix: str) -> Iterator[Pro
     for host in hosts:
         if host.fact is not None and not host.outside:
             for variable, reason in host.unresolved.items():
-                text = reason if host.reached else f"{reason}; {_LATER}"
+                text = reason if host.reached or host.lost else f"{reason}; {_LATER}"
                 yield Problem(host.name, prefix + variable, text)
 
 
@@ -142,6 +144,7 @@ def member_of(
         families(settings, endpoints, observation),
         not host.unresolved,
         host.outside,
+        absence=host.absence,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from ..plan_model.fleet import HostInput, Newcomers
+from ..plan_model.fleet import Absence, HostInput, Newcomers
 from .observation import Observation, peer_fields
 
 Related = Callable[[str, str], bool]
@@ -44,7 +44,7 @@ def newcomers(
                 new[name] = lacking[other] = None
     if not new:
         return None
-    later = tuple(name for name in lacking if not inputs[name].outside and inputs[name].fact is not None)
+    later = tuple(name for name in lacking if inputs[name].absence is Absence.LATER)
     return Newcomers(tuple(sorted(new)), tuple(sorted(lacking.keys() - set(later))), tuple(sorted(later)))
 
 

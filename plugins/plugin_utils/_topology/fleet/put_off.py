@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._problems import Problem, agree, host_list
-from ..plan_model.fleet import HostInput
+from ..plan_model.fleet import Absence, HostInput
+from .absence import by_absence, why_absent
 from .observation import CachedPeer, Observation, cached_names
 from .settings import AUTO, Settings
 
@@ -73,11 +74,13 @@ def replaced_keys(
         text = f"the key file has another key than the interface ({seen.replaced_key})"
         if later:
             using = agree(later, "still uses, and it is", "still use, and they are")
-            text += f", which {host_list(later)} {using} not changed together with this host"
+            failed = [other for other in later if inputs[other].lost]
+            why = f" ({why_absent(failed, inputs)})" if failed else ""
+            text += f", which {host_list(later)} {using} not changed together with this host{why}"
             findings.problems.append(Problem(name, variable, f"{text}; {_TOGETHER}"))
         elif lost:
             those, run = agree(lost, "it", "them"), agree(lost, "it is", "they are")
-            text += f"; {host_list(lost)} cannot be reached, so the tunnels to {those} are down until {run} run"
+            text += f"; {why_absent(lost, inputs)}, so the tunnels to {those} are down until {run} run"
             findings.warnings.append(Problem(name, variable, text))
     return findings
 
@@ -115,21 +118,22 @@ def with_stored_ports(
 
 
 def _is_lost(host: HostInput) -> bool:
-    """Return whether an absent host is in this run and cannot be reached, so that a run of all would not change it."""
+    """Return whether an absent host is in this run without facts, so that a run of all might not change it."""
     return not host.outside and host.fact is None
 
 
 def _why_not_changed(missing: Sequence[str], inputs: Mapping[str, HostInput]) -> str:
     """Return the end of a sentence about hosts: why this run does not change them, and what to do."""
-    lost = [name for name in missing if _is_lost(inputs[name])]
-    be, them = agree(lost, "is", "are"), agree(lost, "it", "them")
-    if len(lost) == len(missing):
-        return (
-            f"cannot be reached; run again when {host_list(lost)} {be} reachable again, or revoke {them} "
-            f"(overlay_revoked), or take {them} out of the group"
-        )
-    when = f", when {host_list(lost)} {be} reachable again" if lost else ""
-    return f"{agree(missing, 'is', 'are')} not changed by this run; {_TOGETHER}{when}"
+    lost = [name for name in missing if inputs[name].lost or _is_lost(inputs[name])]
+    reasons = by_absence(lost, inputs)
+    if len(lost) == len(missing) and len(reasons) == 1:
+        (absence,) = reasons
+        them = agree(lost, "it", "them")
+        otherwise = f", or revoke {them} (overlay_revoked), or take {them} out of the group"
+        return f"{absence.of(lost)}; {absence.remedy(lost)}{otherwise if absence is Absence.UNREACHABLE else ''}"
+    why = f" ({why_absent(lost, inputs)})" if lost else ""
+    then = " when this is corrected" if lost else ""
+    return f"{agree(missing, 'is', 'are')} not changed by this run{why}; {_TOGETHER}{then}"
 
 
 def _with_tunnels(seen: Observation | None, absent: Collection[str]) -> list[str]:

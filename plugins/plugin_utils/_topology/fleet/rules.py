@@ -178,18 +178,15 @@ def _unknown(fleet: Fleet) -> Iterator[Problem]:
     for member in fleet.members:
         if member.refused:
             continue  # has a warning of its own
-        where = "not in this run" if member.outside else "unreachable"
-        remedy = "run it too" if member.outside else "run again when it is reachable"
+        where, remedy = member.absence.words, member.absence.remedy()
         if not member.resolved:
-            text = (
-                f"the host is {where}, and its variables depend on its facts; other hosts keep their state of this peer"
-            )
+            text = f"the host {where}, and its variables depend on its facts; other hosts keep their state of this peer"
         elif member.public_key is not None or awaits_adoption(member.observation, member.settings):
             continue
         elif member.outside and member.observation is not None:
             text = "the host is not in this run and has no key yet, so it gets no tunnels; run it too"
         else:
-            absent = f"the host is {where}, and " if member.observation is None else ""
+            absent = f"the host {where}, and " if member.observation is None else ""
             text = (
                 f"{absent}the public key of the host is unknown, so it gets no new tunnels and other hosts keep theirs; "
                 f"{remedy}, or set {fleet.prefix}public_key"

@@ -27,13 +27,13 @@ FAMILY_LABELS = {"ipv4": "IPv4", "ipv6": "IPv6", "name": "name"}
 
 
 def undecided_hubs(hosts: Iterable[HostInput], prefix: str) -> Iterator[Problem]:
-    """Yield unreachable hubs with a variable that spokes need and that depends on their facts."""
+    """Yield hubs without facts with a variable that spokes need and that depends on their facts."""
     for host in hosts:
         if not is_hub(host) or host.fact is not None:
             continue
         for variable in ("interface", "priority", "network", "isolate"):
             if variable in host.unresolved:
-                text = "every spoke needs it, and it depends on facts of the hub, which is unreachable; set a constant"
+                text = f"every spoke needs it, and it depends on facts of the hub, which {host.absence.words}; set a constant"
                 yield Problem(host.name, prefix + variable, f"{text} ({host.unresolved[variable]})")
 
 
@@ -67,7 +67,7 @@ def warnings(fleet: HubSpokeFleet) -> Iterator[Problem]:
             yield Problem(name, fleet.prefix + "spokes_group", "the fleet has no spoke; add hosts to this group")
     for hub in fleet.hub_members:
         if not hub.endpoints and hub.observation is None and hub.settings.endpoint != NONE:
-            text = "the hub is unreachable and has no known address; spokes keep its last endpoint"
+            text = f"the hub {hub.absence.words} and has no known address; spokes keep its last endpoint"
             yield Problem(hub.name, fleet.prefix + "endpoint", text)
     yield from _without_tunnel(fleet)
 

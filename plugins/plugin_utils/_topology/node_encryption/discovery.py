@@ -55,7 +55,7 @@ def discover_all(
     for name, host in inputs.items():
         settings = node_settings[name]
         cluster = clusters.read(name, settings.nodes)
-        discoveries[name], found = discover(name, settings.discovery, host.fact, cluster, prefix)
+        discoveries[name], found = discover(name, settings.discovery, host.fact, cluster, prefix, host.absence.words)
         node = cluster.nodes.get(discoveries[name].node) if cluster else None
         label = next((one for one in settings.opt_out_labels if node and _has_label(node, one)), "")
         if label:

@@ -31,7 +31,7 @@ def run_problems(node_settings: Mapping[str, NodeSettings], prefix: str) -> Iter
 def left_behind(
     inputs: Mapping[str, HostInput], node_settings: Mapping[str, NodeSettings], remembered: Collection[str], prefix: str
 ) -> Iterator[Problem]:
-    """Yield the nodes that are to stop encrypting and are not in this run.
+    """Yield the nodes that are to stop encrypting and are not changed by this run.
 
     remembered: names of nodes that are recorded as encrypting. A previous run may have removed that record of an absent node,
     so absent nodes are always named.
@@ -41,9 +41,10 @@ def left_behind(
         return
     for name in away:
         if node_settings[name].absent or (name in remembered and not node_settings[name].enabled):
+            absence = inputs[name].absence
             text = (
-                "the host is not in this run, so it continues to send encrypted packets if it did before, which the nodes of "
-                "this run no longer accept; run again without --limit when it is reachable"
+                f"the host {absence.words}, so it continues to send encrypted packets if it did before, which the nodes of "
+                f"this run no longer accept; {absence.remedy()}"
             )
             yield Problem(name, prefix + ("state" if node_settings[name].absent else "enabled"), text)
 

@@ -12,8 +12,9 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, NamedTuple
 
 from ....module_utils._ip.prefix import Address, Prefix
@@ -29,6 +30,34 @@ HUB = "hub"
 SPOKE = "spoke"
 
 
+class Absence(Enum):
+    """Why a host takes no part in a run: the verb of a sentence for one host and for several, and what to do."""
+
+    OUTSIDE = "is not in this run", "are not in this run", "run {} too"
+    LATER = (
+        "is in a later batch of this run",
+        "are in a later batch of this run",
+        "run all hosts at once, without serial",
+    )
+    UNREACHABLE = "is unreachable", "are unreachable", "run again when {} reachable"
+    FAILED = "failed earlier in this run", "failed earlier in this run", "correct that failure and run again"
+    SILENT = "has no facts in this run", "have no facts in this run", "run the task that gathers them (overlay_prepare)"
+
+    @property
+    def words(self) -> str:
+        """The end of a sentence about one host."""
+        return str(self.value[0])
+
+    def of(self, names: Collection[str]) -> str:
+        """Return the end of a sentence about hosts."""
+        return str(self.value[0 if len(names) == 1 else 1])
+
+    def remedy(self, names: Collection[str] = ("",)) -> str:
+        """Return what to do about hosts, by default about one."""
+        pronoun = ("it", "it is") if len(names) == 1 else ("them", "they are")
+        return str(self.value[2]).format(pronoun[self is Absence.UNREACHABLE])
+
+
 class HostInput(NamedTuple):
     """The variables and facts of one host.
 
@@ -38,8 +67,8 @@ class HostInput(NamedTuple):
     parts: HUB, SPOKE or both, by the groups of the host; empty in a mesh.
     probe_results: registered results of `probe_info` and `stun_info` on it.
     reached: whether the host is in this batch of the play and has not failed, so that it is changed together with others.
-    outside: whether it is not in this run at all, for example because of `--limit`. A host in the run without a fact is
-    unreachable, or has failed.
+    outside: whether it is not in this run at all, for example because of `--limit`. lost: why a host in the run takes no
+    further part in it, None if it does; without a fact it is unreachable then.
     """
 
     name: str
@@ -51,6 +80,16 @@ class HostInput(NamedTuple):
     probe_results: Sequence[Mapping[str, Any]] = ()
     reached: bool = True
     outside: bool = False
+    lost: Absence | None = None
+
+    @property
+    def absence(self) -> Absence:
+        """Why this host is not changed, if it is not."""
+        if self.outside:
+            return Absence.OUTSIDE
+        if self.lost or self.fact is None:
+            return self.lost or Absence.UNREACHABLE
+        return Absence.SILENT if self.reached else Absence.LATER
 
 
 @dataclass(frozen=True)
@@ -165,8 +204,7 @@ class Hub:
 class HostPlan:
     """One member: what other members need of it, and its own device.
 
-    public_key: None if unknown; then other members keep their state of this peer. device: None without facts of the host,
-    because it is unreachable or not in this run.
+    public_key: None if unknown; then other members keep their state of this peer. device: None without facts of the host.
     families: the address families over which it can reach others.
     hub: set for a hub. public_keys: those of a spoke, by its devices; ports: where these are reached, for a spoke that
     has endpoints. static_prefixes: of a hub, the overlay addresses of its unmanaged peers. node: set for a Kubernetes node.
@@ -200,7 +238,8 @@ class FleetPlan:
     variables: by option of a module, the variable that sets it, for messages. absent: the members that are not changed
     together with the hosts of this run. coverage: of the nodes of a cluster, whether they encrypt. refused: the members that are
     not planned because of what they report, or others report of them, with the reason. refusals: by host, the keys that it alone
-    refuses, with names. left: by host, its note on the addresses of revoked hosts.
+    refuses, with names. left: by host, its note on the addresses of revoked hosts. silent: why hosts of this run without facts
+    have none, and what to do.
     """
 
     interface: str
@@ -223,6 +262,7 @@ class FleetPlan:
     refused: Mapping[str, str] = field(default_factory=dict)
     refusals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     def refuses(self, name: str, public_key: str | None) -> bool:
         """Return whether a host refuses a key for itself, which others may accept."""

@@ -159,6 +159,7 @@ class Project:
     def __init__(self, root: Path, collections: Path) -> None:
         self.root = root
         self._collections = collections
+        self.earlier: list[dict[str, Any]] = []  # plays before this one
         self.play: dict[str, Any] = {"hosts": "vpn", "gather_facts": False, "roles": [{"role": "mesh"}]}
         self.write("roles/mesh/tasks/main.yml", TASKS)
         self.write("roles/mesh/defaults/main.yml", DEFAULTS)
@@ -204,7 +205,7 @@ class Project:
 
     def run(self, *arguments: str, **environment: str) -> Run:
         """Run the play."""
-        self.write("site.yml", [self.play])
+        self.write("site.yml", [*self.earlier, self.play])
         documents = self.root / "documents"
         documents.mkdir(exist_ok=True)
         for old in documents.iterdir():

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from fleet_project import UNREACHABLE, Project, fact_of, key_of
@@ -108,6 +109,21 @@ def test_an_unreachable_host_stays_a_peer(project: Project) -> None:
     for host in (H1, H2):
         peer = run.peers(host)[H3]
         assert (peer["public_key"], peer["allowed_ips"], peer["endpoint"]) == (key_of(H3), ["10.42.0.77/32"], None)
+
+
+@pytest.mark.parametrize("in_earlier_play", [False, True])
+def test_failed_unreachable_and_left_out_hosts_are_told_apart(project: Project, in_earlier_play: bool) -> None:
+    fails = {"ansible.builtin.fail": {"msg": "no disk"}, "when": "inventory_hostname == 'h2'"}
+    reaches: dict[str, Any] = {"ansible.builtin.ping": {}}
+    if in_earlier_play:
+        project.earlier = [{"hosts": "vpn", "gather_facts": False, "tasks": [reaches, fails]}]
+    else:
+        project.play["pre_tasks"] = [reaches, fails]
+    project.hosts({"h1": {}, "h2": {}, "h3": UNREACHABLE, "h4": UNREACHABLE})
+    run = project.run("--limit", "h1:h2:h3")
+    assert set(run.documents) == {"h1"}, run.output
+    for name, why in (("h2", "failed earlier in this run"), ("h3", "is unreachable"), ("h4", "is not in this run")):
+        assert f"host {name!r}: mesh_public_key: the host {why}, and the public key" in run.output, run.output
 
 
 def test_variables_that_depend_on_facts_of_an_unreachable_host(project: Project) -> None:

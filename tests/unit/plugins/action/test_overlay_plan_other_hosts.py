@@ -87,7 +87,7 @@ def test_a_host_that_ignores_being_unreachable_is_not_applied(counted: Project) 
     assert run.code != 0
     assert set(run.documents) == {"h1", "h2"}
     assert run.interface("h1")["unknown_peers"] == ["h3"]
-    assert "the plan has no facts of 'h3'" in run.output
+    assert "the plan has no facts of 'h3': this host is unreachable; run again when it is reachable" in run.output
 
 
 def remembering(name: str, number: int, *others: str) -> dict[str, Any]:

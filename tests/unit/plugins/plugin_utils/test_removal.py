@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._removal import Removal, removal
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import Absence
 
 
 def fact(**interfaces: tuple[str, int]) -> dict[str, Any]:
@@ -43,6 +44,11 @@ def test_hosts_with_the_same_state_share_a_line_and_other_interfaces_stay_with_t
     ]
     assert found.problems == []
     assert "Private keys are removed too." in of(FLEET, "wg0", with_keys=True).going[-1]
+    lost = {"h5": Absence.UNREACHABLE, "h4": Absence.FAILED, "h6": Absence.FAILED}
+    assert of(FLEET, "wg0", lost=lost).staying[2:] == [
+        "h5 is unreachable, so nothing is removed there: run again when it is reachable",
+        "h4, h6 failed earlier in this run, so nothing is removed there: correct that failure and run again",
+    ]
 
 
 def test_an_interface_that_no_host_has_is_a_problem_that_lists_those_there_are() -> None:

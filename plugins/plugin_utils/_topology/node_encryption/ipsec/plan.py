@@ -16,6 +16,7 @@ from typing import Any
 from ...._kubernetes.discovery import Discovery
 from ...._kubernetes.node_address import NodeAddress
 from ...._problems import Problem, agree, format_problems, host_list
+from ...fleet.absence import why_absent
 from ...fleet.member import unresolved_problems
 from ...fleet.option_variables import option_variables
 from ...fleet.settings import NONE
@@ -212,7 +213,7 @@ def _rotation_problems(
     silent = unreached_senders(inputs, roles)
     if not silent or not key_rotation.rotation_due(held, settings.slot):
         return []
-    text = f"keys are rotated on all nodes at once, and this run does not include {host_list(silent)}"
-    be, them = agree(silent, "it is", "they are"), agree(silent, "it", "them")
-    remedy = f"run without --limit when {be} reachable, or set {prefix}enabled to false for {them}"
+    text = f"keys are rotated on all nodes at once, and {why_absent(silent, inputs)}"
+    them = agree(silent, "it", "them")
+    remedy = f"run all of them together, or set {prefix}enabled to false for {them}"
     return [Problem(name, prefix + variable, f"{text}; {remedy}") for name in inputs]

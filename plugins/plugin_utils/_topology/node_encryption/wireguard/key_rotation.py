@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...._problems import Problem, agree, host_list
+from ...._problems import Problem, agree
 from ...._untrusted import mapping_of
+from ...fleet.absence import why_absent
 from ...fleet.settings import Settings
 from ...plan_model.fleet import HostInput
 from ...plan_model.nodes import ALL
@@ -117,9 +118,9 @@ def violations(
             if node_settings[name].enabled and name not in revoked and not is_reached(inputs[name])
         ]
         if silent:
-            text = f"keys are rotated on all nodes at once, and this run does not include {host_list(silent)}"
-            be, them = agree(silent, "it is", "they are"), agree(silent, "it", "them")
-            remedy = f"run without --limit when {be} reachable, or set {prefix}enabled to false for {them}"
+            text = f"keys are rotated on all nodes at once, and {why_absent(silent, inputs)}"
+            them = agree(silent, "it", "them")
+            remedy = f"run all of them together, or set {prefix}enabled to false for {them}"
             yield from (
                 Problem(name, prefix + "rotate", f"{text}; {remedy}") for name in settings if node_settings[name].rotate
             )

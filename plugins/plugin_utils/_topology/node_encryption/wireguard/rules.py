@@ -56,11 +56,11 @@ def warnings(nodes: NodeFleet, remembered: Collection[str]) -> Iterator[Problem]
         if nodes.node_settings[member.name].enabled and member.public_key and not nodes.inputs[member.name].reached
     ]
     if limited and any(map(is_reached, nodes.inputs.values())):
-        text = (
-            "the host is not in this run, so traffic with it stays as it is, encrypted or not, dropped or not; "
-            "run without --limit and serial when it is reachable"
-        )
-        yield from (Problem(name, nodes.fleet.prefix + "enabled", text) for name in limited)
+        text = "so traffic with it stays as it is, encrypted or not, dropped or not"
+        for name in limited:
+            absence = nodes.inputs[name].absence
+            text_of_host = f"the host {absence.words}, {text}; {absence.remedy()}"
+            yield Problem(name, nodes.fleet.prefix + "enabled", text_of_host)
     inputs = {name: host for name, host in nodes.inputs.items() if name not in nodes.fleet.excluded}
     yield from left_behind(inputs, nodes.node_settings, remembered, nodes.fleet.prefix)
 

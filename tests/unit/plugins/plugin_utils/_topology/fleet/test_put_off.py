@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
-from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
+    Absence,
+    FleetPlan,
+    HostInput,
+)
 from planned_fleet import host, interface, key_of, peers, planned, remembered, silent
 from planned_hub_spoke import hub, interfaces, spoke
 
@@ -24,6 +28,11 @@ def stored(*names: str, port: int = 51820) -> str:
 def outside(one: HostInput) -> HostInput:
     """Return a host that is not in this run; its facts are those of a cache, or of an answer."""
     return one._replace(reached=False, outside=True)
+
+
+def failed(one: HostInput) -> HostInput:
+    """Return a host of which a task has failed earlier in the run."""
+    return one._replace(reached=False, lost=Absence.FAILED)
 
 
 def keeping(plan: FleetPlan, name: str) -> set[str]:
@@ -75,20 +84,30 @@ TOGETHER = "run all of them at once, without --limit and serial"
         ),
         (
             [silent("h2", NEW)],
-            "'h2' has the old one stored and cannot be reached; run again when 'h2' is reachable again, or revoke it "
+            "'h2' has the old one stored and is unreachable; run again when it is reachable, or revoke it "
             "(overlay_revoked), or take it out of the group",
         ),
         (
             [silent("h2", NEW), silent("h3", NEW)],
-            "'h2', 'h3' have the old one stored and cannot be reached; run again when 'h2', 'h3' are reachable again, or "
+            "'h2', 'h3' have the old one stored and are unreachable; run again when they are reachable, or "
             "revoke them (overlay_revoked), or take them out of the group",
         ),
         (
             [outside(silent("h2", NEW)), silent("h3", NEW)],
-            f"'h2', 'h3' have the old one stored and are not changed by this run; {TOGETHER}, when 'h3' is reachable again",
+            f"'h2', 'h3' have the old one stored and are not changed by this run ('h3' is unreachable); {TOGETHER} when this "
+            "is corrected",
+        ),
+        (
+            [failed(silent("h2", NEW))],
+            "'h2' has the old one stored and failed earlier in this run; correct that failure and run again",
+        ),
+        (
+            [silent("h2", NEW), failed(silent("h3", NEW))],
+            "'h2', 'h3' have the old one stored and are not changed by this run ('h2' is unreachable, 'h3' failed earlier in "
+            f"this run); {TOGETHER} when this is corrected",
         ),
     ],
-    ids=["outside", "two outside", "unreachable", "two unreachable", "one of each"],
+    ids=["outside", "two outside", "unreachable", "two unreachable", "one of each", "failed", "failed or unreachable"],
 )
 def test_the_message_says_what_to_do_about_the_others(others: list[HostInput], expected: str) -> None:
     names = [other.name for other in others]
@@ -100,7 +119,8 @@ def test_the_message_says_what_to_do_about_the_others(others: list[HostInput], e
 @pytest.mark.parametrize(
     ("absent", "expected"),
     [
-        (silent("h2", NEW), "cannot be reached; run again when 'h2' is"),
+        (silent("h2", NEW), "is unreachable; run again when it is"),
+        (failed(silent("h2", NEW)), "failed earlier in this run; correct that failure and run again"),
         (outside(silent("h2", NEW)), "is not changed by"),
     ],
 )
@@ -156,7 +176,13 @@ def test_a_new_key_is_applied_although_a_host_cannot_be_reached() -> None:
     outcome = plan_mesh([renewed("h1", "h2", "h3"), host("h2"), silent("h3", {"public_key": key_of("h3")})])
     assert outcome.plan is not None, outcome.problems
     assert peers(outcome.plan, "h2")["h1"]["public_key"] == key_of("new")
-    assert "'h3' cannot be reached, so the tunnels to it are down until it is run" in "\n".join(outcome.warnings)
+    assert "'h3' is unreachable, so the tunnels to it are down until it is run" in "\n".join(outcome.warnings)
+    outcome = plan_mesh([renewed("h1", "h2", "h3"), host("h2"), failed(silent("h3", {"public_key": key_of("h3")}))])
+    assert "'h3' failed earlier in this run, so the tunnels to it are down" in "\n".join(outcome.warnings)
+    problems = "\n".join(plan_mesh([renewed("h1", "h2"), failed(host("h2"))]).problems)
+    assert (
+        "'h2' still uses, and it is not changed together with this host ('h2' failed earlier in this run)" in problems
+    )
 
 
 def test_a_new_key_is_applied_to_all_at_once_or_in_place_of_a_revoked_one() -> None:

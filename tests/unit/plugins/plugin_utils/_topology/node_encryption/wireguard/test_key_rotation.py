@@ -80,7 +80,9 @@ def test_device_of_a_cluster(hosts: list[HostInput], wanted: str, retiring: str)
 
 def test_impossible_rotation_is_refused() -> None:
     silent = [node(1, OLD, rotate=True), node(2, OLD)._replace(reached=False)]
-    assert "does not include 'n2'" in "\n".join(plan_node_encryption(silent, now=NOW).problems)
+    assert "'n2' is in a later batch of this run; run all of them together" in "\n".join(
+        plan_node_encryption(silent, now=NOW).problems
+    )
     own_file = [node(1, rotate=True, private_key_file="/etc/keys/k8s"), node(2)]
     assert "a key file with its own path" in "\n".join(plan_node_encryption(own_file, now=NOW).problems)
     same = [node(1, alternate_interface=OLD), node(2, alternate_port=51820)]

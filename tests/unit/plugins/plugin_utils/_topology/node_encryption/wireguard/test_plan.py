@@ -77,8 +77,13 @@ def test_current_state_of_a_node_is_read() -> None:
         assert steering.strict_rp_filter == ("eth0",)
 
 
+def left_out(host: HostInput) -> HostInput:
+    """Return a node that is not in the run, as with --limit."""
+    return host._replace(reached=False, outside=True)
+
+
 def test_nodes_of_the_run() -> None:
-    fleet = [node(1), node(2, reached=False), silent(node(3)), node(4, enabled=False)]
+    fleet = [node(1), left_out(node(2)), silent(node(3)), node(4, enabled=False)]
     outcome = plan_node_encryption(fleet, now=NOW)
     assert outcome.plan is not None
     nodes = {name: host.node for name, host in outcome.plan.hosts.items()}
@@ -92,11 +97,11 @@ def test_nodes_of_the_run() -> None:
     assert [line for line in outcome.warnings if "'n2'" in line and "the host is not in this run" in line]
 
 
-@pytest.mark.parametrize("away", [silent, lambda host: host._replace(reached=False)])
+@pytest.mark.parametrize("away", [lambda host: left_out(silent(host)), lambda host: left_out(host)])
 def test_node_that_continues_to_encrypt_is_named(away: Callable[[HostInput], HostInput]) -> None:
     """One of which nothing is known but what others remember, and one of an older fact; n3 was never applied."""
     one, other = settled([node(1), node(2)])
-    never = silent(node(3))
+    never = left_out(silent(node(3)))
 
     def said(*fleet: HostInput, **variables: object) -> list[str]:
         changed = [host._replace(variables={**host.variables, **variables}) for host in fleet]
@@ -105,9 +110,12 @@ def test_node_that_continues_to_encrypt_is_named(away: Callable[[HostInput], Hos
         ]
 
     (absent,) = said(away(one), other, never, state="absent")
-    assert absent.startswith("hosts 'n1', 'n3': node_encryption_state: ") and "run again without --limit" in absent
+    assert (
+        absent.startswith("hosts 'n1', 'n3': node_encryption_state: ")
+        and "the host is not in this run, so it" in absent
+    )
     (off,) = said(away(one), other, never, enabled=False)
-    assert off.startswith("host 'n1': node_encryption_enabled: ") and "run again without --limit" in off
+    assert off.startswith("host 'n1': node_encryption_enabled: ") and off.endswith("run it too")
     assert said(one, other, never, enabled=False) == said(away(one), other) == said(away(one), state="absent") == []
 
 

@@ -141,7 +141,8 @@ def load_plugins() -> None:
     if "forked_modules" in constants.CALLBACKS_ENABLED:
         for name in ("overlay_apply", "overlay_prepare", "probe_info"):
             importlib.import_module(f"ansible_collections.wirewright.overlay.plugins.modules.{name}")
-        importlib.import_module("pyroute2")
+        for name in ("ansible.modules.copy", "ansible.modules.file", "ansible.modules.stat", "pyroute2"):
+            importlib.import_module(name)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ruff: noqa: E402   # documentation stands before imports, as in all plugins
-"""Test helper: modules of the collection run in a fork of the worker, inside the host, instead of in a new Python."""
+"""Test helper: modules run in a fork of the worker, inside the host, instead of in a new Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ type: notification
 short_description: run modules in a process that has imported them
 description:
   - A host spends most of a module's time starting Python, unpacking the archive and importing what is in it.
-    This runs the modules of the collection in a fork that has imported them, in the namespaces of the lab host.
+    This runs the modules of the collection, and those of Ansible that its roles use, in a fork that has imported them,
+    in the namespaces of the lab host.
   - What the host would get on its standard input is built all the same, and the arguments are taken from it.
     Any other command, connection prefix or interpreter runs as without this.
 """
@@ -37,6 +38,7 @@ from ansible.plugins.loader import connection_loader
 COMMANDS = ("/bin/sh -c '/usr/bin/python3 && sleep 0'", "/bin/sh -c /usr/bin/python3")
 ENTER = re.compile(r"--(?:net|mount|uts)=(.+)")
 MODULES = "ansible_collections.wirewright.overlay.plugins.modules."
+BUILTIN = tuple(f"ansible.modules.{name}" for name in ("command", "copy", "file", "ping", "slurp", "stat"))
 
 # In the program that ansible-core makes of a module, one line each.
 NAME = re.compile(rb"^module_fqn=(.+),$", re.MULTILINE)
@@ -67,7 +69,7 @@ class CallbackModule(CallbackBase):
 
 
 def run_forked(prefix: list[str], command: str, program: bytes) -> Ended | None:
-    """Run a module of the collection in the host that a prefix enters; None if this is something else."""
+    """Run a module in the host that a prefix enters; None if this is something else."""
     entered = [found for word in prefix[1:-1] if (found := ENTER.fullmatch(word))]
     if command not in COMMANDS or prefix[0] != "nsenter" or len(entered) != len(prefix) - 2:
         return None
@@ -76,7 +78,7 @@ def run_forked(prefix: list[str], command: str, program: bytes) -> Ended | None:
     if len(words) < 3 or not all(map(os.path.exists, paths)):
         return None
     name, profile, parameters = (ast.literal_eval(word.decode()) for word in words)
-    if not name.startswith(MODULES):
+    if not name.startswith(MODULES) and name not in BUILTIN:
         return None
     return namespaces.call_inside(paths, partial(run_module, name, profile, parameters), timeout=1200)
 

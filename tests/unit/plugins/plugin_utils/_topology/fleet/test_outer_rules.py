@@ -123,7 +123,9 @@ def test_a_private_address_and_a_hub_with_a_private_address() -> None:
 
 def test_a_configured_endpoint_of_a_spoke_has_a_rule_of_its_own() -> None:
     found = hub_spoke_problems(hub("h1", ipv4="203.0.113.1"), spoke("h2", {**SITE, "endpoint": "198.51.100.2"}))
-    assert len(found) == 1 and "hub_spoke_endpoint: 198.51.100.2:51820 is inside the tunnel" in found[0]
+    assert (
+        len(found) == 1 and "hub_spoke_networks: 198.51.100.0/28 contains the endpoint 198.51.100.2:51820" in found[0]
+    )
 
 
 def test_a_mesh_host_without_an_endpoint() -> None:

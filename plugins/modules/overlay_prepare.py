@@ -77,6 +77,19 @@ options:
     type: list
     elements: str
     default: []
+  programs:
+    description:
+      - Optional programs whose files a role installs or removes after this call. A link, a pipe, a directory, a file of others,
+        or one that others can change in place of one of them is refused by name, before anything is made.
+    type: list
+    elements: str
+    choices: [direct, endpoint_refresh, failover, ipsec]
+    default: []
+  return_facts:
+    description:
+      - Whether to return the facts. Without them only the keys are made, and O(programs) checked.
+    type: bool
+    default: true
   variables:
     description:
       - By option, the variable that sets it. Messages name it in place of the option.
@@ -138,6 +151,12 @@ EXAMPLES = r"""
     node:
       can_reach: [192.0.2.1]
 
+- name: Check that nothing else is in place of the files of a program
+  wirewright.overlay.overlay_prepare:
+    interfaces: []
+    programs: [endpoint_refresh]
+    return_facts: false
+
 - name: Show the public key
   ansible.builtin.debug:
     var: ansible_facts.wirewright_overlay.interfaces.wg0.public_key
@@ -152,7 +171,7 @@ key_files:
   sample: [/etc/wireguard/wg0.key]
 ansible_facts:
   description: The facts.
-  returned: success
+  returned: if O(return_facts) is true
   type: dict
   contains:
     wirewright_overlay:
@@ -309,6 +328,13 @@ def main() -> None:
             "nftables": {"type": "bool", "default": False},
             "ipsec": {"type": "bool", "default": False},
             "groups": {"type": "list", "elements": "str", "default": []},
+            "programs": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["direct", "endpoint_refresh", "failover", "ipsec"],
+                "default": [],
+            },
+            "return_facts": {"type": "bool", "default": True},
             "variables": {"type": "dict", "default": {}},
             "sessions": {"type": "list", "elements": "str", "default": []},
             "node": {
@@ -341,7 +367,8 @@ def main() -> None:
             module.warn(warning)
     changed = [key for key in keys.values() if key.changed]
     diff = with_headers([found for path, key in keys.items() for found in key.diff(path)])
-    module.exit_json(changed=bool(changed), ansible_facts={"wirewright_overlay": facts}, diff=diff, **written())
+    returned = {"ansible_facts": {"wirewright_overlay": facts}} if params["return_facts"] else {}
+    module.exit_json(changed=bool(changed), diff=diff, **returned, **written())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import glob
 import json
 import os
 
+from . import files
 from .files import HEADER
 
 _UNITS = "etc/systemd/system"
@@ -43,16 +44,18 @@ def installed(root: str = "/") -> dict[str, list[str]]:
 
 def _is_ours(unit: str) -> bool:
     try:
-        with open(unit, encoding="utf-8", errors="replace") as file:
-            return file.readline().rstrip("\n") == HEADER
-    except FileNotFoundError:
+        descriptor = files.open_file(unit)
+    except files.UnsafeFile:  # a link or a pipe, for example
         return False
+    if descriptor is None:
+        return False
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        return file.readline(len(HEADER) + 1).rstrip("\n") == HEADER
 
 
 def _devices(path: str) -> list[str]:
     """Return the interfaces in the configuration of the failover program, none where it cannot be read."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return [str(hub["dev"]) for hub in json.load(file)["hubs"]]
+        return [str(hub["dev"]) for hub in json.loads(files.read_text(path) or "")["hubs"]]
     except (OSError, ValueError, TypeError, KeyError):
         return []

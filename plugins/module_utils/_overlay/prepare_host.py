@@ -32,9 +32,13 @@ def prepare_host(
 ) -> dict[str, Any]:
     """Create missing key files; return the facts, and add the changes of the keys to ``keys``, by path.
 
-    options: those of `overlay_prepare`. paths: the key file of each interface. Raises what converge_key() and gather() raise,
-    with a note if a key file was made before.
+    options: those of `overlay_prepare`. paths: the key file of each interface. Raises Refused before any change, and what
+    converge_key() and gather() raise, with a note if a key file was made before.
     """
+    if options.get("programs"):
+        from .._host.program_files import refuse_planted
+
+        refuse_planted(options["programs"])
     adopt = bool(options["adopt"])
     existing = {name: _existing(name, path, adopt=adopt) for name, path in paths.items()}
     # An interface that others made keeps its key, and gets no other one before it may be adopted.

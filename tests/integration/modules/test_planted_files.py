@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.program_files import NAMES, PATHS
 from managed_host import ManagedHost, key
 
 KEY_FILE = "/etc/wireguard/wg0.key"
@@ -58,6 +60,7 @@ DIRECTORIES = {
 }
 STATE = """
 places="/etc/wireguard /etc/systemd /etc/sysctl.d /etc/wirewright.overlay /var/lib/wirewright.overlay /root/precious"
+places="$places /usr/local/lib/wirewright.overlay"
 find $places -printf '%p %y %m %U:%G %l\\n' 2>/dev/null | sort; ls -d /root/* | sort
 find /run/wirewright.overlay -mindepth 1 ! -name lock 2>/dev/null | sort
 find /root/precious /etc/wireguard -type f -exec sha256sum {} +; ip link; ip rule; ip route show table all
@@ -125,3 +128,25 @@ def test_what_is_in_place_of_a_key_is_refused_by_name_and_kept(host: ManagedHost
     gone = {"name": "wg0", "state": "absent", "remove_private_key": True, "private_key_file": path}
     for script in (*FILES.values(), 'echo precious >"$1"'):
         planted(host, path, script, "overlay_apply", {"interfaces": [gone]})
+
+
+@pytest.fixture
+def own_programs(host: ManagedHost) -> Iterator[None]:
+    """Hosts of a lab share /usr with this machine."""
+    host.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local/lib")
+    yield
+    host.run("umount", "/usr/local/lib")
+
+
+@pytest.mark.usefixtures("own_programs")
+def test_what_is_in_place_of_a_file_of_a_program_is_refused_by_name_and_kept(host: ManagedHost) -> None:
+    arguments: dict[str, Any] = {"interfaces": ["wg1"], "programs": list(NAMES)}
+    paths = [f"/{path}".replace("*", "wgdirect") for listed in PATHS.values() for path in listed]
+    for path in paths:
+        # An enabled unit is a link to the unit, whatever has its place.
+        for script in (*FILES.values(), 'echo foreign >"$1"' if not path.endswith(".json") else FILES["pipe"]):
+            planted(host, path, script, "overlay_prepare", arguments)
+    for directory in ("/usr/local/lib/wirewright.overlay", "/etc/wirewright.overlay"):
+        for script in DIRECTORIES.values():
+            planted(host, directory, script, "overlay_prepare", arguments)
+    assert host.module("overlay_prepare", **arguments).changed, "the key is made when nothing is in place of the files"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .._engine.errors import Refused
 from .._engine.reconcile import CREATE, DELETE, UPDATE, Operation, counts
 from .._engine.shown import Diff
-from .._engine.stage import Stage, StageResult, run_stage
+from .._engine.stage import Stage
 from . import listing, table
 from .table import TableEntry, WantedRuleset, describe, label, plan
 
@@ -39,15 +39,6 @@ class NoNftables(Refused):
 
 class NftMissing(NoNftables):
     """This host has no `nft`. The role may install it before a run."""
-
-
-def converge(wanted: WantedRuleset, *, check_mode: bool) -> StageResult:
-    """Apply the wanted ruleset; in check mode only return what would change.
-
-    Raises NoNftables, NotConverged, and OSError where the kernel refuses. NoNftables and OSError mean that nothing was
-    changed, since the transaction is atomic.
-    """
-    return run_stage(ruleset_stage(wanted, check_mode=check_mode), check_mode=check_mode)
 
 
 def ruleset_stage(wanted: WantedRuleset, *, check_mode: bool) -> Stage:

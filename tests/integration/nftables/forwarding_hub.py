@@ -23,8 +23,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.result import StageResult
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.stage import run_stage
 from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.options import parse
-from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.stage import converge
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.stage import ruleset_stage
 from namespaces import call_in_thread
 
 T = TypeVar("T")
@@ -162,7 +163,12 @@ class Net:
 
     def converge(self, document: dict[str, Any], *, check_mode: bool = False) -> StageResult:
         """Apply the option `nftables` of overlay_apply on the hub."""
-        return self.inside(HUB, converge, parse(document), check_mode=check_mode)
+        wanted = parse(document)
+
+        def work() -> StageResult:
+            return run_stage(ruleset_stage(wanted, check_mode=check_mode), check_mode=check_mode)
+
+        return self.inside(HUB, work)
 
     def udp(self, host: str, address: str, port: int = 0) -> socket.socket:
         """Return a UDP socket in a host."""

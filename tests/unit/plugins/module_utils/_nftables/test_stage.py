@@ -8,9 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.result import StageResult
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.stage import run_stage
 from ansible_collections.wirewright.overlay.plugins.module_utils._nftables import stage as room
 from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.options import parse
-from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.stage import NoNftables, converge, read
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.stage import NoNftables, read, ruleset_stage
+from ansible_collections.wirewright.overlay.plugins.module_utils._nftables.table import WantedRuleset
 
 ISOLATED, NOTHING = parse({"wg0": {"isolate": True}}), parse({"wg0": {}})
 
@@ -21,6 +24,11 @@ def nft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(room, "_SYSTEM_PATH", str(tmp_path))
     return tmp_path / "nft"
+
+
+def converge(wanted: WantedRuleset, *, check_mode: bool) -> StageResult:
+    """Apply a ruleset as a run with this stage alone does."""
+    return run_stage(ruleset_stage(wanted, check_mode=check_mode), check_mode=check_mode)
 
 
 def says(nft: Path, script: str) -> None:

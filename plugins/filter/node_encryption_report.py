@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._plain import to_plain
+from ..plugin_utils._topology.node_encryption.traffic_report import read_reports
 from ..plugin_utils._topology.node_encryption.verdicts import judge, report
 
 DOCUMENTATION = r"""
@@ -46,14 +47,14 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(works), whether every pair is V(ok); C(summary), one line; C(table), the lines of a printed table; and C(pairs),
-      with C(nodes), C(verdict), C(reasons), C(handshake_age), C(rtt_ms), C(mtu), and the packets C(encrypted),
-      C(plaintext_pod) and C(plaintext_host).
+    - C(works), whether every result can be read and every pair is V(ok); C(summary), one line; C(table), the lines of a
+      printed table; and C(pairs), with C(nodes), C(verdict), C(reasons), C(handshake_age), C(rtt_ms), C(mtu), and the
+      packets C(encrypted), C(plaintext_pod) and C(plaintext_host).
     - With IPsec also C(states), one entry per direction between two addresses with C(source), C(destination), C(src),
       C(dst), the C(spis) of the sending states, the packets C(sent), C(received) and C(failed) meanwhile,
       C(key_age_days), C(sequence_percent), and C(fault), the error found.
-    - A verdict is V(ok), V(plaintext), V(not_probed), or one of M(wirewright.overlay.probe_info). With IPsec V(no_state)
-      and V(no_answer) replace most of those.
+    - A verdict is V(ok), V(plaintext), V(no_report) if the result of a node is malformed, V(not_probed), or one of
+      M(wirewright.overlay.probe_info). With IPsec V(no_state) and V(no_answer) replace most of those.
     - C(nodes), every host of the group and every other node of the cluster with C(name), C(status) and C(reason). A status
       is V(encrypted), V(failed) if a pair of the node is not V(ok), V(exempt), or V(not covered).
   type: dict
@@ -83,9 +84,9 @@ def node_encryption_report(results: object, wire: object) -> Any:
         raise AnsibleFilterError(
             "node_encryption_report: pass the results by inventory name, and `wire` of overlay_plan's result"
         )
-    plain: dict[str, Any] = to_plain(results)
     expected: dict[str, Any] = to_plain(wire)
-    return report(judge(plain, expected), plain, expected.get("coverage", ()))
+    reports = read_reports(results, expected)
+    return report(judge(reports, expected), reports, expected.get("coverage", ()))
 
 
 class FilterModule:

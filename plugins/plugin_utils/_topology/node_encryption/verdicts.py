@@ -17,8 +17,9 @@ from typing import Any
 
 from .coverage_report import coverage_of, coverage_table
 from .ipsec.verdicts import NO_STATE, Direction, directions_between, evidence, probe_result
+from .traffic_report import ProbedPeer, TrafficReport, TrafficReports
 
-OK, PLAINTEXT, NOT_PROBED = "ok", "plaintext", "not_probed"
+OK, PLAINTEXT, NOT_PROBED, NO_REPORT = "ok", "plaintext", "not_probed", "no_report"
 
 _SHOWN = 60  # pairs in a table, failed ones first
 _NAMED = 5  # pairs that the summary names for each verdict
@@ -51,18 +52,17 @@ class PairVerdict:
         return " - ".join(self.nodes)
 
 
-def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> list[PairVerdict]:
+def judge(reports: TrafficReports, wire: Mapping[str, Any]) -> list[PairVerdict]:
     """Return the verdict of every pair of nodes that should encrypt and of which at least one has a result.
 
-    results: of the module `traffic_info`, by inventory name. wire: the expected traffic, as `expected_traffic.wire` returns it.
+    wire: the expected traffic, as `expected_traffic.wire` returns it.
     """
-    checked = {name: result for name, result in results.items() if "pairs" in result}
+    checked, with_result = reports.by_node, reports.keys()
     counts = _counts(checked.values())
     known = evidence(checked, wire)
-    probes = {name: {peer["name"]: peer for peer in _probe(checked[name]).get("peers", ())} for name in checked}
     found = []
     for pair in combinations(sorted(wire["encrypting"]), 2):
-        if checked.keys().isdisjoint(pair):
+        if with_result.isdisjoint(pair):
             continue
         both = [(one, other) for one, other in (pair, (pair[1], pair[0])) if one in checked]
         directions = directions_between(pair, known) if wire.get("by_pair") else []
@@ -71,22 +71,22 @@ def judge(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> 
             probed = [(one, other, probe_result(one, other, known, directions)) for one, other in both]
             answers: list[Any] = [answer for answer in probed if answer[2] is not None]
         else:
-            answers = [(one, other, probes[one].get(other)) for one, other in both]
-        found.append(_judge(pair, counts.get(frozenset(pair), {}), answers, directions, checked, wire))
+            answers = [(one, other, checked[one].peers.get(other)) for one, other in both]
+        found.append(_judge(pair, counts.get(frozenset(pair), {}), answers, directions, reports, wire))
     return found
 
 
-def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[str, int]]:
+def _counts(reports: Iterable[TrafficReport]) -> dict[frozenset[str], dict[str, int]]:
     """Return by pair the packets of each kind. Both ends see the same packets, so the larger figure counts.
 
     That of a third node counts too: it may forward packets between two others.
     """
     directed: dict[tuple[str, str], dict[str, int]] = {}
-    for result in results:
-        for entry in result["pairs"]:
-            known = directed.setdefault((entry["source"], entry["destination"]), {})
-            for kind in ("wireguard", "esp", "plaintext_pod", "plaintext_host"):
-                known[kind] = max(known.get(kind, 0), entry[kind])
+    for report_of_node in reports:
+        for entry in report_of_node.pairs:
+            known = directed.setdefault((entry.source, entry.destination), {})
+            for kind, count in entry.kinds.items():
+                known[kind] = max(known.get(kind, 0), count)
     found: dict[frozenset[str], dict[str, int]] = {}
     for ends, counts in directed.items():
         both = found.setdefault(frozenset(ends), {})
@@ -98,9 +98,9 @@ def _counts(results: Iterable[Mapping[str, Any]]) -> dict[frozenset[str], dict[s
 def _judge(
     pair: tuple[str, str],
     counts: Mapping[str, int],
-    answers: Sequence[tuple[str, str, Mapping[str, Any] | None]],
+    answers: Sequence[tuple[str, str, ProbedPeer | None]],
     directions: Sequence[Direction],
-    checked: Mapping[str, Mapping[str, Any]],
+    reports: TrafficReports,
     wire: Mapping[str, Any],
 ) -> PairVerdict:
     reasons, words = [], []
@@ -111,6 +111,10 @@ def _judge(
     if hosts and wire["host_encryption"] and not set(pair) & set(wire["exempt_hosts"]):
         words.append(PLAINTEXT)
         reasons.append(f"{_packets(hosts)} of the nodes themselves in plaintext: check the rules and the routes")
+    for name in pair:
+        if name in reports.malformed:
+            words.append(NO_REPORT)
+            reasons.append(f"the result of {name} is malformed and is not used")
     for direction in directions:
         if direction.fault:
             words.append(NO_STATE)
@@ -118,18 +122,18 @@ def _judge(
     for one, other, peer in answers:
         if peer is None:
             words.append(NOT_PROBED)
-            reasons.append(f"from {one}: {_why_not_probed(other, checked[one], wire)}")
-        elif peer["verdict"] != OK:
-            words.append(peer["verdict"])
-            reasons.append(f"from {one}: {peer['verdict']}: {peer['advice']}")
+            reasons.append(f"from {one}: {_why_not_probed(other, reports.by_node[one], wire)}")
+        elif peer.verdict != OK:
+            words.append(peer.verdict)
+            reasons.append(f"from {one}: {peer.verdict}: {peer.advice}")
     peers = [peer for _one, _other, peer in answers if peer is not None]
     return PairVerdict(
         pair,
         words[0] if words else OK,
         tuple(reasons),
-        max((peer["handshake_age"] for peer in peers if peer["handshake_age"] is not None), default=None),
-        max((peer["rtt_ms"] for peer in peers if peer["rtt_ms"] is not None), default=None),
-        min((peer["mtu"] for peer in peers if peer["mtu"] is not None), default=None),
+        max((peer.handshake_age for peer in peers if peer.handshake_age is not None), default=None),
+        max((peer.rtt_ms for peer in peers if peer.rtt_ms is not None), default=None),
+        min((peer.mtu for peer in peers if peer.mtu is not None), default=None),
         counts.get("wireguard", 0) + counts.get("esp", 0),
         pods,
         hosts,
@@ -137,14 +141,10 @@ def _judge(
     )
 
 
-def _probe(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    return result.get("probe") or {}
-
-
-def _why_not_probed(other: str, result: Mapping[str, Any], wire: Mapping[str, Any]) -> str:
+def _why_not_probed(other: str, seen: TrafficReport, wire: Mapping[str, Any]) -> str:
     if other in wire["keyless"]:
         return f"the public key of {other} is not known: run the role on it"
-    return str(_probe(result).get("refusal") or "nothing was probed")
+    return seen.refusal or "nothing was probed"
 
 
 def _packets(count: int) -> str:
@@ -152,18 +152,25 @@ def _packets(count: int) -> str:
 
 
 def report(
-    pairs: list[PairVerdict], results: Mapping[str, Mapping[str, Any]], coverage: Sequence[Mapping[str, str]] = ()
+    pairs: list[PairVerdict], reports: TrafficReports, coverage: Sequence[Mapping[str, str]] = ()
 ) -> dict[str, Any]:
-    """Return the verdicts as data and as text: whether all pairs are ok, a summary line, and a table.
+    """Return the verdicts as data and as text: whether all reports can be read and all pairs are ok, a summary line, and a table.
 
     coverage: of every node of the cluster, as in the result of overlay_plan.
     """
     failed = Counter(name for pair in pairs if pair.verdict != OK for name in pair.nodes)
     nodes = coverage_of(coverage, failed)
     return {
-        "works": all(pair.verdict == OK for pair in pairs),
+        "works": not reports.malformed and all(pair.verdict == OK for pair in pairs),
         "summary": summary(pairs),
-        "table": [summary(pairs), *_table(pairs), *_reasons(pairs), *_notes(results), *coverage_table(nodes)],
+        "table": [
+            summary(pairs),
+            *_table(pairs),
+            *_reasons(pairs),
+            *_malformed(reports),
+            *_notes(reports),
+            *coverage_table(nodes),
+        ],
         "pairs": [_as_data(pair) for pair in pairs],
         "nodes": nodes,
     }
@@ -232,13 +239,21 @@ def _reasons(pairs: list[PairVerdict]) -> list[str]:
     return lines[:_SHOWN] + ([f"and {len(lines) - _SHOWN} more reasons"] if len(lines) > _SHOWN else [])
 
 
-def _notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _malformed(reports: TrafficReports) -> list[str]:
+    lines = [
+        f"{name}: the result of traffic_info is malformed: {text}. Check what answers on this host"
+        for name, text in sorted(reports.malformed.items())
+    ]
+    return lines[:_SHOWN] + ([f"and {len(lines) - _SHOWN} more malformed results"] if len(lines) > _SHOWN else [])
+
+
+def _notes(reports: TrafficReports) -> list[str]:
     """Return the limits of the captures, and IPsec error counters that increased."""
     lines = []
-    for name, result in sorted(results.items()):
-        if result.get("lost"):
-            lines.append(f"{name}: {_packets(result['lost'])} were lost by the capture")
-        if result.get("full"):
-            lines.append(f"{name}: the capture reached its packet limit after {result['seconds']} s")
-        lines.extend(f"{name}: {counter} grew by {count}" for counter, count in (result.get("xfrm_stat") or {}).items())
+    for name, seen in sorted(reports.by_node.items()):
+        if seen.lost:
+            lines.append(f"{name}: {_packets(seen.lost)} were lost by the capture")
+        if seen.full:
+            lines.append(f"{name}: the capture reached its packet limit after {seen.seconds} s")
+        lines.extend(f"{name}: {counter} grew by {count}" for counter, count in seen.xfrm_stat.items())
     return lines

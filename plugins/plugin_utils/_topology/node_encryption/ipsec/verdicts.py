@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NO_STATE, NO_ANSWER, MTU, OK = "no_state", "no_answer", "mtu", "ok"
+from ..traffic_report import EchoAnswer, Ends, ProbedPeer, StatesOfDirection, TrafficReport
 
-Ends = tuple[str, str]
-Entry = Mapping[str, Any]
+NO_STATE, NO_ANSWER, MTU, OK = "no_state", "no_answer", "mtu", "ok"
 
 
 @dataclass(frozen=True)
@@ -27,21 +26,17 @@ class Evidence:
     """
 
     addresses: Mapping[str, Sequence[str]]
-    states: Mapping[str, Mapping[Ends, Entry]]
-    answers: Mapping[str, Mapping[str, Sequence[Entry]]]
+    states: Mapping[str, Mapping[Ends, StatesOfDirection]]
+    answers: Mapping[str, Mapping[str, Sequence[EchoAnswer]]]
 
 
-def evidence(results: Mapping[str, Mapping[str, Any]], wire: Mapping[str, Any]) -> Evidence:
-    """Return what is evaluated for each pair. results, wire: as in `verdicts.judge`."""
-    states: dict[str, dict[Ends, Entry]] = {}
-    answers: dict[str, dict[str, list[Entry]]] = {}
-    for name, result in results.items():
-        part = result.get("ipsec") or {}
-        states[name] = {(entry["src"], entry["dst"]): entry for entry in reversed(part.get("states", ()))}
-        answers[name] = {}
-        for entry in part.get("answers", ()):
-            answers[name].setdefault(entry["name"], []).append(entry)
-    return Evidence({node["name"]: node["addresses"] for node in wire.get("nodes", ())}, states, answers)
+def evidence(reports: Mapping[str, TrafficReport], wire: Mapping[str, Any]) -> Evidence:
+    """Return what is evaluated for each pair. reports: by name. wire: as in `verdicts.judge`."""
+    return Evidence(
+        {node["name"]: node["addresses"] for node in wire.get("nodes", ())},
+        {name: report.states for name, report in reports.items()},
+        {name: report.answers for name, report in reports.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -80,12 +75,13 @@ def directions_between(pair: tuple[str, str], known: Evidence) -> list[Direction
 
 def _direction(source: str, destination: str, src: str, dst: str, known: Evidence) -> Direction:
     sending, receiving = (known.states.get(name, {}).get((src, dst)) for name in (source, destination))
-    spis = tuple(sending["spis"]) if sending else ()
+    spis = sending.spis if sending else ()
     fault = ""
     if source in known.states and not spis:
         fault = f"{source} has no state for sending to {destination}, from {src} to {dst}"
     elif destination in known.states:
-        missing = [spi for spi in spis if spi not in (receiving or {}).get("spis", ())]
+        known_there = frozenset(receiving.spis if receiving else ())
+        missing = [spi for spi in spis if spi not in known_there]
         if missing:
             fault = f"{source} sends by {', '.join(missing)} from {src} to {dst}, and {destination} has no such state"
         elif not receiving:
@@ -96,43 +92,41 @@ def _direction(source: str, destination: str, src: str, dst: str, known: Evidenc
         src,
         dst,
         spis,
-        (sending or {}).get("meanwhile", 0) if source in known.states else None,
-        (receiving or {}).get("meanwhile", 0) if destination in known.states else None,
-        (receiving or {}).get("failed", 0),
-        (sending or {}).get("key_age_days"),
-        (sending or {}).get("sequence_percent"),
+        (sending.meanwhile if sending else 0) if source in known.states else None,
+        (receiving.meanwhile if receiving else 0) if destination in known.states else None,
+        receiving.failed if receiving else 0,
+        sending.key_age_days if sending else None,
+        sending.sequence_percent if sending else None,
         fault,
     )
 
 
-def probe_result(prober: str, other: str, known: Evidence, directions: list[Direction]) -> dict[str, Any] | None:
+def probe_result(prober: str, other: str, known: Evidence, directions: list[Direction]) -> ProbedPeer | None:
     """Return the result of probing a node, with the verdicts of `probe_info`; None if no address was probed.
 
     The first address that fails gives the verdict. Otherwise the smallest MTU and the longest RTT count.
     """
     families = {":" in direction.src for direction in directions}
-    replies = [entry for entry in known.answers[prober].get(other, ()) if (":" in entry["address"]) in families]
+    replies = [entry for entry in known.answers[prober].get(other, ()) if (":" in entry.address) in families]
     if not replies:
         return None
     verdict, advice = next(_failures(prober, other, replies, directions), (OK, ""))
-    return {
-        "name": other,
-        "verdict": verdict,
-        "advice": advice,
-        "handshake_age": None,
-        "rtt_ms": max((entry["rtt_ms"] for entry in replies if entry["rtt_ms"] is not None), default=None),
-        "mtu": min((entry["mtu"] for entry in replies if entry["mtu"] is not None), default=None),
-    }
+    return ProbedPeer(
+        verdict,
+        advice,
+        rtt_ms=max((entry.rtt_ms for entry in replies if entry.rtt_ms is not None), default=None),
+        mtu=min((entry.mtu for entry in replies if entry.mtu is not None), default=None),
+    )
 
 
 def _failures(
-    prober: str, other: str, replies: list[Mapping[str, Any]], directions: list[Direction]
+    prober: str, other: str, replies: list[EchoAnswer], directions: list[Direction]
 ) -> Iterator[tuple[str, str]]:
     for entry in replies:
-        address, size, wanted = entry["address"], entry["mtu"], entry["wanted_mtu"]
+        address, size, wanted = entry.address, entry.mtu, entry.wanted_mtu
         of_family = {one.source: one for one in reversed(directions) if (":" in one.src) == (":" in address)}
         there, back = of_family[prober], of_family[other]
-        if not entry["replied"]:
+        if not entry.replied:
             yield NO_ANSWER, f"{address} does not reply: {_where(there, back)}"
         elif wanted is not None and (size or 0) < wanted:
             passed = f"of {size} bytes pass and larger ones" if size else "of this host's usual size"

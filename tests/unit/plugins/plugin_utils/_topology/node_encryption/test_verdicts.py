@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption import verdicts as evaluated
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.traffic_report import (
+    read_reports,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.verdicts import (
-    judge,
-    report,
+    PairVerdict,
     summary,
 )
 
@@ -45,6 +48,14 @@ def result(
 
 def results(**given: Any) -> dict[str, Any]:
     return {name: given.get(name, result(name)) for name in NAMES}
+
+
+def judge(given: dict[str, Any], wire: dict[str, Any]) -> list[PairVerdict]:
+    return evaluated.judge(read_reports(given, wire), wire)
+
+
+def report(pairs: list[PairVerdict], given: dict[str, Any], names: list[str] = NAMES) -> dict[str, Any]:
+    return evaluated.report(pairs, read_reports(given, {**WIRE, "encrypting": names}))
 
 
 def verdicts(given: dict[str, Any], **wire: Any) -> dict[str, str]:
@@ -149,8 +160,29 @@ def test_table() -> None:
 def test_table_of_many_nodes_is_short() -> None:
     names = [f"n{number:03}" for number in range(30)]
     given = {name: {"pairs": [], "probe": {"peers": [peer(other) for other in names]}} for name in names}
-    found = report(judge(given, {**WIRE, "encrypting": names}), given)
+    found = report(judge(given, {**WIRE, "encrypting": names}), given, names)
     assert len(found["pairs"]) == 435 and len(found["table"]) == 63 and found["table"][-1] == "and 375 more"
+
+
+def test_malformed_result_is_a_problem_of_its_host_alone() -> None:
+    given = results(n2={**result("n2"), "pairs": "none"}, n3=result("n3", pairs=(("n1", "n3", {"wireguard": 7}),)))
+    found = report(judge(given, WIRE), given)
+    assert [(pair["nodes"], pair["verdict"], pair["encrypted"]) for pair in found["pairs"]] == [
+        (["n1", "n2"], "no_report", 0),
+        (["n1", "n3"], "ok", 7),
+        (["n2", "n3"], "no_report", 0),
+    ]
+    assert found["pairs"][0]["reasons"] == ["the result of n2 is malformed and is not used"]
+    assert "n2: the result of traffic_info is malformed: pairs of the result is no list." in "\n".join(found["table"])
+
+
+def test_nodes_without_a_pair_fail_the_report_as_well() -> None:
+    given = {"n1": result("n1"), "n9": {"pairs": None}}
+    assert not report(judge(given, {**WIRE, "encrypting": ["n1"]}), given)["works"]
+
+
+def test_two_malformed_results() -> None:
+    assert verdicts({"n1": None, "n2": []}) == dict.fromkeys(("n1 - n2", "n1 - n3", "n2 - n3"), "no_report")
 
 
 def test_no_pairs() -> None:

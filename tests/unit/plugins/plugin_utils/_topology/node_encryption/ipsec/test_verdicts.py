@@ -9,11 +9,11 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.verdicts import (
-    PairVerdict,
-    judge,
-    report,
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption import verdicts
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.traffic_report import (
+    read_reports,
 )
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.verdicts import PairVerdict
 from counted_calls import calls
 
 WIRE: dict[str, Any] = {
@@ -49,6 +49,10 @@ GIVEN: dict[str, Any] = {
 }
 
 
+def judge(given: dict[str, Any], wire: dict[str, Any]) -> list[PairVerdict]:
+    return verdicts.judge(read_reports(given, wire), wire)
+
+
 def judged(given: dict[str, Any], **wire: Any) -> PairVerdict:
     (pair,) = judge(given, {**WIRE, **wire})
     return pair
@@ -73,11 +77,11 @@ def test_all_is_well() -> None:
     assert (found.verdict, found.reasons, found.rtt_ms, found.mtu) == ("ok", (), 2.0, 1446)
     ways = [(way.source, way.spis, way.sent, way.received, way.key_age_days) for way in found.states]
     assert ways == [("n1", ("a",), 3, 3, 1), ("n2", ("b",), 3, 3, 2)], "IPv4 alone, which both have"
-    assert report([found], GIVEN)["table"][1:] == [
+    assert verdicts.report([found], read_reports(GIVEN, WIRE))["table"][1:] == [
         "pair     verdict  states  keys  RTT   MTU   encrypted  plain pods  plain nodes",
         "n1 - n2  ok       2 of 2  2 d   2 ms  1446  0          0           0",
     ]
-    assert report([found], GIVEN)["pairs"][0]["states"][0]["spis"] == ["a"]
+    assert verdicts.report([found], read_reports(GIVEN, WIRE))["pairs"][0]["states"][0]["spis"] == ["a"]
 
 
 @pytest.mark.parametrize(

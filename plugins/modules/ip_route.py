@@ -187,13 +187,14 @@ requests:
 
 import socket
 
-from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._engine.result import StageResult
 from ..module_utils._fib.argument_spec import ROUTES
 from ..module_utils._fib.route_options import parse
 from ..module_utils._fib.route_table import name_of
 from ..module_utils._fib.stages import converge
 from ..module_utils._host.missing_interfaces import MissingInterfaces
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._overlay.management import management_flows
 
 
@@ -216,7 +217,7 @@ def main() -> None:
             management=management_flows,
         )
 
-    result = run(module, work)
+    result = run_exclusively(module, work)
     for warning in missing.warnings():
         module.warn(warning)
     exit_with(

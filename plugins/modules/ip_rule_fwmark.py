@@ -197,17 +197,18 @@ requests:
   sample: 2
 """
 
-from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._fib.argument_spec import RULES
 from ..module_utils._fib.rule_options import parse
 from ..module_utils._fib.stages import converge
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._overlay.management import management_flows
 
 
 def main() -> None:
     module = Module(argument_spec=RULES, supports_check_mode=True)
     allowed = module.params["allow_management_change"]
-    result = run(
+    result = run_exclusively(
         module,
         lambda: converge(
             parse(module.params),

@@ -123,8 +123,9 @@ addresses:
   sample: {created: 2, deleted: 0, updated: 0}
 """
 
-from ..module_utils._engine.module_run import Module, combine, exit_with, run
+from ..module_utils._engine.module_run import Module, combine, exit_with
 from ..module_utils._interface.module_options import parse_module_interface
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._overlay.interfaces import converge_interface
 
 
@@ -146,7 +147,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     allowed = module.params["allow_management_change"]
-    result = run(
+    result = run_exclusively(
         module,
         lambda: converge_interface(
             parse_module_interface(module.params), check_mode=module.check_mode, allow_management_change=allowed

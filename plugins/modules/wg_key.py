@@ -80,9 +80,10 @@ path:
 import os
 
 from ..module_utils._engine.errors import Refused
-from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._engine.result import StageResult
 from ..module_utils._interface.running_key import held_key
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._wireguard.key_change import KeyChange, converge_key
 from ..module_utils._wireguard.key_file import BadKeyFile
 from ..module_utils._wireguard.keys import encode_key, new_key_in
@@ -102,7 +103,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     path = module.params["path"]
-    key = run(module, lambda: _converge(module, path))
+    key = run_exclusively(module, lambda: _converge(module, path))
     result = StageResult(key.changed, {}, lambda: key.diff(path), key.warnings(path))
     public_key = encode_key(new_key_in(path)) if key.is_predicted else key.public_key
     exit_with(module, result, path=path, public_key=public_key)

@@ -138,8 +138,9 @@ requests:
   sample: 1
 """
 
-from ..module_utils._engine.module_run import Module, combine, exit_with, run
+from ..module_utils._engine.module_run import Module, combine, exit_with
 from ..module_utils._interface.module_options import parse_module_peers
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._overlay.interfaces import converge_interface
 from ..module_utils._wireguard.keys import decode_predicted_key, decode_public_key
 
@@ -171,7 +172,7 @@ def main() -> None:
     params = module.params
     # In check mode wg_key returns a text in place of a public key that it would generate.
     decode = decode_predicted_key if module.check_mode else decode_public_key
-    result = run(
+    result = run_exclusively(
         module,
         lambda: converge_interface(
             parse_module_peers(params["interface"], params["peers"], params["purge"], decode),

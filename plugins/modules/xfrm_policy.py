@@ -241,9 +241,10 @@ errors:
 
 import os
 
-from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._engine.result import StageResult
 from ..module_utils._host.ssh_connection import find
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._overlay.management import tunnel_flows
 from ..module_utils._xfrm.argument_spec import POLICIES
 from ..module_utils._xfrm.lockout import flows
@@ -261,7 +262,7 @@ def main() -> None:
         management = flows(find(os.environ), module.params["management_addresses"], tunnel_flows())
         return converge_policies(wanted, check_mode=module.check_mode, management=management)
 
-    result = run(module, converge)
+    result = run_exclusively(module, converge)
     exit_with(module, result, "IPsec policies", policies=result.counts, requests=result.requests)
 
 

@@ -376,8 +376,9 @@ errors:
   sample: ["states[0].spi: 0 is not from 1 to 4294967295"]
 """
 
-from ..module_utils._engine.module_run import Module, exit_with, run
+from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._host.facts import boot_id
+from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._xfrm.argument_spec import STATES
 from ..module_utils._xfrm.missing_devices import predicted_params
 from ..module_utils._xfrm.stages import converge_states
@@ -387,7 +388,7 @@ from ..module_utils._xfrm.state_options import parse_states
 def main() -> None:
     module = Module(argument_spec=STATES, supports_check_mode=True)
     params = predicted_params(module, "states")
-    result = run(
+    result = run_exclusively(
         module,
         lambda: converge_states(parse_states(params), check_mode=module.check_mode, boot_id=boot_id),
     )

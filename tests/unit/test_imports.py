@@ -121,7 +121,8 @@ def test_each_section_brings_the_room_it_needs() -> None:
 def test_modules_of_one_interface_import_no_whole_host(module: str) -> None:
     rooms, _said = imported(module)
     assert {"options", "plan", "prepare"} <= of("_interface", rooms)
-    assert not rooms & {"_overlay.converge", *BESIDE}
+    assert {"exclusive", "lock"} <= of("_overlay", rooms)
+    assert not rooms & {"_overlay.converge", "_overlay.pending", *BESIDE}
 
 
 def test_facts_import_no_devices_tables_or_nodes() -> None:

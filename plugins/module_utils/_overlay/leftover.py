@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from .._engine.errors import Refused
 from .._engine.result import StageResult
 from . import arm, guard, pending
 from .outcome import SectionKey
@@ -27,12 +26,8 @@ def settle(stack: ExitStack, *, check_mode: bool) -> dict[SectionKey, StageResul
     reverted run is removed when ``stack`` is closed without an error. The caller holds the lock of the host.
     """
     run = pending.read()
-    now = time.monotonic()
-    if run is not None and pending.guard_process() is not None:
-        raise Refused(
-            f"another run changed this host {now - run.armed:.0f} seconds ago and waits for its confirmation, without which "
-            f"it is reverted in {max(0.0, run.deadline - now):.0f} seconds: run again then"
-        )
+    if run is not None:
+        pending.refuse_guarded(run)
     if run is not None and check_mode:
         return {
             KEY: _said("an earlier run was neither confirmed nor reverted: the next run without check mode reverts it")

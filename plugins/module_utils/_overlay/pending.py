@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, TypeVar
 
+from .._engine.errors import Refused
 from .._host import file_changes, files
 from .._host.files import BootFile
 from .lock import GUARD
@@ -140,6 +141,17 @@ def guard_process() -> int | None:
             text = file.read()
             return int(text) if text.isdigit() else None
     return None
+
+
+def refuse_guarded(run: PendingRun) -> None:
+    """Raise Refused while a guard is ready to revert a pending run."""
+    if guard_process() is None:
+        return
+    now = time.monotonic()
+    raise Refused(
+        f"another run changed this host {now - run.armed:.0f} seconds ago and waits for its confirmation, without which "
+        f"it is reverted in {max(0.0, run.deadline - now):.0f} seconds: run again then"
+    )
 
 
 @contextlib.contextmanager

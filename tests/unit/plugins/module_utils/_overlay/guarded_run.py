@@ -45,6 +45,7 @@ class GuardedRun:
         self.logged: list[str] = []
         monkeypatch.setattr(pending, "DIRECTORY", str(directory / "guard"))
         monkeypatch.setattr(lock, "LOCK", str(directory / "lock"))
+        monkeypatch.setattr(lock, "GUARD", str(directory / "guard"))
         monkeypatch.setattr(guard.syslog, "syslog", lambda _priority, text: self.logged.append(text))
 
     def start(self, *, left: float = 60.0, applied: bool = True, work: str = "completed") -> PendingRun:

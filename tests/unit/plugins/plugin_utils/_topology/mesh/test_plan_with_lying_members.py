@@ -87,7 +87,12 @@ def spellings(key: str) -> list[str]:
     return [key, key + "\n", f" {key}", base64.b64encode(raw).decode()]
 
 
-KEYS = st.sampled_from([key for name in [*NAMES, NEW, "evil"] for key in spellings(key_of(name))] + ["", "x" * 44])
+def known_keys(fleet: dict[str, Host]) -> st.SearchStrategy[str]:
+    """Return keys to lie with. Nobody knows that of a host which has not joined: it is made when the host joins."""
+    names = [*NAMES, "evil", *(name for name in [NEW] if name in fleet and fleet[name].addresses)]
+    return st.sampled_from([key for name in names for key in spellings(key_of(name))] + ["", "x" * 44])
+
+
 NOTES = ["1", "mesh", "51821", f"h1\t{OF_NEW}", "h2\t10.42.0.9,10.42.0.17\nh1\tx"]
 PLACES = st.sampled_from([f"10.42.0.{number}" for number in range(1, 255)][::16] + SOME_ADDRESSES)
 
@@ -95,23 +100,24 @@ PLACES = st.sampled_from([f"10.42.0.{number}" for number in range(1, 255)][::16]
 @st.composite
 def garbage(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any]:
     """Return the facts of an interface that have little to do with the host."""
+    keys = known_keys(fleet)
     addresses = st.one_of(st.sampled_from(sorted({a for host in fleet.values() for a in host.bare})), PLACES)
     endpoints = st.sampled_from(["", "198.51.100.1:51820", "203.0.113.5:1", "evil.example:9", "[2001:db8::1]:5"])
     lines = draw(
         st.lists(
-            st.tuples(KEYS, st.sampled_from([*NAMES, NEW, "nobody"]), st.lists(addresses, max_size=3), endpoints),
+            st.tuples(keys, st.sampled_from([*NAMES, NEW, "nobody"]), st.lists(addresses, max_size=3), endpoints),
             max_size=8,
         )
     )
     device: dict[str, Any] = {
-        "public_key": draw(st.one_of(st.just(key_of(name)), KEYS, st.none())),
+        "public_key": draw(st.one_of(st.just(key_of(name)), keys, st.none())),
         "addresses": [f"{address}/24" for address in draw(st.lists(addresses, max_size=3))],
         "peers": "\n".join("\t".join([key, who, ",".join(where), end]) for key, who, where, end in lines),
-        "revoked": dict.fromkeys(draw(st.lists(KEYS, max_size=8)), draw(st.sampled_from([*NAMES, ""]))),
+        "revoked": dict.fromkeys(draw(st.lists(keys, max_size=8)), draw(st.sampled_from([*NAMES, ""]))),
         "notes": draw(st.dictionaries(st.sampled_from(["port", "overlay", LEFT_NOTE]), st.sampled_from(NOTES))),
     }
     if draw(st.booleans()):
-        device["replaced_key"] = draw(KEYS)
+        device["replaced_key"] = draw(keys)
     return device
 
 
@@ -125,6 +131,7 @@ def lies(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any]:
     others = st.sampled_from(sorted(fleet.keys() - {name}))
     for _number in range(draw(st.integers(1, 4))):
         victim, other = draw(others), draw(others)
+        known = key_of(victim if fleet[victim].addresses else "evil")
         address = next(iter(fleet[victim].bare), OF_NEW)
         lie = draw(
             st.sampled_from(
@@ -132,24 +139,24 @@ def lies(draw: st.DrawFn, fleet: dict[str, Host], name: str) -> dict[str, Any]:
             )
         )
         if lie == "key":
-            device["public_key"] = draw(st.sampled_from(spellings(key_of(victim))))
+            device["public_key"] = draw(st.sampled_from(spellings(known)))
         elif lie == "address":
             device["addresses"] = [f"{address}/24"]
         elif lie == "store key":
-            wrong = draw(st.sampled_from([key_of("evil"), key_of(name), *spellings(key_of(other))]))
+            wrong = draw(st.sampled_from([key_of("evil"), key_of(name), *spellings(known)]))
             lines = [[wrong, *rest] if rest[0] == victim else [key, *rest] for key, *rest in lines]
         elif lie == "store address":
             lines = [[key, who, address if who == other else where, end] for key, who, where, end in lines]
         elif lie == "add":
-            lines.append([key_of(victim), other, address, ""])
+            lines.append([known, other, address, ""])
         elif lie == "revoke":
-            device["revoked"] = {**device["revoked"], key_of(victim): victim}
+            device["revoked"] = {**device["revoked"], known: victim}
         elif lie == "forget":
             lines = [line for line in lines if line[1] != victim]
         elif lie == "note":
             device["notes"] = {**device["notes"], LEFT_NOTE: f"{other}\t{address}"}
         else:
-            device["replaced_key"] = key_of(victim)
+            device["replaced_key"] = known
     return fact_of(name, address_of(name), **{**device, "peers": "\n".join(map("\t".join, lines))})
 
 
@@ -294,3 +301,19 @@ def test_an_address_of_a_revoked_host_is_given_when_the_inventory_no_longer_revo
     assert model.run({}, down=(), limit=sorted(model.hosts))
     assert model.hosts[NEW].bare == {OF_NEW}
     assert all(LEFT_NOTE not in host.notes for host in model.hosts.values())
+
+
+def test_a_key_that_hosts_had_stored_of_a_revoked_one_is_refused_whoever_reports_it() -> None:
+    """A liar that knows the key of a host before it joins can make this key unusable, and no other."""
+    model = Model(["h1"])
+    false = model.hosts["h1"].fact()
+    false["interfaces"]["wg0"]["public_key"] = key_of(NEW)
+    assert model.run({"h1": false}, down=(), limit=NAMES)
+    model.hosts[NEW] = Host(NEW)
+    names = [name for name in sorted(model.hosts) if name != "h1"]
+    assert model.run({}, down=(), limit=names, revoked=["h1"])
+    assert all(key_of(NEW) not in model.hosts[name].peers for name in names)
+    renewed = model.hosts[NEW].fact()
+    renewed["interfaces"]["wg0"]["public_key"] = key_of("another")
+    assert model.run({NEW: renewed}, down=(), limit=names, revoked=["h1"])
+    assert all(key_of("another") in model.hosts[name].peers for name in names if name != NEW)

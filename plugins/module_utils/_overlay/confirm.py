@@ -24,9 +24,10 @@ def confirm(token: str) -> PendingRun:
     """Complete the pending run that has this token, and return it; also once more, where the first answer was lost.
 
     Raises Refused where none is pending or its token is another one, and Reverted where it was reverted, or is reverted now
-    because its files cannot be written.
+    because its files cannot be written. Raises UnsafeFile where something else is in place of a file of the pending run.
     """
     with lock.hold(check_mode=False):  # a guard that rolls back holds it
+        pending.refuse_planted()
         run = pending.read()
         if run is None:
             last = pending.read_reverted()

@@ -36,7 +36,7 @@ def run_exclusively(module: AnsibleModule, work: Callable[[], T]) -> T:
 
 @contextmanager
 def exclusive(*, check_mode: bool) -> Iterator[None]:
-    """Hold the lock of the host, with no run of overlay_apply pending. Raises Refused, and what lock.hold() raises.
+    """Hold the lock of the host, with no run of overlay_apply pending. Raises Refused, UnsafeFile, and OSError.
 
     Other users than root cannot open the lock. The kernel refuses their changes; a key file of their own needs no lock.
     """
@@ -60,6 +60,7 @@ def _refuse_pending() -> None:
     """
     from . import pending
 
+    pending.refuse_planted()
     run = pending.read()
     if run is None:
         return

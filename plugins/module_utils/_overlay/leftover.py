@@ -24,7 +24,9 @@ def settle(stack: ExitStack, *, check_mode: bool) -> dict[SectionKey, StageResul
 
     A pending run whose guard has ended is reverted first, so it never blocks for longer than its deadline. The record of a
     reverted run is removed when ``stack`` is closed without an error. The caller holds the lock of the host.
+    Raises Refused, and UnsafeFile where something else is in place of a file; nothing was changed then.
     """
+    pending.refuse_planted()
     run = pending.read()
     if run is not None:
         pending.refuse_guarded(run)

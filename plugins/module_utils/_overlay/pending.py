@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from typing import IO, TypeVar
 
 from .._engine.errors import Refused
 from .._host import file_changes, files
-from .._host.files import BootFile
+from .._host.files import BootFile, UnsafeFile
 from .lock import GUARD
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ T = TypeVar("T")
 DIRECTORY = GUARD
 CHECKPOINT, CODE = "checkpoint", "code.zip"
 _RUN, _PROCESS, _REVERTED, _CONFIRMED = "run.json", "process", "reverted.json", "confirmed.json"
+_FILES = (_RUN, _PROCESS, _REVERTED, _CONFIRMED, CHECKPOINT, f"{CHECKPOINT}.new", CODE)
 _ATTEMPTS, _PAUSE = 10, 0.02  # seconds between them
 
 
@@ -73,11 +75,27 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def refuse_planted() -> None:
+    """Raise UnsafeFile where something else is in place of the directory or of a file in it, as a link that leads elsewhere."""
+    files.refuse_unsafe_directories(path_of(_RUN))
+    found: list[str] = []
+    for path in map(path_of, _FILES):
+        try:
+            files.refuse_unsafe(path, os.lstat(path), stat.S_IFREG)
+        except FileNotFoundError:
+            continue
+        except UnsafeFile as exc:
+            found.append(str(exc))
+    if found:
+        raise UnsafeFile("; ".join(found))
+
+
 def create_directory() -> None:
-    """Create the directory, which nobody but root can enter. Raises OSError."""
+    """Create the directory, which nobody but root can enter. Raises OSError, and UnsafeFile."""
     file_changes.make_directories(os.path.dirname(DIRECTORY))
     with contextlib.suppress(FileExistsError):
         os.mkdir(DIRECTORY, 0o700)
+    files.refuse_unsafe(DIRECTORY, os.lstat(DIRECTORY), stat.S_IFDIR)  # chmod(2) follows a link
     os.chmod(DIRECTORY, 0o700)
 
 
@@ -113,7 +131,7 @@ def read_confirmed() -> PendingRun | None:
 
 def write_confirmed(run: PendingRun) -> None:
     """Keep a confirmed run, for a controller that did not get the answer and confirms again. A full disk is no error."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UnsafeFile):
         create_directory()
         _write(_CONFIRMED, asdict(run))
 

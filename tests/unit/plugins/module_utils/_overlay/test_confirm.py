@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.files import UnsafeFile
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import leftover, pending
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.confirm import confirm
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.guard import Reverted
@@ -32,6 +33,15 @@ def test_a_controller_that_did_not_get_the_answer_gets_it_again(guarded_run: Gua
         assert leftover.settle(stack, check_mode=False) == {} and not os.path.exists(pending.DIRECTORY)
     with pytest.raises(Refused, match="no run waits for a confirmation"):
         confirm(TOKEN)
+
+
+def test_nothing_is_confirmed_while_a_link_is_in_place_of_a_file(guarded_run: GuardedRun) -> None:
+    run = guarded_run.start()
+    os.rename(pending.path_of(pending.CHECKPOINT), pending.path_of("moved"))
+    os.symlink("moved", pending.path_of(pending.CHECKPOINT))
+    with pytest.raises(UnsafeFile, match="checkpoint is a symbolic link and not a regular file: move it away"):
+        confirm(TOKEN)
+    assert pending.read() == run and not guarded_run.happened
 
 
 def test_a_record_that_cannot_be_written_is_no_failure(

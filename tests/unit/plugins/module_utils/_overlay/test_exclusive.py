@@ -82,6 +82,12 @@ def test_records_of_runs_that_have_ended_stay_for_overlay_apply(guarded_run: Gua
     assert pending.read_reverted() is not None and pending.read_confirmed() == confirmed
 
 
+def test_what_is_in_place_of_a_file_is_refused_by_name(guarded_run: GuardedRun) -> None:
+    guarded_run.start()
+    os.symlink("/nowhere", pending.path_of("process"))
+    assert "process is a symbolic link and not a regular file: move it away" in refusal(check_mode=False)
+
+
 @BOTH
 def test_a_module_waits_for_the_lock(check_mode: bool) -> None:
     with lock.hold(check_mode=False):

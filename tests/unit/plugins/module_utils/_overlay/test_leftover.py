@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.files import UnsafeFile
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import leftover, pending
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.pending import RevertedRun
 from guarded_run import TOKEN, GuardedRun
@@ -53,6 +54,17 @@ def test_files_of_a_process_that_was_killed_are_removed(guarded_run: GuardedRun)
     guarded_run.start()
     os.unlink(pending.path_of("run.json"))
     assert not warnings() and not os.path.exists(pending.DIRECTORY)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_in_place_of_a_file_is_refused_and_kept(guarded_run: GuardedRun, check_mode: bool) -> None:
+    """Without a pending run, what a killed process has left is removed, and nothing else."""
+    pending.create_directory()
+    for name in ("process", pending.CHECKPOINT, pending.CODE):
+        os.symlink("/nowhere", pending.path_of(name))
+    with pytest.raises(UnsafeFile, match="is a symbolic link and not a regular file: move it away"):
+        warnings(check_mode=check_mode)
+    assert sorted(os.listdir(pending.DIRECTORY)) == ["checkpoint", "code.zip", "process"]
 
 
 def test_a_checkpoint_of_another_version_blocks_no_run(guarded_run: GuardedRun) -> None:

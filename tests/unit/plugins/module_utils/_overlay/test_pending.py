@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.files import UnsafeFile
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import pending
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.pending import RevertedRun
 from guarded_run import TOKEN, GuardedRun
@@ -59,6 +60,50 @@ def test_a_guard_starts_while_somebody_asks_for_it(guarded_run: GuardedRun, monk
     with pending.guarding() as first:
         assert first
     os.close(asking)
+
+
+FILES = ["run.json", "process", "reverted.json", "confirmed.json", "checkpoint", "checkpoint.new", "code.zip"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_in_place_of_a_file_is_refused_by_name(guarded_run: GuardedRun, tmp_path: Path, name: str) -> None:
+    pending.create_directory()
+    path = Path(pending.path_of(name))
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafeFile, match=f"^{path} is a symbolic link and not a regular file: move it away$"):
+        pending.refuse_planted()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UnsafeFile, match=rf"^{path} is a named pipe \(FIFO\) and not a regular file: move it away$"):
+        pending.refuse_planted()
+    path.unlink()
+    pending.refuse_planted()
+
+
+def test_all_that_is_in_place_of_files_is_refused_at_once(guarded_run: GuardedRun) -> None:
+    pending.create_directory()
+    for name in FILES:
+        os.mkdir(pending.path_of(name))
+    with pytest.raises(UnsafeFile) as refused:
+        pending.refuse_planted()
+    assert str(refused.value).count("is a directory and not a regular file: move it away") == len(FILES)
+
+
+def test_files_of_a_pending_run_are_ours(guarded_run: GuardedRun) -> None:
+    guarded_run.start()
+    with pending.guarding():
+        pending.ready(4711)
+        pending.refuse_planted()
+
+
+def test_a_link_in_place_of_the_directory_is_not_followed(guarded_run: GuardedRun, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(0o755)
+    os.symlink(elsewhere, pending.DIRECTORY)
+    for work in (pending.create_directory, pending.refuse_planted):
+        with pytest.raises(UnsafeFile, match=f"^{pending.DIRECTORY} is a symbolic link and not a directory"):
+            work()
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
 
 
 def test_a_damaged_record_is_an_error(guarded_run: GuardedRun) -> None:

@@ -25,8 +25,7 @@ description:
     O(boot_name). States and policies live in the kernel only, unless O(xfrm_boot) is given.
   - One call at a time changes a host. Another call, and the programs of the roles hub_spoke and endpoint_refresh, wait for
     it. After a minute a waiting call fails without a change and names the process; the programs try again later.
-  - In a role, an action plugin of the same name takes this host's part of the fleet plan (O(plan_from)) and calls the
-    module with it.
+  - In a role, an action plugin of the same name calls the module with this host's part of the fleet plan (O(plan_from)).
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
@@ -76,8 +75,7 @@ options:
     type: dict
   boot_name:
     description:
-      - Name of the files in C(/etc/wirewright.overlay/fib) from which O(ip_rules) and O(ip_routes) are loaded at boot, like
-        V(ipsec).
+      - Name, like V(ipsec), of the files in C(/etc/wirewright.overlay/fib) that load O(ip_rules) and O(ip_routes) at boot.
       - The default is the name of the first of O(interfaces) whose C(persistence) is not V(none). Without one, rules and
         routes live in the kernel only.
       - Routes through one of O(interfaces) are loaded with that interface, routes through others, with O(boot_name) alone,
@@ -122,7 +120,7 @@ options:
     description:
       - Whether masqueraded TCP and UDP connections survive that O(ip_routes) change the interface of their packets. The kernel
         would drop them. Each one is replaced by a connection with the same addresses and ports and an explicit translation.
-      - It concerns connections to the destinations of routes that change.
+      - It concerns connections to the destinations of routes that change. Without C(nft), a warning says how many may be reset.
     type: bool
     default: false
   temporary_sysctls:
@@ -167,8 +165,7 @@ options:
     default: false
   plan_from:
     description:
-      - Name of the variable with the registered result of M(wirewright.overlay.overlay_plan). The action plugin takes this
-        host's part from it.
+      - The variable with the registered result of M(wirewright.overlay.overlay_plan). The action plugin takes a part of it.
     type: str
   phase:
     description:
@@ -273,7 +270,6 @@ differs:
   description: Whether the host differed from the desired state before the call. Not altered by C(changed_when).
   returned: success
   type: bool
-  sample: false
 interfaces:
   description:
     - By interface, its public key, the number of set requests, and the number of peers, addresses, routes and files
@@ -345,6 +341,10 @@ confirmed:
 last_reverted:
   description: Why an earlier run was reverted, in C(message).
   returned: if an earlier run was reverted, and no run has reported it yet
+  type: dict
+left_table:
+  description: That a killed run had left the table of nftables that O(keep_masqueraded) needs for a moment, in C(message).
+  returned: if such a table was left; it is removed, except in check mode
   type: dict
 errors:
   description: All errors in the options.

@@ -41,10 +41,14 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostResult
     with ExitStack() as stack:
         stack.enter_context(lock.hold(check_mode=check_mode))
         earlier: Mapping[SectionKey, Any] = {}
+        if os.path.lexists(lock.CONNECTIONS):
+            from .masqueraded import remove_left
+
+            earlier = remove_left(check_mode=check_mode)
         if os.path.lexists(lock.GUARD):
             from .leftover import settle
 
-            earlier = settle(stack, check_mode=check_mode)
+            earlier = {**earlier, **settle(stack, check_mode=check_mode)}
             wanted, interfaces, sections = _parse(options, check_mode)  # a revert can create interfaces
         fib = stack.enter_context(open_connection())
         prepared = prepare(fib, wanted, check_mode=check_mode)

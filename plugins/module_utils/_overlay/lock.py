@@ -24,6 +24,9 @@ from .._host import files
 # The programs use the same path, and open the file in the same mode.
 LOCK = "/run/wirewright.overlay/lock"
 GUARD = "/run/wirewright.overlay/guard"  # a run that waits for its confirmation, or had it, or was reverted
+CONNECTIONS = (
+    "/run/wirewright.overlay/connections"  # a process replaces masqueraded connections, or was killed meanwhile
+)
 DEADLINE = 60.0  # seconds; a run can take that long if names do not resolve, a program takes less than one
 _PAUSE = 0.05
 

@@ -15,6 +15,7 @@ from ..plugin_utils._fleet_run import runs_freely
 from ..plugin_utils._host_module import HostModule
 from ..plugin_utils._topology.expected_peers import expected_answers, reached_so_far
 from ..plugin_utils._topology.registered_plan import PLAN_FROM, UnusablePlan, registered_plan
+from ..plugin_utils._untrusted import list_of, text_of
 
 MODULE = "wirewright.overlay.probe_info"
 _FOREIGN = ("interface", "peers", "mtu", "handshake")
@@ -37,9 +38,16 @@ class ActionModule(HostModule):
         del args[PLAN_FROM]
         result.update(self.run_module(MODULE, args, variables))
         if "peers" in result:
-            result["peers"] = [peer for peer in result["peers"] if peer["verdict"] != "ok"]
+            # The module ran on the host, so the shape of its result is not trusted.
+            listed = list_of(result["peers"])
+            if not isinstance(result["peers"], list) or not all(map(is_finding, listed)):
+                raise AnsibleActionFail(
+                    f"{name}: the result of probe_info is malformed; check what answers on this host"
+                )
+            result["peers"] = [peer for peer in listed if peer["verdict"] != "ok"]
             if result["peers"] and not result.get("failed"):
-                result["warnings"] = [*result.get("warnings", ()), finding(name, result["summary"], result["peers"])]
+                text = finding(name, text_of(result.get("summary")), result["peers"])
+                result["warnings"] = [*result.get("warnings", ()), text]
         return result
 
     def _expected(self, args: Mapping[str, Any], variables: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -59,6 +67,11 @@ class ActionModule(HostModule):
         if not peers:
             raise AnsibleActionSkip(f"{name!r} has no peer that this run reached")
         return peers
+
+
+def is_finding(peer: object) -> bool:
+    """Return whether an entry of a result has the texts that are read here."""
+    return isinstance(peer, Mapping) and all(isinstance(peer.get(key), str) for key in ("name", "verdict", "advice"))
 
 
 def finding(name: str, summary: str, peers: list[Mapping[str, Any]]) -> str:

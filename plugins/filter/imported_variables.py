@@ -12,7 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._imported import import_hosts, read_interface
-from ..plugin_utils._plain import to_plain
+from ..plugin_utils._plain import plain_or_none
 
 DOCUMENTATION = r"""
 name: imported_variables
@@ -77,12 +77,13 @@ ROLES = ("mesh", "hub_spoke")
 
 def imported_variables(results: object, role: str = "mesh", interface: str = "") -> Any:
     """Return variables and notes by host. Raises AnsibleFilterError for other input."""
-    plain = to_plain(results)
-    if not isinstance(plain, Mapping):
+    if not isinstance(results, Mapping):
         raise AnsibleFilterError("imported_variables: the input is a dictionary of results by host")
     if role not in ROLES:
         raise AnsibleFilterError(f"imported_variables: role is one of {', '.join(ROLES)}")
-    found = import_hosts({str(name): read_interface(result, interface) for name, result in plain.items()})
+    found = import_hosts(
+        {str(name): read_interface(plain_or_none(result), interface) for name, result in results.items()}
+    )
     return {
         name: {
             "variables": {f"{role}_{variable}": value for variable, value in _with_adoption(host.variables).items()},

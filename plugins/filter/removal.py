@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..plugin_utils._fleet_variables import variables_of_roles
-from ..plugin_utils._plain import to_plain
+from ..plugin_utils._plain import plain_or_none, to_plain
 from ..plugin_utils._removal import removal
 from ..plugin_utils._topology.plan_model.fleet import Absence
 from ..plugin_utils._unreachable_hosts import unreachable_hosts
@@ -85,7 +85,7 @@ def filtered(
     """Return what a removal does, as plain data."""
     unreachable = unreachable_hosts() if absent else frozenset()
     found = removal(
-        to_plain(facts),
+        {str(name): plain_or_none(fact) for name, fact in facts.items()},
         to_plain(interfaces),
         with_keys=bool(with_keys),
         variables=to_plain(variables),

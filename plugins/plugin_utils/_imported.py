@@ -21,6 +21,7 @@ from ..module_utils._interface.option_types import interface_name
 from ..module_utils._ip.prefix import Address, Prefix, parse_address, parse_prefix
 from ..module_utils._wireguard.endpoint import Endpoint, parse_endpoint
 from ..module_utils._wireguard.keys import decode_public_key
+from ._problems import agree, host_list
 from ._untrusted import list_of, mapping_of, text_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39}")
@@ -107,7 +108,11 @@ def _peers(value: object) -> Iterable[ImportedPeer]:
 def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, ImportedHost]:
     """Return the variables of each host. Peers with the key of another host are left to the role."""
     interfaces = {name: one for name, one in found.items() if one is not None}
-    owner = {one.public_key: name for name, one in interfaces.items() if one.public_key}
+    with_key: dict[str, list[str]] = {}
+    for name, one in interfaces.items():
+        with_key.setdefault(one.public_key, []).append(name)
+    # A key that several hosts report says of none of them that a peer with it is this host.
+    owner = {key: names[0] for key, names in with_key.items() if key and len(names) == 1}
     views: dict[str, list[tuple[str, ImportedPeer]]] = {name: [] for name in interfaces}
     for name, one in interfaces.items():
         for peer in one.peers:
@@ -130,6 +135,12 @@ def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, Imp
         if any(peer.has_preshared_key for peer in members.values()):
             text = "peers of the inventory have preshared keys: set psk_master, from which new ones are derived"
             hosts[name].notes.append(text)
+        same = [other for other in with_key[one.public_key] if other != name] if one.public_key else []
+        if same:
+            text = (
+                f"{host_list(same)} {agree(same, 'has', 'have')} the same public key: give each host a key of its own"
+            )
+            hosts[name].notes.append(f"{text}, and import again")
     missing = {name: ImportedHost(notes=["no such interface, or several and no name given"]) for name in found}
     return {**missing, **hosts}
 

@@ -36,3 +36,11 @@ def to_plain(value: object) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [to_plain(entry) for entry in value]
     return str(value)
+
+
+def plain_or_none(value: object) -> Any:
+    """Return the plain value of what one host reports, None where it is nested too deeply, so that others are read."""
+    try:
+        return to_plain(value)
+    except RecursionError:
+        return None

@@ -4,6 +4,7 @@
 
 """What the playbook remove would take away, and from which hosts; what stays, and why it cannot go on.
 
+Facts come from hosts, so their shape and size are not trusted: a malformed one is named for its host and not shown.
 This plugin util is private to the collection.
 """
 
@@ -12,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..module_utils._interface.option_types import interface_name
 from ._change_summary import ranges
+from ._problems import agree
 from ._topology.plan_model.fleet import Absence
 from ._untrusted import mapping_of, text_of
 from ._variable_names import VariableNames
 
 _NODE_ENCRYPTION = "node_encryption"
+_MOST_INTERFACES, _LONGEST = 256, 100
 
 
 class Removal(NamedTuple):
@@ -47,9 +51,13 @@ def removal(
     """
     wanted = list(dict.fromkeys(interfaces))
     found: dict[str, dict[str, list[str]]] = {}  # by interface and description, the hosts
+    malformed = []
     for host, fact in sorted(facts.items()):
-        for interface, entry in sorted(mapping_of(mapping_of(fact).get("interfaces")).items()):
-            found.setdefault(str(interface), {}).setdefault(_described(mapping_of(entry)), []).append(host)
+        described = _interfaces(fact)
+        if described is None:
+            malformed.append(host)
+        for interface, text in sorted((described or {}).items()):
+            found.setdefault(interface, {}).setdefault(text, []).append(host)
     going = [line for name in wanted for line in _lines(name, found.get(name, {}))]
     keys = (
         "Private keys are removed too."
@@ -61,17 +69,36 @@ def removal(
             f"The routes, packet filter, boot files and state file of each interface are removed with it. {keys}"
         )
     staying = [line for name in found if name not in wanted for line in _staying(name, found[name])]
+    if malformed:
+        staying.append(
+            f"{_all(malformed)} {agree(malformed, 'reports its', 'report their')} interfaces in a form that overlay_prepare "
+            "does not return, so what is removed there is not listed: check what answers there, or leave "
+            f"{agree(malformed, 'it', 'them')} out with --limit"
+        )
     for absence in dict.fromkeys((lost or {}).values()):
         names = sorted(name for name, why in (lost or {}).items() if why is absence)
         staying.append(f"{_all(names)} {absence.of(names)}, so nothing is removed there: {absence.remedy(names)}")
     return Removal(going, staying, _problems(wanted, found, facts, variables, known))
 
 
+def _interfaces(fact: object) -> dict[str, str] | None:
+    """Return the interfaces that a host reports, each with its description; None for a malformed fact."""
+    listed = mapping_of(fact).get("interfaces")
+    if not isinstance(listed, Mapping) or len(listed) > _MOST_INTERFACES:
+        return None
+    if not all(isinstance(entry, Mapping) for entry in listed.values()):
+        return None
+    try:
+        return {interface_name(text_of(name)): _described(entry) for name, entry in listed.items()}
+    except ValueError:
+        return None
+
+
 def _described(entry: Mapping[str, Any]) -> str:
     peers = len(text_of(entry.get("peers")).splitlines())
     overlay = text_of(mapping_of(entry.get("notes")).get("overlay"))
     counted = "1 peer" if peers == 1 else f"{peers} peers"
-    return f"{overlay}, {counted}" if overlay.isprintable() and overlay else counted
+    return f"{overlay}, {counted}" if overlay.isprintable() and 0 < len(overlay) <= _LONGEST else counted
 
 
 def _lines(interface: str, by_description: Mapping[str, list[str]]) -> list[str]:

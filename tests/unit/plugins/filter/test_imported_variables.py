@@ -22,6 +22,15 @@ def test_filter_returns_variables_of_a_role() -> None:
     assert imported_variables({"h1": {}})["h1"]["variables"] == {}
 
 
+def test_a_result_nested_too_deeply_is_that_of_its_host_alone() -> None:
+    deep: list[object] = []
+    for _level in range(100_000):
+        deep = [deep]
+    well = {"interfaces": [{"name": "wg0", "addresses": ["10.8.0.1/24"]}]}
+    found = imported_variables({"h1": {"interfaces": deep}, "h2": well})
+    assert found["h1"]["variables"] == {} and found["h2"]["variables"]["mesh_interface"] == "wg0"
+
+
 def test_other_input_is_an_error_of_the_filter() -> None:
     with pytest.raises(AnsibleFilterError, match="a dictionary of results"):
         imported_variables([])

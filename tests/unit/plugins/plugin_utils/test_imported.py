@@ -124,6 +124,15 @@ def test_each_static_peer_has_a_name_of_its_own() -> None:
     assert [one["name"] for one in static] == ["peer2", "peer1", "peer4", "phone", "peer5", "peer3"]
 
 
+def test_a_key_that_several_hosts_report_takes_the_peer_of_none() -> None:
+    results = {"h1": found("h1", peer("h2")), "h2": found("h2"), "h3": found("h3", public_key=key_of("h2"))}
+    hosts = import_hosts({name: read_interface(result, "wg0") for name, result in results.items()})
+    (static,) = hosts["h1"].variables["static_peers"]
+    assert static["public_key"] == key_of("h2") and "endpoint" not in hosts["h3"].variables
+    assert hosts["h1"].notes == []
+    assert "'h3' has the same public key" in hosts["h2"].notes[0] and "'h2' has" in hosts["h3"].notes[0]
+
+
 def test_a_host_without_the_interface_has_no_variables() -> None:
     two = {"interfaces": [*found("h1")["interfaces"], *found("h1", name="wg1")["interfaces"]]}
     for result in ({"interfaces": []}, {"failed": True}, None, two):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._removal import Removal, removal
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import Absence
 
@@ -55,7 +56,7 @@ def test_an_interface_that_no_host_has_is_a_problem_that_lists_those_there_are()
     (problem,) = of(FLEET, "wg9").problems
     assert "no interface 'wg9' of this collection is on h1-h3; there are: wg0 (mesh, 2 peers) of" in problem
     assert of(FLEET, "wg0", "wg9").problems == [], "one that is gone already"
-    assert of({"h1": fact(), "h2": {}}, "wg0") == Removal([], [], []), "a second removal"
+    assert of({"h1": fact(), "h2": fact()}, "wg0") == Removal([], [], []), "a second removal"
 
 
 def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_be_removed() -> None:
@@ -64,8 +65,28 @@ def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_b
     assert found.problems[0].endswith("write mesh_interface")
 
 
-def test_facts_of_the_wrong_shape_count_as_empty() -> None:
-    assert of({"h1": None, "h2": {"interfaces": {"wg0": 7}}}, "wg0").going[0] == "wg0 (0 peers) of h2"
+@pytest.mark.parametrize(
+    "shape",
+    [
+        None,
+        {},
+        [],
+        {"interfaces": []},
+        {"interfaces": {"wg0": 7}},
+        {"interfaces": {"wg0\x1b[2J": {}}},
+        {"interfaces": {f"wg{number}": {} for number in range(1000)}},
+    ],
+)
+def test_malformed_facts_are_named_for_their_host_and_others_are_listed(shape: object) -> None:
+    found = of({**FLEET, "h4": shape}, "wg0")
+    assert found.going == of(FLEET, "wg0").going and found.problems == []
+    (line,) = [line for line in found.staying if line not in of(FLEET, "wg0").staying]
+    assert line.startswith("h4 reports its interfaces in a form that overlay_prepare does not return"), line
+
+
+def test_a_long_note_is_not_shown() -> None:
+    found = of({"h1": fact(wg0=("x" * 101, 1)), "h2": fact(wg0=("mesh", 1))}, "wg0")
+    assert found.going[:2] == ["wg0 (1 peer) of h1", "wg0 (mesh, 1 peer) of h2"]
 
 
 def test_all_hosts_are_named() -> None:

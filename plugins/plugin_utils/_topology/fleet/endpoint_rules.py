@@ -10,7 +10,6 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 from ....module_utils._ip.prefix import Prefix
@@ -18,9 +17,10 @@ from ....module_utils._wireguard.endpoint import Endpoint
 from ..._prefix_index import PrefixIndex
 from ..._problems import Problem, agree, host_list, possessive
 from .endpoints import BOTH, address_of, kind_of
-from .member import Fleet, Member, tunnel_kind
+from .member import Fleet, Member
 from .prefix_rules import static_groups
 from .settings import AUTO, any_port, is_loopback, with_port
+from .silent_pairs import silent_pairs
 
 _NAMED = 5
 
@@ -61,24 +61,17 @@ def unreached(member: Member, port: int, variable: str) -> Iterator[Problem]:
 
 def warnings(fleet: Fleet) -> Iterator[Problem]:
     """Yield one warning for all pairs in which neither end has an endpoint of the other."""
-    overridden = {
-        frozenset((member.name, name))
-        for member in fleet.members
-        for name, view in member.settings.peer_overrides.items()
-        if view.endpoint or view.no_endpoint
-    }
-    silent = [pair for pair in _silent_pairs(fleet) if frozenset(pair) not in overridden]
-    if not silent:
+    silent = silent_pairs(fleet, _NAMED)
+    if not silent.count:
         return
-    shown = ", ".join(f"{one!r} and {other!r}" for one, other in sorted(silent)[:_NAMED])
-    more = f" and {len(silent) - _NAMED} more pairs" if len(silent) > _NAMED else ""
+    shown = ", ".join(f"{one!r} and {other!r}" for one, other in silent.first)
+    more = f" and {silent.count - _NAMED} more pairs" if silent.count > _NAMED else ""
     text = f"neither end has an endpoint of the other, so no tunnel comes up between {shown}{more}"
-    names = {name for pair in silent for name in pair}
     # Such a host has no endpoint, because nobody knows its port.
     any_ports = [
-        m.name for m in fleet.members if m.name in names and not m.settings.port and m.settings.endpoint == AUTO
+        m.name for m in fleet.members if m.name in silent.names and not m.settings.port and m.settings.endpoint == AUTO
     ]
-    name, variable = (any_ports[0], "port") if any_ports else (sorted(silent)[0][0], "endpoint")
+    name, variable = (any_ports[0], "port") if any_ports else (silent.first[0][0], "endpoint")
     if any_ports:
         text += f"; the port of {host_list(any_ports)} is 0 (any), so they have no endpoint: set {fleet.prefix}port for them"
     yield Problem(name, fleet.prefix + variable, text)
@@ -202,18 +195,3 @@ def _duplicates(fleet: Fleet) -> Iterator[Problem]:
                 remedy = f"set {fleet.prefix}endpoint or {fleet.prefix}port for one of them"
                 text = f"{endpoint} is also {possessive(other)} endpoint; {remedy}"
                 yield Problem(member.name, fleet.prefix + "endpoint", text)
-
-
-def _silent_pairs(fleet: Fleet) -> Iterator[tuple[str, str]]:
-    classes: dict[object, list[Member]] = {}
-    for member in fleet.members:
-        # A member with an unknown key has no tunnels, and a warning of its own.
-        if member.public_key is not None:
-            classes.setdefault(member.reach, []).append(member)
-    groups: list[list[Member]] = list(classes.values())
-    for one, other in combinations_with_replacement(groups, 2):
-        if tunnel_kind(one[0].reach, other[0].reach):
-            continue
-        for left_index, left in enumerate(one):
-            for right in other[left_index + 1 :] if one is other else other:
-                yield (left.name, right.name) if left.name < right.name else (right.name, left.name)

@@ -10,6 +10,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from .....module_utils._ip.prefix import Prefix
@@ -22,6 +23,8 @@ from ..inputs import is_reached
 from ..profiles import OVERLAY
 from ..settings import LOCATION
 from .fleet import NodeFleet
+
+_NAMED = 3  # locations that a problem names
 
 
 def violations(nodes: NodeFleet) -> Iterator[Problem]:
@@ -106,8 +109,21 @@ class _Place(NamedTuple):
     address: Prefix
 
 
+class _Group(NamedTuple):
+    """The nodes of one location in a network, as text, and their number."""
+
+    text: str
+    number: int
+
+
+def _group(places: Sequence[_Place]) -> _Group:
+    first, hidden = places[0], len(places) - 1
+    more = f" and {hidden} more {'node' if hidden == 1 else 'nodes'}" if hidden else ""
+    return _Group(f"{first.address.bare} of {first.node!r}{more} in {first.location!r}", len(places))
+
+
 class _Located:
-    """The addresses of all nodes with a location. A network is searched once for all nodes of a location in it."""
+    """The addresses of all nodes with a location. A network is searched once for all nodes in it."""
 
     def __init__(self, nodes: NodeFleet, by_location: Mapping[str, Sequence[Member]]) -> None:
         self._index = PrefixIndex(
@@ -116,25 +132,35 @@ class _Located:
             for member in members
             for own in nodes.discoveries[member.name].addresses
         )
-        self._known: dict[tuple[Prefix, str], list[_Place]] = {}
+        self._known: dict[Prefix, dict[str, _Group]] = {}
 
-    def elsewhere(self, network: Prefix, location: str) -> list[_Place]:
-        """Return the addresses in a network that belong to other locations."""
-        key = network, location
-        if key not in self._known:
-            self._known[key] = [place for place in self._index.inside(network) if place.location != location]
-        return self._known[key]
+    def in_network(self, network: Prefix) -> Mapping[str, _Group]:
+        """Return the nodes with an address in a network, by location."""
+        if network not in self._known:
+            found: dict[str, dict[str, _Place]] = {}
+            for place in self._index.inside(network):
+                found.setdefault(place.location, {}).setdefault(place.node, place)
+            self._known[network] = {location: _group(list(places.values())) for location, places in found.items()}
+        return self._known[network]
 
 
 def _overlap(nodes: NodeFleet, member: Member, located: _Located) -> Iterator[Problem]:
-    """Yield nodes of other locations that are in a network of this node: all nodes of a network share a location."""
+    """Yield the networks of this node with nodes of other locations: all nodes of a network share a location.
+
+    The text is the same for all nodes of a location, so that they share a line, and of bounded length.
+    """
     own = nodes.node_settings[member.name].location
     host = read_fact(nodes.inputs[member.name].fact)
     held = [host.holder_of(one.address) for one in nodes.discoveries[member.name].addresses] if host else []
     for network in [found[1].network for found in held if found is not None]:
-        for name, location, address in located.elsewhere(network, own):
+        by_location = located.in_network(network)
+        others = list(islice((group for location, group in by_location.items() if location != own), _NAMED))
+        if others:
+            hidden = len(by_location) - (own in by_location) - len(others)
+            more = f", and nodes of {hidden} more {'location' if hidden == 1 else 'locations'}" if hidden else ""
+            are = "are" if hidden or sum(group.number for group in others) > 1 else "is"
             text = (
-                f"{address.bare} of {name!r} in {location!r} is in {network}, a network of {own!r}; "
-                "set one location for both, or use separate networks"
+                f"{', '.join(group.text for group in others)}{more} {are} in {network}, a network of {own!r}; "
+                "set one location for all of them, or use separate networks"
             )
             yield Problem(member.name, nodes.fleet.prefix + "location", text)

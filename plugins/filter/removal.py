@@ -13,7 +13,6 @@ from ..plugin_utils._fleet_variables import variables_of_roles
 from ..plugin_utils._plain import plain_or_none, to_plain
 from ..plugin_utils._removal import removal
 from ..plugin_utils._topology.plan_model.fleet import Absence
-from ..plugin_utils._unreachable_hosts import unreachable_hosts
 
 DOCUMENTATION = r"""
 name: removal
@@ -51,6 +50,12 @@ options:
     type: list
     elements: str
     default: []
+  failed:
+    description:
+      - Those of them that have failed, C(ansible_failed_hosts).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -81,18 +86,16 @@ def filtered(
     with_keys: bool = False,
     variables: Sequence[str] = (),
     absent: Sequence[str] = (),
+    failed: Sequence[str] = (),
 ) -> dict[str, list[str]]:
     """Return what a removal does, as plain data."""
-    unreachable = unreachable_hosts() if absent else frozenset()
     found = removal(
         {str(name): plain_or_none(fact) for name, fact in facts.items()},
         to_plain(interfaces),
         with_keys=bool(with_keys),
         variables=to_plain(variables),
         known=variables_of_roles(),
-        lost={
-            name: Absence.UNREACHABLE if name in unreachable else Absence.FAILED for name in map(str, to_plain(absent))
-        },
+        lost={name: Absence.FAILED if name in failed else Absence.LOST for name in map(str, to_plain(absent))},
     )
     return found._asdict()
 

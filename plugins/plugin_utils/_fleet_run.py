@@ -22,7 +22,6 @@ from ._problems import host_list
 from ._refusal import unplanned
 from ._topology.fleet.observation import without_predictions
 from ._topology.plan_model.fleet import HUB, Absence, HostInput
-from ._unreachable_hosts import unreachable_hosts
 from ._untrusted import mapping_of
 
 # Hosts outside of a run that are asked at a time, and at most in one play.
@@ -34,13 +33,13 @@ class ThisRun(NamedTuple):
     """The hosts of a play: all, those that take part so far, and those that are changed together; None for all.
 
     With the strategy linear the last are the hosts of a batch. With free each host has a plan of its own.
-    unreachable: those of the run that could not be reached; the others that take no part have failed.
+    failed: those that have failed in this batch of this play, not those that could not be reached.
     """
 
     play: frozenset[str] | None
     alive: frozenset[str] | None
     together: frozenset[str] | None
-    unreachable: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, task: Task, variables: Mapping[str, Any]) -> ThisRun:
@@ -54,14 +53,14 @@ class ThisRun(NamedTuple):
             None if play is None else frozenset(map(str, play)),
             None if alive is None else frozenset(map(str, alive)),
             together,
-            unreachable_hosts(variables),
+            frozenset(map(str, variables.get("ansible_failed_hosts") or ())),
         )
 
     def lost(self, name: str) -> Absence | None:
         """Return why a host of the play takes no further part in it, None if it does."""
         if not self.has(name) or self.is_alive(name):
             return None
-        return Absence.UNREACHABLE if name in self.unreachable else Absence.FAILED
+        return Absence.FAILED if name in self.failed else Absence.LOST
 
     def has(self, name: str) -> bool:
         """Return whether a host is in the play, even if it has failed."""

@@ -15,7 +15,7 @@ from lab_hosts import Lab
 from managed_host import ManagedHost
 from overlay_rooms import apply_to, plan_on
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.long]
 
 PARTS = {name: (HUB,) if name == "hub1" else (SPOKE,) for name in ONE_HUB}
 UNDERLAY = {"hub1": "192.0.2.11", "s1": "none", "s2": "none", "s3": "none"}

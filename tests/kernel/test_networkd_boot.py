@@ -65,7 +65,10 @@ def rules_and_routes(host: ManagedHost) -> list[str]:
 
 
 # Routes of a separate table are applied with the first state.
-@pytest.mark.parametrize("change, tables", [("nothing", TABLES), ("everything", {})], ids=["first", "changed"])
+@pytest.mark.parametrize(
+    "change, tables",
+    [pytest.param("nothing", TABLES, id="first"), pytest.param("everything", {}, id="changed", marks=pytest.mark.long)],
+)
 def test_networkd_restores_the_running_state(
     host: ManagedHost, copied: Path, change: str, tables: dict[str, Any]
 ) -> None:

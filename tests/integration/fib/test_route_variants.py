@@ -143,7 +143,7 @@ CASES = [
         {"destination": destination, **options},
         words,
         id=f"ipv{family[1]}: {name}",
-        marks=pytest.mark.both if name in ON_BOTH_KERNELS else (),
+        marks=(pytest.mark.both, pytest.mark.long) if name in ON_BOTH_KERNELS else (),
     )
     for family, destination, table in (
         ("-4", "10.5.0.0/16", {**EACH, **IPV4}),

@@ -75,6 +75,7 @@ def test_a_taken_port_prevents_a_change(host: ManagedHost) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_an_interface_stays_down_if_its_port_was_taken(host: ManagedHost, backend: str) -> None:
     if backend == "userspace":
         pytest.skip("wireguard-go keeps its port while its interface is down")

@@ -52,11 +52,11 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"listen_port": 51821, "addresses": ["10.43.0.1/24", "fd43::1/64"], "mtu": 1400, "fwmark": "7", "up": False},
     ),
 }
-ON_BOTH_BACKENDS = ("everything",)
+ON_KERNEL = (pytest.mark.both, pytest.mark.long)
 
 
 @pytest.mark.parametrize(
-    "change", [pytest.param(name, marks=pytest.mark.both if name in ON_BOTH_BACKENDS else ()) for name in CHANGES]
+    "change", [pytest.param(name, marks=ON_KERNEL if name == "everything" else ()) for name in CHANGES]
 )
 def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = CHANGES[change]

@@ -83,7 +83,9 @@ def by_name(host: ManagedHost) -> dict[str, Any]:
 
 
 @pytest.mark.both
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.long if place % 2 else ()) for place, name in enumerate(CASES)]
+)
 def test_values_move_in_one_run(ready: ManagedHost, case: str) -> None:
     first, then = CASES[case]
     assert ready.module("overlay_apply", interfaces=first).changed
@@ -105,7 +107,9 @@ def test_values_move_in_one_run(ready: ManagedHost, case: str) -> None:
     assert not ready.module("overlay_apply", interfaces=then).changed
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.long if place % 2 else ()) for place, name in enumerate(CASES)]
+)
 def test_failure_at_any_step_gives_everything_back(ready: ManagedHost, case: str) -> None:
     first, then = CASES[case]
     assert ready.module("overlay_apply", interfaces=first).changed

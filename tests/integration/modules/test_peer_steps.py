@@ -85,7 +85,7 @@ def test_peer_takes_twelve_steps(host: ManagedHost, change: str) -> None:
             peers({"public_key": A, "allowed_ips": ["10.2.0.0/16"]}, {"public_key": B, "allowed_ips": ["10.1.0.0/16"]}),
             peers(purge=True),
             id="two peers swap their allowed ips",
-            marks=pytest.mark.both,
+            marks=(pytest.mark.both, pytest.mark.long),
         ),
         pytest.param(
             peers({"public_key": A}, {"public_key": B}, {"public_key": C}),

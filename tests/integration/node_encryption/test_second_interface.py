@@ -44,6 +44,7 @@ def pod_routes(cluster: EncryptedNodes, node: Node, gateway: str) -> list[str]:
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_pods_behind_a_second_interface_lose_nothing(second: EncryptedNodes) -> None:
     n1, n2, n3 = second.nodes
     before = [node.source_check_drops() for node in second.nodes]

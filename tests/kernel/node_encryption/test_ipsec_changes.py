@@ -107,6 +107,7 @@ def test_node_without_states_sends_no_plaintext(cluster: NodeCluster, tmp_path: 
     assert cluster.ping(n1.pod, n2.pod.ipv4, count=2) == 2
 
 
+@pytest.mark.long
 def test_manual_changes_of_ipsec_are_reverted(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)
@@ -139,6 +140,7 @@ def listed(node: Node) -> set[str]:
     return {one.partition("anti-replay")[0] for one in states(node)} | set(policies)
 
 
+@pytest.mark.long
 def test_two_senders_with_one_spi_are_reported(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster)

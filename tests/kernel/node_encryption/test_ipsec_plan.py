@@ -62,6 +62,7 @@ def spis(node: Node) -> set[str]:
     return {line.split()[3] for line in lines if line.strip().startswith("proto esp")}
 
 
+@pytest.mark.long
 def test_roll_out_rotation_and_teardown_lose_nothing(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     pair = [n1, n2]

@@ -184,7 +184,7 @@ def decrypt(payload: bytes, options: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("suite", [gcm, chacha, cbc])
+@pytest.mark.parametrize("suite", [gcm, *(pytest.param(one, marks=pytest.mark.long) for one in (chacha, cbc))])
 def test_pings_are_sent_as_esp_only(
     wire: IpsecHost, hosts: Hosts, tmp_path: Path, suite: Callable[[str], dict[str, Any]], family: int
 ) -> None:

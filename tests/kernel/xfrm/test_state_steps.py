@@ -50,7 +50,9 @@ def states(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"states": [{**ENDS, **entry} for entry in entries], **options}
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change", [pytest.param(name, marks=pytest.mark.long if name != "in place" else ()) for name in CHANGES]
+)
 def test_state_takes_twelve_steps(host: IpsecHost, change: str) -> None:
     first, then = CHANGES[change]
     foreign = host.states()

@@ -130,7 +130,7 @@ def _why_not_changed(missing: Sequence[str], inputs: Mapping[str, HostInput]) ->
         (absence,) = reasons
         them = agree(lost, "it", "them")
         otherwise = f", or revoke {them} (overlay_revoked), or take {them} out of the group"
-        return f"{absence.of(lost)}; {absence.remedy(lost)}{otherwise if absence is Absence.UNREACHABLE else ''}"
+        return f"{absence.of(lost)}; {absence.remedy(lost)}{otherwise if absence in (Absence.UNREACHABLE, Absence.LOST) else ''}"
     why = f" ({why_absent(lost, inputs)})" if lost else ""
     then = " when this is corrected" if lost else ""
     return f"{agree(missing, 'is', 'are')} not changed by this run{why}; {_TOGETHER}{then}"

@@ -41,6 +41,12 @@ class Absence(Enum):
     )
     UNREACHABLE = "is unreachable", "are unreachable", "run again when {} reachable"
     FAILED = "failed earlier in this run", "failed earlier in this run", "correct that failure and run again"
+    # Ansible has no variable that tells a host that failed in an earlier play or batch from one that is unreachable.
+    LOST = (
+        "is unreachable or failed earlier in this run",
+        "are unreachable or failed earlier in this run",
+        "correct that and run again",
+    )
     SILENT = "has no facts in this run", "have no facts in this run", "run the task that gathers them (overlay_prepare)"
 
     @property

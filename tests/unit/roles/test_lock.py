@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
+from ansible_collections.wirewright.overlay.plugins.module_utils._ip import answers
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import lock as run_lock
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.converge import converge_host
 
@@ -21,7 +22,7 @@ from .programs import load
 
 ROLES = Path(__file__).parents[3] / "roles"
 direct = load(ROLES / "hub_spoke/files/wirewright-overlay-direct")
-refresh = load(ROLES / "endpoint_refresh/files/wirewright-overlay-endpoint-refresh")
+refresh = load(ROLES / "endpoint_refresh/files/wirewright-overlay-endpoint-refresh", wirewright_overlay_answers=answers)
 PROGRAMS = [direct, refresh]
 UNITS = ["hub_spoke/files/wirewright-overlay-direct@", "endpoint_refresh/files/wirewright-overlay-endpoint-refresh"]
 

@@ -10,8 +10,9 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..._problems import Problem, format_problems
 from ..fleet import mtu as packet_size
@@ -20,7 +21,7 @@ from ..fleet.address_claims import allocate_addresses, contested, incomplete
 from ..fleet.adoption_rules import lost_by_adoption, of_a_mesh, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, host_plan, packet_sizes
 from ..fleet.former_interfaces import continued, former_interfaces
-from ..fleet.identity import credible, identify, key_problems, key_warnings
+from ..fleet.identities import identities
 from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import (
     Fleet,
@@ -33,13 +34,12 @@ from ..fleet.member import (
 )
 from ..fleet.network_routes import network_routes
 from ..fleet.newcomers import newcomers
-from ..fleet.observation import cached_peers, observe
+from ..fleet.observation import CachedPeer, Observation, cached_peers, observe
 from ..fleet.option_variables import option_variables
 from ..fleet.overlay_rules import left_interface, left_out, taken_interfaces
 from ..fleet.port_rules import taken_ports
-from ..fleet.put_off import absent_hosts, keys_in_use, replaced_keys, with_stored_ports
-from ..fleet.revocation import Revocation, refusals, revoke
-from ..fleet.settings import read_settings
+from ..fleet.revocation import Revocation, refusals
+from ..fleet.settings import Settings, read_settings
 from ..plan_model.fleet import FleetPlan, HostInput, HostPlan, PlanResult
 from .document import mesh_interfaces
 
@@ -54,47 +54,27 @@ def plan_mesh(
     """
     inputs = {host.name: host for host in sorted(hosts, key=lambda host: host.name)}
     problems: list[Problem] = []
-    unresolved = {name for name, host in inputs.items() if host.unresolved}
     problems.extend(unresolved_problems(inputs.values(), prefix))
-    settings = {name: read_settings(host, prefix, problems) for name, host in inputs.items()}
+    settings: Mapping[str, Settings] = {name: read_settings(host, prefix, problems) for name, host in inputs.items()}
     former = {
         name: former_interfaces(host.fact, {settings[name].interface}, overlay, settings[name])
         for name, host in inputs.items()
     }
-    observations = {
+    observations: Mapping[str, Observation] = {
         name: observe(fact, settings[name].interface)
         for name, host in inputs.items()
         if (fact := continued(host.fact, {settings[name].interface}, former[name])) is not None
     }
-    revocation = revoke(settings, [observations], prefix)
-    warnings = list(revocation.warnings)
-    for name in revocation.names:
-        # Facts reported by a revoked host are ignored.
-        observations.pop(name, None)
-    absent = absent_hosts(inputs, revocation.names)
-    replaced = replaced_keys(inputs, observations, absent, revocation.keys, prefix)
-    problems.extend(replaced.problems)
-    warnings.extend(replaced.warnings)
-    observations = keys_in_use(observations, absent, revocation.keys)
-    names = [name for name in inputs if name not in revocation.names]
-    own = {name: seen.addresses for name, seen in observations.items()}
-    cached = cached_peers(observations, incomplete(names, settings, observations))
-    cached.update(cached_peers(observations, contested(own, cached) - cached.keys()))
-    cached, disputed, false = credible(cached, settings, observations, prefix)
-    warnings.extend(false)
-    keys = {}
-    in_run = frozenset(names) - absent
-    settings, put_off = with_stored_ports(inputs, settings, observations, cached, absent, unresolved, prefix)
-    warnings.extend(put_off)
-    for name in names:
-        about = (settings[name], observations.get(name), cached.get(name, ()), revocation.keys.keys())
-        keys[name] = None if name in unresolved else identify(name, *about)
-        problems.extend(key_problems(name, *about[:2], prefix))
-        warnings.extend(key_warnings(inputs[name], settings[name], *about[2:], in_run, prefix))
+    found = identities(inputs, settings, observations, prefix, partial(_cached_of, settings))
+    problems.extend(found.problems)
+    warnings = list(found.warnings)
+    names, settings, observations, cached = found.names, found.settings, found.observations, found.cached
+    revocation, absent, keys = found.revocation, found.absent, found.keys
     networks = {network for name in names for network in settings[name].network}
     left = left_addresses(revocation.names, sorted(networks), [observations])
     out = withheld(left, settings, revocation.names)
-    allocation = allocate_addresses(names, unresolved, settings, own, cached, prefix, out)
+    own = {name: seen.addresses for name, seen in observations.items()}
+    allocation = allocate_addresses(names, found.unresolved, settings, own, cached, prefix, out)
     problems.extend(allocation.problems)
     warnings.extend(allocation.warnings)
     members = [
@@ -109,11 +89,11 @@ def plan_mesh(
         )
         for name in names
     ]
-    refused = {**allocation.refused, **disputed}
+    refused = {**allocation.refused, **found.disputed}
     members = without_refused(without_stale_endpoints(members, cached), refused)
     fleet = Fleet(members, prefix, revocation.keys, revocation.said_by, revocation.names)
     refused_keys, refusing = refusals(
-        members, observations, revocation, prefix, in_run, [name for name, one in former.items() if one]
+        members, observations, revocation, prefix, found.in_run, [name for name, one in former.items() if one]
     )
     warnings.extend(refusing)
     mtus = packet_sizes(fleet.members, tunnel_kinds(fleet))
@@ -156,6 +136,16 @@ def plan_mesh(
     return PlanResult(
         plan, tuple(format_problems(problems)), tuple(format_problems(warnings)), lacking=lacking, newcomers=new
     )
+
+
+def _cached_of(
+    settings: Mapping[str, Settings], names: Sequence[str], observations: Mapping[str, Observation]
+) -> dict[str, tuple[CachedPeer, ...]]:
+    """Return what members have cached of those whose key or addresses are not known, or are reported by others too."""
+    own = {name: seen.addresses for name, seen in observations.items()}
+    cached = cached_peers(observations, incomplete(names, settings, observations))
+    cached.update(cached_peers(observations, contested(own, cached) - cached.keys()))
+    return cached
 
 
 def _plan(

@@ -10,9 +10,8 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from .....module_utils._ip.prefix import Address, Prefix
 from .....module_utils._wireguard.endpoint import Endpoint
@@ -23,7 +22,7 @@ from ...fleet import mtu as packet_size
 from ...fleet import rules as fleet_rules
 from ...fleet.adoption_rules import unmanaged_interfaces
 from ...fleet.device import device_of, packet_sizes
-from ...fleet.identity import credible, identify, key_problems, key_warnings
+from ...fleet.identities import identities
 from ...fleet.member import (
     Fleet,
     Member,
@@ -37,8 +36,7 @@ from ...fleet.network_routes import network_routes
 from ...fleet.observation import FAMILIES, CachedPeer, Observation, Underlay, cached_names, cached_peers, observe
 from ...fleet.option_variables import option_variables
 from ...fleet.overlay_rules import left_out, taken_interfaces
-from ...fleet.put_off import absent_hosts, keys_in_use, replaced_keys, with_stored_ports
-from ...fleet.revocation import Revocation, refusals, revoke
+from ...fleet.revocation import Revocation, refusals
 from ...fleet.settings import AUTO, Settings
 from ...plan_model.fleet import Endpoints, FleetPlan, HostInput, HostPlan, PlanResult
 from ...plan_model.nodes import Encryption, NodePlan
@@ -79,62 +77,41 @@ def _plan_without(
     """Return the plan without refused nodes, and further nodes to refuse, with the reason. known: those refused so far."""
     problems: list[Problem] = []
     problems.extend(unresolved_problems(inputs.values(), prefix))
-    settings = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
+    primary = {name: read_common_settings(host, prefix, problems) for name, host in inputs.items()}
     node_settings = {name: read_node_settings(host, prefix, problems) for name, host in inputs.items()}
     discovered = discover_all(inputs, node_settings, prefix, problems)
     discoveries = discovered.by_name
     node_settings = without_opted_out(node_settings, discovered.labels)
-    devices = key_rotation.choose_devices(inputs, settings, node_settings)
-    primary, settings = settings, {name: on_device(settings[name], node_settings[name], devices) for name in inputs}
-    observations = {
+    devices = key_rotation.choose_devices(inputs, primary, node_settings)
+    settings: Mapping[str, Settings] = {name: on_device(primary[name], node_settings[name], devices) for name in inputs}
+    observations: Mapping[str, Observation] = {
         name: observe(host.fact, settings[name].interface) for name, host in inputs.items() if host.fact is not None
     }
-    revocation = revoke(settings, [observations], prefix)
-    for name in revocation.names:
-        # Facts reported by a revoked host are ignored.
-        observations.pop(name, None)
+    found = identities(inputs, settings, observations, prefix, _cached_of)
+    problems.extend(found.problems)
+    names, settings, observations, cached = found.names, found.settings, found.observations, found.cached
+    revocation, absent = found.revocation, found.absent
     live = {name: found for name, found in discoveries.items() if name not in revocation.names}
     claims = check_claims(
         live, node_settings, {name: host.ansible_host for name, host in inputs.items()}, observations, prefix, known
     )
     problems.extend(claims.problems)
     discoveries = {**discoveries, **claims.discoveries}
-    absent = absent_hosts(inputs, revocation.names)
-    replaced = replaced_keys(inputs, observations, absent, revocation.keys, prefix)
-    problems.extend(replaced.problems)
-    observations = keys_in_use(observations, absent, revocation.keys)
-    names = [name for name in inputs if name not in revocation.names]
-    cached, disputed, false = credible(
-        cached_peers(observations, {name for name in names if _is_silent(observations.get(name))}),
-        settings,
-        observations,
-        prefix,
-    )
-    members = []
-    unresolved = {name for name, host in inputs.items() if host.unresolved}
-    settings, of_this_run = with_stored_ports(inputs, settings, observations, cached, absent, unresolved, prefix)
-    of_this_run += [*replaced.warnings, *false, *claims.warnings]
-    in_run = frozenset(names) - absent
-    for name in names:
-        about = (settings[name], observations.get(name), cached.get(name, ()), revocation.keys.keys())
-        key = None if inputs[name].unresolved else identify(name, *about)
-        problems.extend(key_problems(name, *about[:2], prefix))
-        of_this_run.extend(key_warnings(inputs[name], settings[name], *about[2:], in_run, prefix))
-        members.append(
-            _member(
-                inputs[name],
-                settings[name],
-                node_settings[name],
-                discoveries[name],
-                observations.get(name),
-                key,
-                cached,
-            )
+    members = [
+        _member(
+            inputs[name],
+            settings[name],
+            node_settings[name],
+            discoveries[name],
+            observations.get(name),
+            found.keys[name],
+            cached,
         )
-    not_planned = {**claims.refused, **disputed}
+        for name in names
+    ]
+    not_planned = {**claims.refused, **found.disputed}
     members = without_refused(without_stale_endpoints(members, cached), not_planned)
-    refused_keys, refusing = refusals(members, observations, revocation, prefix, in_run)
-    of_this_run += refusing
+    refused_keys, refusing = refusals(members, observations, revocation, prefix, found.in_run)
     fleet = Fleet(
         members,
         prefix,
@@ -171,7 +148,7 @@ def _plan_without(
     # A node that does not encrypt needs no key.
     unkeyed = {(name, prefix + "public_key") for name in names if not node_settings[name].enabled}
     common = [warning for warning in fleet_rules.warnings(fleet, mtus) if warning[:2] not in unkeyed]
-    warnings = [*revocation.warnings, *of_this_run, *common, *own, *unlisted, *further.warnings]
+    warnings = [*found.warnings, *claims.warnings, *refusing, *common, *own, *unlisted, *further.warnings]
     interface = next((settings[name].interface for name in names), "")
     problems.extend(left_out(names, observations, bystanders, revocation.names, prefix))
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
@@ -203,8 +180,10 @@ def _plan_without(
     return result, {**claims.refused, **refused} if refused else {}
 
 
-def _is_silent(seen: Any) -> bool:
-    return seen is None or not seen.has_key
+def _cached_of(names: Sequence[str], observations: Mapping[str, Observation]) -> dict[str, tuple[CachedPeer, ...]]:
+    """Return what nodes have cached of those that report no key."""
+    silent = {name for name in names if (seen := observations.get(name)) is None or not seen.has_key}
+    return cached_peers(observations, silent)
 
 
 def _member(

@@ -50,7 +50,7 @@ def describe(result: Plan, name_of: NameOf) -> list[Diff]:
         if section == "routes" and result.lost:
             from .side_effects import shown
 
-            texts[0] += map(shown, result.lost)
+            texts[0] += (shown(route, result.name) for route in result.lost)
         if any(texts):
             for side, labels in zip(sides, texts):
                 side[section] = labels

@@ -204,7 +204,7 @@ def interface_rollback(prepared: PreparedInterface, created: Collection[str]) ->
             if done.lost:
                 from .side_effects import shown
 
-                found += [f"{name}: route {shown(route)} (missing)" for route in missing(fib)]
+                found += [f"{name}: route {shown(route, name)} (missing)" for route in missing(fib)]
         found += [f"{name}: {sysctl_changes.label(parameter)} (changed)" for parameter in changed()]
         return [*found, *([f"{name}: interface (not removed)"] if remains else [])]
 

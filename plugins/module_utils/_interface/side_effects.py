@@ -85,10 +85,17 @@ def without_planned(found: Plan, planned: Collection[TableRoute]) -> Plan:
 def warning(name: str, lost: Sequence[TableRoute]) -> str:
     """Return what a run says of routes that the kernel removes from an interface that stays."""
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-    named = "; ".join(map(shown, lost[:_NAMED]))
+    named = "; ".join(shown(route, name) for route in lost[:_NAMED])
     return f"{name}: with this change the kernel removes routes through it, and does not restore them: {named}{more}"
 
 
-def shown(route: TableRoute) -> str:
-    """Return a route as a diff shows it."""
-    return f"{tables.describe(route)} proto {route.protocol}"
+def shown(route: TableRoute, interface: str) -> str:
+    """Return a route through an interface as a diff shows it, also when the interface has been removed."""
+
+    def name_of(index: int) -> str:
+        try:
+            return socket.if_indextoname(index)
+        except OSError:
+            return interface
+
+    return f"{tables.describe(route, name_of)} proto {route.protocol}"

@@ -59,7 +59,9 @@ def _change_then_again(
     done = host.module(module, **arguments)
     after = observe(host)
     assert predicted.changed and done.changed, f"{step}: {predicted.output} {done.output}"
-    assert predicted.diff == done.diff, f"{step}: the real diff is not the one that check mode showed"
+    assert predicted.diff == done.diff, (
+        f"{step}: the real diff is not the one that check mode showed: {_differences(predicted.diff, done.diff)}"
+    )
     assert done.diff["before"] != done.diff["after"], f"{step}: changed, and nothing in the diff"
     assert "\n+" in done.shown_diff or "\n-" in done.shown_diff, f"{step}: the diff cannot be shown"
     assert after != before, f"{step}: nothing happened on the host"

@@ -95,7 +95,14 @@ class PhasedRun:
         self.facts.update(zip((node.name for node in in_run), _each(lambda n: self._gather(n, hosts[n]), in_run)))
         outcome = plan_node_encryption(
             [
-                HostInput(node.name, hosts[node], node.ipv4, self.facts.get(node.name), reached=node in in_run)
+                HostInput(
+                    node.name,
+                    hosts[node],
+                    node.ipv4,
+                    self.facts.get(node.name),
+                    reached=node in in_run,
+                    outside=node not in in_run,
+                )
                 for node in nodes
             ],
             now=time.time(),

@@ -62,4 +62,4 @@ def _has_state(seen: Observation) -> bool:
 
 
 def _peers(seen: Observation) -> set[tuple[str, str]]:
-    return {(key, name) for key, name, *_rest in peer_fields(seen)}
+    return {(fields[0], fields[1]) for fields in peer_fields(seen)}

@@ -127,7 +127,7 @@ def _why_not_changed(missing: Sequence[str], inputs: Mapping[str, HostInput]) ->
     lost = [name for name in missing if inputs[name].lost or _is_lost(inputs[name])]
     reasons = by_absence(lost, inputs)
     if len(lost) == len(missing) and len(reasons) == 1:
-        (absence,) = reasons
+        absence = next(iter(reasons))
         them = agree(lost, "it", "them")
         otherwise = f", or revoke {them} (overlay_revoked), or take {them} out of the group"
         return f"{absence.of(lost)}; {absence.remedy(lost)}{otherwise if absence in (Absence.UNREACHABLE, Absence.LOST) else ''}"

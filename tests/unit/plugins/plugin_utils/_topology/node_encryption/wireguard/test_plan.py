@@ -97,7 +97,7 @@ def test_nodes_of_the_run() -> None:
     assert [line for line in outcome.warnings if "'n2'" in line and "the host is not in this run" in line]
 
 
-@pytest.mark.parametrize("away", [lambda host: left_out(silent(host)), lambda host: left_out(host)])
+@pytest.mark.parametrize("away", [lambda host: left_out(silent(host)), left_out])
 def test_node_that_continues_to_encrypt_is_named(away: Callable[[HostInput], HostInput]) -> None:
     """One of which nothing is known but what others remember, and one of an older fact; n3 was never applied."""
     one, other = settled([node(1), node(2)])

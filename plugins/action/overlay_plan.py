@@ -19,6 +19,7 @@ from ..plugin_utils._fleet_variables import FleetVariables, HostReader, collecto
 from ..plugin_utils._other_hosts import Answer
 from ..plugin_utils._problems import format_problems, host_list
 from ..plugin_utils._refusal import unplanned
+from ..plugin_utils._topology.earlier_plans import conflicts, registered_plans
 from ..plugin_utils._topology.fleet import settings
 from ..plugin_utils._topology.hub_spoke import settings as hub_spoke_settings
 from ..plugin_utils._topology.hub_spoke.direct.pairs import ProbeStage
@@ -103,6 +104,8 @@ class ActionModule(ActionBase):
             self._display.warning(warning)
         secrets = reader.secrets.problems(planned.plan.excluded if planned.plan else ())
         problems = [*planned.problems, *format_problems(secrets), *(unknown if treatment == FAIL else ())]
+        if planned.plan is not None:
+            problems += format_problems(conflicts(planned.plan, registered_plans(task_vars or {}), prefix))
         if planned.plan is None or problems:
             raise unplanned(problems)
         silent = {

@@ -85,6 +85,6 @@ class LookupModule(LookupBase):
         found = reported_members(fact, interface, str(known["inventory_hostname"])) if isinstance(fact, Mapping) else {}
         if not found:
             raise AnsibleLookupError(
-                f"members: no role of this run has planned {interface!r}, and this host reports no such interface"
+                f"members: the last plan of this run is not that of {interface!r}, and this host reports no such interface"
             )
         return [to_plain(found)]

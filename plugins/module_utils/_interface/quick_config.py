@@ -26,8 +26,8 @@ _FREE = ("table", "mtu", "listenport", "fwmark", "privatekey", "address", "savec
 _KEY_HOOK = re.compile(r"wg\s+set\s+(%i|\S+)\s+private-key\s+(/[^\s;&|<>$`'\"\\()]+)")
 _PROGRAM = re.compile(r"[A-Za-z0-9_./-]{1,40}")
 _REMEDIES = (
-    ("ip_forward", "forwarding is set with the variable forward of the role"),
-    ("forwarding", "forwarding is set with the variable forward of the role"),
+    ("ip_forward", "forwarding is set with mesh_forward or hub_spoke_forward: set it, and delete this line"),
+    ("forwarding", "forwarding is set with mesh_forward or hub_spoke_forward: set it, and delete this line"),
     ("masquerade", "move it to a service or to the firewall's own configuration, or use the masquerade of hub_spoke"),
 )
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.traffic_report import (
+    read_reports,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.verdicts import (
     PairVerdict,
     judge,
@@ -131,7 +134,8 @@ def test_states_of_both_nodes_are_compared_and_sizes_are_found(encrypted: NodeCl
 
     def judged(*addresses: str) -> PairVerdict:
         found = {"n1": counted(n1, *addresses), "n2": counted(n2)}
-        (pair,) = judge(found, {**wire, **PAIR})
+        expected = {**wire, **PAIR}
+        (pair,) = judge(read_reports(found, expected), expected)
         return pair
 
     found = judged(n2.pod.ipv4, n2.ipv6)

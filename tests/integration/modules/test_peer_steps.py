@@ -48,7 +48,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
-ON_BOTH_BACKENDS = ("everything",)
+ON_KERNEL = (pytest.mark.both, pytest.mark.long)
 
 
 def peers(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def host(host: ManagedHost) -> ManagedHost:
 
 
 @pytest.mark.parametrize(
-    "change", [pytest.param(name, marks=pytest.mark.both if name in ON_BOTH_BACKENDS else ()) for name in CHANGES]
+    "change", [pytest.param(name, marks=ON_KERNEL if name == "everything" else ()) for name in CHANGES]
 )
 def test_peer_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = ({"public_key": A, **options} for options in CHANGES[change])

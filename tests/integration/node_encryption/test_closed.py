@@ -51,6 +51,7 @@ def send_everywhere(cluster: EncryptedNodes, node: Node) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_all_traffic_of_a_cluster_is_encrypted(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     cluster.phased(**CLOSED)

@@ -89,7 +89,8 @@ from ..module_utils._wireguard.key_file import BadKeyFile
 from ..module_utils._wireguard.keys import encode_key, new_key_in
 
 # Of the key files that the other modules use by default.
-_DIRECTORY, _SUFFIX = "/etc/wireguard", ".key"
+_DIRECTORY = "/etc/wireguard"
+_SUFFIX = ".key"
 
 
 def main() -> None:

@@ -81,10 +81,10 @@ def test_routes_that_another_section_deletes_are_left_to_it() -> None:
 
 def test_lost_routes_are_named() -> None:
     text = warning("wg0", ROUTES)
-    assert "wg0: " in text and "fd09::/48 dev if7 table 77 proto 87" in text
+    assert "wg0: " in text and "fd09::/48 dev wg0 table 77 proto 87" in text
     assert warning("wg0", ROUTES * 3).endswith(" and 4 more")
     shown = describe(replace(changed(UP, DOWN), lost=ROUTES[:1]), lambda _key: "")[0]
-    assert (shown.before["routes"], shown.after["routes"]) == (["10.9.0.0/16 dev if7 table 254 proto 4"], [])
+    assert (shown.before["routes"], shown.after["routes"]) == (["10.9.0.0/16 dev wg0 table 254 proto 4"], [])
 
 
 def address(text: str) -> InterfaceAddress:

@@ -54,8 +54,8 @@ def judge(given: dict[str, Any], wire: dict[str, Any]) -> list[PairVerdict]:
     return evaluated.judge(read_reports(given, wire), wire)
 
 
-def report(pairs: list[PairVerdict], given: dict[str, Any], names: list[str] = NAMES) -> dict[str, Any]:
-    return evaluated.report(pairs, read_reports(given, {**WIRE, "encrypting": names}))
+def report(pairs: list[PairVerdict], given: dict[str, Any], names: tuple[str, ...] | list[str] = ()) -> dict[str, Any]:
+    return evaluated.report(pairs, read_reports(given, {**WIRE, "encrypting": names or NAMES}))
 
 
 def verdicts(given: dict[str, Any], **wire: Any) -> dict[str, str]:

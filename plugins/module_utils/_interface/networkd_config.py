@@ -210,7 +210,10 @@ def _note_other(entry: Entry, values: Values) -> None:
     elif entry.key in ("DNS", "Domains", "DNSDefaultRoute"):
         values.note(entry, "sets name servers for the host: configure them in another unit, or with systemd-resolved")
     elif entry.key in _FORWARDING:
-        values.note(entry, "is not written to the units of this collection: use the variable forward of the role")
+        values.note(
+            entry,
+            "is not written to the units of this collection: set mesh_forward or hub_spoke_forward, delete this line",
+        )
     elif (entry.section, entry.key) != ("Route", "Metric"):
         values.note(entry, "is not supported: move it to a unit of its own")
 

@@ -89,7 +89,7 @@ def test_a_private_key_in_the_unit() -> None:
     [
         ("", "[Match]\nName=wg*\n", "matches other interfaces too"),
         ("", "[Match]\nName=wg0\n[Network]\nDNS=1.1.1.1", "DNS sets name servers"),
-        ("", "[Match]\nName=wg0\n[Network]\nIPForward=yes", "the variable forward of the role"),
+        ("", "[Match]\nName=wg0\n[Network]\nIPForward=yes", "set mesh_forward or hub_spoke_forward, delete this line"),
         ("", "[Match]\nName=wg0\n[Route]\nDestination=10.5.0.0/16", "10.5.0.0/16 is a route beyond"),
         ("", "[Match]\nName=wg0\n[RoutingPolicyRule]\nTable=5", "Table is not supported"),
         ("[NetDev]\nMACAddress=02::1", "[Match]\nName=wg0\n", "MACAddress is not supported"),

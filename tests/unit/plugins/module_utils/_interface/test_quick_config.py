@@ -102,7 +102,7 @@ UNSUPPORTED = [
     ("DNS = 1.1.1.1", "line 2: DNS sets name servers"),
     ("PostUp = iptables -t nat -A POSTROUTING -j MASQUERADE", "line 2: PostUp runs iptables"),
     ("PostUp = iptables -t nat -A POSTROUTING -j MASQUERADE", "masquerade of hub_spoke"),
-    ("PreDown = sysctl -w net.ipv4.ip_forward=0", "the variable forward of the role"),
+    ("PreDown = sysctl -w net.ipv4.ip_forward=0", "mesh_forward or hub_spoke_forward: set it, and delete this line"),
     ("PreUp = /usr/local/bin/x $(cat /y)", "runs /usr/local/bin/x"),
     ("PostUp = wg set %i private-key <(pass vpn)", "PostUp runs wg"),
     ("PostDown = wg set %i private-key /etc/wireguard/%i.key", "PostDown runs wg"),

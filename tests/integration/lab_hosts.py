@@ -236,11 +236,11 @@ def archives() -> Path:
     return ARCHIVES / hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
 
 
-def shipped_playbook(lab: Lab, inventory: str, playbook: str) -> str:
+def shipped_playbook(lab: Lab, inventory: str, playbook: str, *options: str) -> str:
     """Run a playbook of the collection with an inventory that it ships, under a lab's name; return its output."""
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", inventory]
     done = subprocess.run(
-        [*argv, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
+        [*argv, *options, "-e", f"lab_name={lab.name}", f"wirewright.overlay.{playbook}"],
         cwd=ROOT,
         env=environment(),
         capture_output=True,

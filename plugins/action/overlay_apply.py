@@ -29,7 +29,7 @@ from ..plugin_utils._shared_secrets import source_of
 from ..plugin_utils._topology.document import NotInPlan, cumulative_document, host_document, key_missing
 from ..plugin_utils._topology.plan_model.fleet import FleetPlan
 from ..plugin_utils._topology.plan_model.nodes import ENFORCE, PHASES
-from ..plugin_utils._topology.registered_plan import PLAN_FROM, UnusablePlan, registered_plan
+from ..plugin_utils._topology.registered_plan import PLAN_FROM, PLANNED, UnusablePlan, registered_plan
 from ..plugin_utils._untrusted import list_of, mapping_of
 
 MODULE = "wirewright.overlay.overlay_apply"
@@ -69,6 +69,8 @@ class ActionModule(HostModule):
         if args.get(TIMEOUT) and not self._task.check_mode:
             args[TOKEN] = token
         result.update(self.run_module(MODULE, args, variables))
+        if plan is not None:
+            result[PLANNED] = mapping_of(variables.get(to_plain(self._task.args[PLAN_FROM]))).get(PLANNED)
         waiting = mapping_of(result.pop("confirmation", None))
         if waiting and TOKEN in args and not result.get("failed"):
             # Not for as long as the host says: it could make the controller wait without end.

@@ -32,6 +32,7 @@ from ..plugin_utils._topology.node_encryption.ipsec.expected_traffic import ipse
 from ..plugin_utils._topology.node_encryption.plan import plan_node_encryption
 from ..plugin_utils._topology.node_encryption.wireguard.expected_traffic import wire, within_reach
 from ..plugin_utils._topology.plan_model.fleet import HUB, SPOKE, FleetPlan, HostInput, PlanResult
+from ..plugin_utils._topology.registered_plan import PLANNED
 from ..plugin_utils._variable_names import VariableNames
 
 # By topology, its planner and the variables that the planner reads.
@@ -115,6 +116,7 @@ class ActionModule(ActionBase):
         }
         plan = replace(planned.plan, silent=dict(sorted(silent.items())))
         result.update(changed=bool(made), plan=plan.to_dict(), summary=summary(plan))
+        result[PLANNED] = time.monotonic()
         if made:
             result["generated_keys"] = made
         if planned.newcomers is not None:

@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._change_summary import Changes, merge, newcomer_lines, read_changes, summary_lines
 from ..plugin_utils._topology.plan_model.fleet import Newcomers
+from ..plugin_utils._topology.registered_plan import PLANNED, is_since
 from ..plugin_utils._untrusted import list_of, mapping_of
 
 
@@ -31,8 +32,11 @@ class ActionModule(ActionBase):
                 "plan_from": {"type": "str", "default": ""},
             }
         )
-        batch = (task_vars or {})["ansible_play_batch"]
-        lines = summary_lines({host: self._changes(host, args["results"]) for host in batch})
+        alive = frozenset(map(str, (task_vars or {})["ansible_play_batch"]))
+        planned = mapping_of((task_vars or {}).get(args["plan_from"])).get(PLANNED)
+        # A host that has failed or was lost since it was changed is no longer in the batch of the variable.
+        batch = [host for host in self._batch() if host in alive or self._is_of(host, planned, args["results"])]
+        lines = summary_lines({host: self._changes(host, args["results"], args["plan_from"]) for host in batch})
         if lines:
             lines += self._newcomers(batch, args["plan_from"])
         if not lines:
@@ -40,9 +44,24 @@ class ActionModule(ActionBase):
         result.update(changed=False, msg=lines, _ansible_verbose_always=True)
         return result
 
-    def _changes(self, host: str, variables: Iterable[str]) -> Changes:
+    def _batch(self) -> list[str]:
+        """Return the hosts of the batch, also those that have failed."""
+        # Ansible has no public interface from a task to the inventory, which is restricted to the batch.
+        inventory = self._task.get_variable_manager()._inventory
+        return [str(host.name) for host in inventory.get_hosts(self._task.get_play().hosts)]
+
+    def _is_of(self, host: str, planned: object, variables: Iterable[str]) -> bool:
+        """Return whether a host has a result of the plan of a time or of a later stage of it, not of an earlier play."""
         registered = self._registered(host)
-        return merge([read_changes(mapping_of(registered.get(name)).get("changes")) for name in variables])
+        return any(is_since(mapping_of(registered.get(name)).get(PLANNED), planned) for name in variables)
+
+    def _changes(self, host: str, variables: Iterable[str], plan_from: str) -> Changes:
+        """Return what a host has changed since its plan; another overlay of this run may have left older results."""
+        registered = self._registered(host)
+        planned = mapping_of(registered.get(plan_from)).get(PLANNED)
+        results = [mapping_of(registered.get(name)) for name in variables]
+        current = [one for one in results if None in (planned, one.get(PLANNED)) or is_since(one[PLANNED], planned)]
+        return merge([read_changes(one.get("changes")) for one in current])
 
     def _newcomers(self, hosts: Iterable[str], variable: str) -> list[str]:
         """Return the lines on the new hosts of the plan, which Ansible registers for each host of the batch."""

@@ -288,13 +288,11 @@ ip_routes:
   description: By table, number of routes created, updated and deleted, and of requests sent.
   returned: when O(ip_routes) is given
   type: dict
-  sample:
-    "8888": {created: 1, deleted: 0, requests: 1, updated: 0}
+  sample: {"8888": {created: 1, deleted: 0, requests: 1, updated: 0}}
 ip_rules:
   description: Number of rules created and deleted, and of requests sent.
   returned: when O(ip_rules) is given
   type: dict
-  sample: {created: 1, deleted: 0, requests: 1, updated: 0}
 fib_files:
   description: Number of boot files of rules and routes created, updated and deleted.
   returned: when O(ip_rules) or O(ip_routes) is given and persists across reboots
@@ -303,11 +301,14 @@ nftables:
   description: Number of chains created, updated and deleted, and of transactions sent.
   returned: when O(nftables) is given
   type: dict
-  sample: {created: 2, deleted: 0, requests: 1, updated: 0}
 nftables_files:
   description: Number of boot files of the packet filter created, updated and deleted.
   returned: when O(nftables) is given
   type: dict
+planned:
+  description: When the plan was made, as M(wirewright.overlay.overlay_plan) returns it.
+  returned: with O(plan_from)
+  type: float
 temporary_sysctls:
   description: Number of parameters set or restored.
   returned: when O(temporary_sysctls) is given
@@ -329,7 +330,6 @@ xfrm_policies:
   description: Number of policies created, updated and deleted, and of messages sent.
   returned: when O(xfrm_policies) is given
   type: dict
-  sample: {created: 3, deleted: 0, requests: 3, updated: 0}
 xfrm_boot:
   description: Number of boot files of states and policies created, updated and deleted.
   returned: when O(xfrm_boot) is given

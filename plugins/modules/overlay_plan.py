@@ -269,6 +269,13 @@ wire:
     host_encryption: false
     exempt_hosts: []
     coverage: [{name: node1, status: encrypted, reason: ''}]
+planned:
+  description:
+    - When the plan was made, in seconds of the monotonic clock of the controller. M(wirewright.overlay.overlay_summary) tells
+      by it the results of this plan from older ones.
+  returned: success
+  type: float
+  sample: 8215.42
 summary:
   description: The plan in one line.
   returned: success

@@ -15,7 +15,8 @@ description:
   - Prints one line for each group of hosts with the same change, as in C(h1-h3, +1 peer h4). In check mode these are the
     predicted changes.
   - Is skipped if no host has a change.
-  - Use it once per play, with C(run_once), after M(wirewright.overlay.overlay_apply).
+  - Use it once per play, with C(run_once), after M(wirewright.overlay.overlay_apply). In the C(always) part of a block it also
+    runs if all hosts have failed.
 extends_documentation_fragment:
   - wirewright.overlay.attributes
 attributes:
@@ -42,7 +43,8 @@ options:
   plan_from:
     description:
       - Name of the variable with the registered result of M(wirewright.overlay.overlay_plan). With it the summary names the
-        members that this run does not change, and that therefore get a new host as a peer later.
+        members that this run does not change, and that therefore get a new host as a peer later; it includes hosts that
+        have failed or become unreachable after they were changed, and omits results of earlier plans.
     type: str
     default: ""
 seealso:

@@ -15,6 +15,8 @@ from typing import Any
 from .plan_model.fleet import FleetPlan
 
 PLAN_FROM = "plan_from"
+# In results of overlay_plan and overlay_apply: when the plan was made, by the monotonic clock of the controller.
+PLANNED = "planned"
 
 
 class UnusablePlan(Exception):
@@ -35,3 +37,8 @@ def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -
         return FleetPlan.from_dict(registered["plan"], device_of=name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnusablePlan(f"{PLAN_FROM}: {variable!r} holds no usable plan: {error}") from None
+
+
+def is_since(planned: object, since: object) -> bool:
+    """Return whether a result is of the plan of a time or of a later one; both times come from results."""
+    return isinstance(planned, float) and isinstance(since, float) and planned >= since

@@ -24,7 +24,8 @@ def planned_tasks() -> list[dict[str, Any]]:
         for name in ("phases", "phase_send", "phase_stop")
         for task in yaml.safe_load((TASKS / f"{name}.yml").read_text())
     ]
-    changing = [task for task in [*main[at + 1 :], *phases] if "wirewright.overlay.overlay_summary" not in task]
+    later = [inner for task in main[at + 1 :] for inner in task.get("block", [task])]
+    changing = [task for task in [*later, *phases] if "wirewright.overlay.overlay_summary" not in task]
     return [task for task in changing if any(name.startswith("wirewright.overlay.") for name in task)]
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fleet_project import Project, fact_of, key_of
+import yaml
+from fleet_project import PLUGINS, Project, fact_of, key_of
 
 pytestmark = pytest.mark.plays
 
@@ -51,3 +52,72 @@ def test_a_limited_run_is_summarized_too_and_a_run_without_changes_says_nothing(
     summarizing.hosts(["h1"])
     alone = summarizing.run()
     assert alone.code == 0 and "skipping: [h1]" in alone.output and "peer" not in alone.output.split("Summary")[1]
+
+
+def fail(*names: str) -> dict[str, Any]:
+    return {
+        "name": "Verify",
+        "ansible.builtin.fail": {"msg": "no answer"},
+        "when": f"inventory_hostname in {list(names)}",
+    }
+
+
+def block(tasks: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Return the role's tasks; the last of them, and the failure of some hosts after it, are summarized."""
+    summary = {**SUMMARY, "wirewright.overlay.overlay_summary": {"results": ["result"], "plan_from": "__mesh_plan"}}
+    return [*tasks[:-1], {"block": [tasks[-1], fail(*names)], "always": [summary]}]
+
+
+@pytest.mark.parametrize("failing", [("h1",), ("h2", "h3"), ("h1", "h2", "h3")])
+@pytest.mark.parametrize("fatal", [False, True])
+def test_hosts_that_fail_after_the_change_are_in_the_summary(
+    summarizing: Project, failing: tuple[str, ...], fatal: bool
+) -> None:
+    tasks = block([*summarizing.tasks()[:-1], {**summarizing.tasks()[-1], "register": "result"}], *failing)
+    summarizing.write("roles/mesh/tasks/main.yml", tasks)
+    summarizing.play["any_errors_fatal"] = fatal
+    run = summarizing.run()
+    assert run.code == 2, run.output
+    assert [run.output.count(line) for line in ("h1: +2 peers h2 h3", "h2: +2 peers h1 h3", "h3: +2 peers h1 h2")] == [
+        1
+    ] * 3
+
+
+def test_a_batch_is_summarized_without_the_hosts_that_have_failed_in_an_earlier_one(summarizing: Project) -> None:
+    tasks = block([*summarizing.tasks()[:-1], {**summarizing.tasks()[-1], "register": "result"}], "h1")
+    summarizing.write("roles/mesh/tasks/main.yml", tasks)
+    summarizing.play["serial"] = 2
+    run = summarizing.run()
+    assert [run.output.count(f"{name}: +2 peers") for name in ("h1", "h2", "h3")] == [1, 1, 1], run.output
+
+
+def test_results_of_an_earlier_overlay_are_not_summarized_again(summarizing: Project) -> None:
+    """h1 failed in it and takes no further part. h2 has changed something in it, and skips it in this one."""
+    tasks = block([*summarizing.tasks()[:-1], {**summarizing.tasks()[-1], "register": "result"}], "h1")
+    summarizing.write("roles/mesh/tasks/main.yml", tasks)
+    later = {"name": "Later", "wirewright.overlay.overlay_plan": {}, "run_once": True, "register": "__mesh_plan"}
+    again = block([later, {**tasks[-1]["block"][0], "when": "inventory_hostname == 'h3'", "register": "third"}])
+    again[-1]["always"][0]["wirewright.overlay.overlay_summary"]["results"] = ["result", "third"]
+    summarizing.play["post_tasks"] = again
+    for plays in ("one", "two"):
+        if plays == "two":
+            summarizing.earlier = [summarizing.play]
+            summarizing.play = {
+                "hosts": "vpn",
+                "gather_facts": False,
+                "vars": {"mesh_interface": "wg1", "mesh_network": "10.43.0.0/24", "mesh_port": 51821},
+                "tasks": again,
+            }
+            del summarizing.earlier[0]["post_tasks"]
+        run = summarizing.run()
+        assert [run.output.count(f"{name}: +2 peers") for name in ("h1", "h2", "h3")] == [1, 1, 2], run.output
+
+
+@pytest.mark.parametrize("role", ["mesh", "hub_spoke", "node_encryption"])
+def test_each_task_of_a_role_that_changes_hosts_is_summarized_whatever_follows(role: str) -> None:
+    tasks = yaml.safe_load((PLUGINS.parent / f"roles/{role}/tasks/main.yml").read_text())
+    (summarized,) = (task for task in tasks if "always" in task)
+    (summary,) = summarized["always"]
+    assert summary["wirewright.overlay.overlay_summary"]["plan_from"] == f"__{role}_plan"
+    outside = [task for task in tasks if "wirewright.overlay.overlay_apply" in task]
+    assert all(task.get("check_mode") is True for task in outside)

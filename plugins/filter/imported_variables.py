@@ -59,7 +59,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: By host, its C(variables), and C(notes) on what they lack, such as preshared keys.
+  description:
+    - By host, its C(variables), and C(notes) on what they lack, such as preshared keys. Notes name the variables of the role.
   type: dict
   sample:
     h1:
@@ -82,7 +83,7 @@ def imported_variables(results: object, role: str = "mesh", interface: str = "")
     if role not in ROLES:
         raise AnsibleFilterError(f"imported_variables: role is one of {', '.join(ROLES)}")
     found = import_hosts(
-        {str(name): read_interface(plain_or_none(result), interface) for name, result in results.items()}
+        {str(name): read_interface(plain_or_none(result), interface) for name, result in results.items()}, f"{role}_"
     )
     return {
         name: {

@@ -105,8 +105,11 @@ def _peers(value: object) -> Iterable[ImportedPeer]:
         )
 
 
-def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, ImportedHost]:
-    """Return the variables of each host. Peers with the key of another host are left to the role."""
+def import_hosts(found: Mapping[str, ImportedInterface | None], prefix: str = "mesh_") -> dict[str, ImportedHost]:
+    """Return the variables of each host. Peers with the key of another host are left to the role.
+
+    prefix: that of the role's variables, for notes.
+    """
     interfaces = {name: one for name, one in found.items() if one is not None}
     with_key: dict[str, list[str]] = {}
     for name, one in interfaces.items():
@@ -131,9 +134,11 @@ def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, Imp
         if overrides[name]:
             hosts[name].variables["peer_overrides"] = dict(sorted(overrides[name].items()))
         static = [peer for peer in one.peers if peer.public_key not in owner]
-        _add_static(hosts[name], static)
+        _add_static(hosts[name], static, prefix)
         if any(peer.has_preshared_key for peer in members.values()):
-            text = "peers of the inventory have preshared keys: set psk_master, from which new ones are derived"
+            text = (
+                f"peers of the inventory have preshared keys: set {prefix}psk_master, from which new ones are derived"
+            )
             hosts[name].notes.append(text)
         same = [other for other in with_key[one.public_key] if other != name] if one.public_key else []
         if same:
@@ -141,7 +146,10 @@ def import_hosts(found: Mapping[str, ImportedInterface | None]) -> dict[str, Imp
                 f"{host_list(same)} {agree(same, 'has', 'have')} the same public key: give each host a key of its own"
             )
             hosts[name].notes.append(f"{text}, and import again")
-    missing = {name: ImportedHost(notes=["no such interface, or several and no name given"]) for name in found}
+    missing = {
+        name: ImportedHost(notes=["no such interface, or several of them: name one with overlay_import_interface"])
+        for name in found
+    }
     return {**missing, **hosts}
 
 
@@ -199,7 +207,7 @@ def _add_keepalive(
             overrides.setdefault(name, {})["persistent_keepalive"] = peer.persistent_keepalive
 
 
-def _add_static(host: ImportedHost, peers: Sequence[ImportedPeer]) -> None:
+def _add_static(host: ImportedHost, peers: Sequence[ImportedPeer], prefix: str) -> None:
     entries = []
     given, taken = {peer.name for peer in peers}, {""}
     for position, peer in enumerate(peers, 1):
@@ -212,7 +220,8 @@ def _add_static(host: ImportedHost, peers: Sequence[ImportedPeer]) -> None:
         entry.update({"persistent_keepalive": peer.persistent_keepalive} if peer.persistent_keepalive else {})
         entries.append(entry)
         if peer.has_preshared_key:
-            host.notes.append(f"the static peer {name} has a preshared key: add preshared_key from a vault")
+            text = f"add preshared_key to its entry in {prefix}static_peers, from a vault"
+            host.notes.append(f"the static peer {name} has a preshared key: {text}")
     if entries:
         host.variables["static_peers"] = entries
 

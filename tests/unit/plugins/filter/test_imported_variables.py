@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wirewright.overlay.plugins.filter.imported_variables import FilterModule
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._fleet_variables import variables_of_roles
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._variable_names import COMMON
 from ansible_collections.wirewright.overlay.tests.unit.plugins.plugin_utils.test_imported import found, peer
 
 imported_variables = FilterModule().filters()["imported_variables"]
@@ -20,6 +24,19 @@ def test_filter_returns_variables_of_a_role() -> None:
     assert hosts["h2"]["variables"]["hub_spoke_adopt"] is True
     assert hosts["h2"]["variables"]["hub_spoke_endpoint"] == "192.0.2.2:51820"
     assert imported_variables({"h1": {}})["h1"]["variables"] == {}
+
+
+@pytest.mark.parametrize("role", ["mesh", "hub_spoke"])
+def test_notes_name_variables_that_the_role_has(role: str) -> None:
+    phone = peer("p9", name="phone", preshared_key=True)
+    results = {"h1": found("h1", peer("h2", preshared_key=True), phone), "h2": found("h2", peer("h1"))}
+    notes = (
+        imported_variables(results, role=role)["h1"]["notes"] + imported_variables({"h1": {}}, role=role)["h1"]["notes"]
+    )
+    named = [name for note in notes for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", note)]
+    assert named == ["preshared_key", f"{role}_static_peers", f"{role}_psk_master", "overlay_import_interface"]
+    assert {f"{role}_static_peers", f"{role}_psk_master"} <= variables_of_roles()
+    assert "overlay_import_interface" in COMMON
 
 
 def test_a_result_nested_too_deeply_is_that_of_its_host_alone() -> None:

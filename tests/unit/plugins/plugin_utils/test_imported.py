@@ -63,7 +63,9 @@ def test_peers_that_are_hosts_are_left_to_the_role() -> None:
         "endpoint": "192.0.2.1:51820",
         "static_peers": [{"name": "phone", "public_key": key_of("p9"), "allowed_ips": ["10.8.0.9/32"]}],
     }
-    assert hosts["h1"].notes == ["the static peer phone has a preshared key: add preshared_key from a vault"]
+    assert hosts["h1"].notes == [
+        "the static peer phone has a preshared key: add preshared_key to its entry in mesh_static_peers, from a vault"
+    ]
     assert hosts["h2"].variables == {
         **common,
         "addresses": ["10.8.0.2/24"],

@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._fleet_run import FleetRun, ThisRun, runs_freely
 from ..plugin_utils._fleet_variables import FleetVariables, HostReader, collector_paused, variables_of_roles
 from ..plugin_utils._other_hosts import Answer
-from ..plugin_utils._problems import format_problems, host_list
+from ..plugin_utils._problems import agree, format_problems, host_list
 from ..plugin_utils._refusal import unplanned
 from ..plugin_utils._topology.earlier_plans import conflicts, registered_plans
 from ..plugin_utils._topology.fleet import settings
@@ -82,6 +82,7 @@ class ActionModule(ActionBase):
         run = FleetRun(self._task, fleet, reader, this_run, f"{overlay} {prefix} {args['group']}")
         names = VariableNames(variables_of_roles())
         asked: dict[str, Answer] = {}
+        lacking: dict[str, None] = {}
 
         def notice(name: str, host_vars: dict[str, Any]) -> None:
             names.add(name, host_vars)
@@ -97,8 +98,9 @@ class ActionModule(ActionBase):
                 if not answers:
                     break
                 asked.update(answers)
+                lacking.update(dict.fromkeys(planned.lacking))
         if asked:
-            self._display.display(_asked_outside(asked))
+            self._display.display(asked_outside(lacking, asked))
         unknown = format_problems(names.problems())
         treatment = self._treatment_of_unknown((task_vars or {}).get(UNKNOWN_VARIABLES))
         for warning in (*planned.warnings, *(unknown if treatment == WARN else ())):
@@ -154,15 +156,24 @@ def _run_arguments(
     return {"direct": DirectRun(ProbeStage(args["stage"]), play, batch)}
 
 
-def _asked_outside(answers: Mapping[str, Answer]) -> str:
-    """Return a line on the hosts outside of this run that were asked."""
-    words = ", ".join(
-        repr(name) if answer.fact is not None else f"{name!r} (without an answer: {answer.reason})"
-        for name, answer in sorted(answers.items())
-    )
-    return (
-        f"asked for their facts, and nothing was changed on them, because nobody in this run knows all members: {words}"
-    )
+def asked_outside(lacking: Iterable[str], answers: Mapping[str, Answer]) -> str:
+    """Return which hosts outside of this run were asked, why, and what to do.
+
+    lacking: the members whose public keys were missing.
+    """
+    members, hosts = sorted(lacking), sorted(answers)
+    silent = [name for name in hosts if answers[name].fact is None]
+    parts = [
+        f"The hosts of this run do not know the public {agree(members, 'key', 'keys')} of {host_list(members)}.",
+        f"So the plan read the facts of {', '.join(map(repr, hosts))} outside of this run and changed nothing there.",
+        *(f"{name!r} did not answer: {answers[name].reason.rstrip('. ')}." for name in silent),
+    ]
+    if silent:
+        they = agree(silent, "it", "they")
+        parts.append(f"If a warning names a member without a key, run again when {they} can be reached.")
+    else:
+        parts.append("There is nothing to do.")
+    return " ".join(parts)
 
 
 def hubs(plan: FleetPlan) -> list[dict[str, str]]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import asked_outside
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._other_hosts import Answer
 from fleet_project import UNREACHABLE, Project, fact_of, key_of
 
 pytestmark = pytest.mark.plays
@@ -118,8 +120,25 @@ def test_a_host_joins_alone(counted: Project) -> None:
         in run.output
     )
     assert "host 'h5': mesh_public_key: the host is not in this run and has no key yet" in run.output
-    assert "asked for their facts, and nothing was changed on them" in run.output
+    assert (
+        "The hosts of this run do not know the public keys of 'h1', 'h2', 'h3' and 1 more. So the plan read the facts of 'h1', "
+        "'h2', 'h3', 'h5' outside of this run and changed nothing there. 'h1' did not answer: "
+    ) in run.output
     assert "reachable, or" not in run.output
+
+
+def test_the_message_says_who_was_asked_why_and_what_to_do() -> None:
+    well = Answer({}, outside=True)
+    assert asked_outside(["h9"], {"h2": well, "h1": well}) == (
+        "The hosts of this run do not know the public key of 'h9'. So the plan read the facts of 'h1', 'h2' outside of this run "
+        "and changed nothing there. There is nothing to do."
+    )
+    lost = Answer(reason="Permission denied.")
+    assert asked_outside(["h9", "h8"], {"h1": lost, "h2": well, "h3": lost}) == (
+        "The hosts of this run do not know the public keys of 'h8', 'h9'. So the plan read the facts of 'h1', 'h2', 'h3' outside "
+        "of this run and changed nothing there. 'h1' did not answer: Permission denied. 'h3' did not answer: Permission denied. "
+        "If a warning names a member without a key, run again when they can be reached."
+    )
 
 
 def test_neighbours_who_disagree_count_for_nothing(counted: Project) -> None:
@@ -139,7 +158,7 @@ def test_a_limited_run_asks_nobody_where_its_hosts_remember(counted: Project) ->
     assert run.code == 0, run.output
     assert set(run.peers("h1")) == {"h2", "h3"}
     assert counted.asked() == ["h1 run True"]
-    assert "mesh_public_key" not in run.output and "asked for" not in run.output, run.output
+    assert "mesh_public_key" not in run.output and "read the facts" not in run.output, run.output
 
 
 def test_the_number_of_hosts_asked_outside_is_bounded(counted: Project) -> None:

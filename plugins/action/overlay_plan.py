@@ -17,9 +17,16 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._fleet_run import FleetRun, ThisRun, runs_freely
 from ..plugin_utils._fleet_variables import FleetVariables, HostReader, collector_paused, variables_of_roles
 from ..plugin_utils._other_hosts import Answer
+from ..plugin_utils._plain import to_plain
 from ..plugin_utils._problems import agree, format_problems, host_list
 from ..plugin_utils._refusal import unplanned
-from ..plugin_utils._topology.earlier_plans import conflicts, registered_plans
+from ..plugin_utils._topology.earlier_plans import (
+    EARLIER,
+    WITH_NETWORKS,
+    conflicts,
+    registered_plans,
+    replaced_plans,
+)
 from ..plugin_utils._topology.fleet import settings
 from ..plugin_utils._topology.hub_spoke import settings as hub_spoke_settings
 from ..plugin_utils._topology.hub_spoke.direct.pairs import ProbeStage
@@ -108,7 +115,8 @@ class ActionModule(ActionBase):
         secrets = reader.secrets.problems(planned.plan.excluded if planned.plan else ())
         problems = [*planned.problems, *format_problems(secrets), *(unknown if treatment == FAIL else ())]
         if planned.plan is not None:
-            problems += format_problems(conflicts(planned.plan, registered_plans(task_vars or {}), prefix))
+            earlier = registered_plans(task_vars or {}, WITH_NETWORKS)
+            problems += format_problems(conflicts(planned.plan, earlier, prefix))
         if planned.plan is None or problems:
             raise unplanned(problems)
         silent = {
@@ -119,6 +127,8 @@ class ActionModule(ActionBase):
         plan = replace(planned.plan, silent=dict(sorted(silent.items())))
         result.update(changed=bool(made), plan=plan.to_dict(), summary=summary(plan))
         result[PLANNED] = time.monotonic()
+        if args["stage"] == ProbeStage.PLAN.value and (replaced := replaced_plans(plan, task_vars or {})):
+            result[EARLIER] = to_plain(replaced)
         if made:
             result["generated_keys"] = made
         if planned.newcomers is not None:

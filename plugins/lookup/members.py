@@ -12,7 +12,8 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Overlay addresses and public keys of all members, by inventory name
 description:
-  - Returns the members of an overlay that a role of this collection has planned in this run, unreachable hosts included.
+  - Returns the members of an overlay that a role of this collection has planned in this run, unreachable hosts included. A run
+    may plan several.
     In a later run without the role, the members that the host has as peers, from its facts.
   - The result is computed on use and not stored. As a fact of each host, it would need memory with the square of the number
     of hosts.
@@ -57,10 +58,9 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..plugin_utils._plain import to_plain
+from ..plugin_utils._topology.earlier_plans import PLANS, registered_plans
 from ..plugin_utils._topology.members import planned_interfaces, planned_members, reported_members
 
-# Where the roles register their plans.
-_PLANS = ("__mesh_plan", "__hub_spoke_plan", "__node_encryption_plan")
 _FACT = "wirewright_overlay"
 
 
@@ -70,9 +70,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return one dictionary of members."""
         known = variables or {}
-        registered = [known.get(name) for name in _PLANS]
-        plans = [one["plan"] for one in registered if isinstance(one, Mapping) and isinstance(one.get("plan"), Mapping)]
-        interfaces = {name: plan for plan in plans for name in planned_interfaces(plan) if name}
+        interfaces = {
+            name: plan for plan in registered_plans(known, PLANS) for name in planned_interfaces(plan) if name
+        }
         if len(terms) > 1 or not (terms or len(interfaces) == 1):
             raise AnsibleLookupError(
                 f"members: name one interface; those planned in this run are {', '.join(interfaces) or 'none'}"
@@ -85,6 +85,6 @@ class LookupModule(LookupBase):
         found = reported_members(fact, interface, str(known["inventory_hostname"])) if isinstance(fact, Mapping) else {}
         if not found:
             raise AnsibleLookupError(
-                f"members: the last plan of this run is not that of {interface!r}, and this host reports no such interface"
+                f"members: no role of this run has planned {interface!r}, and this host reports no such interface"
             )
         return [to_plain(found)]

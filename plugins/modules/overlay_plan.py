@@ -269,6 +269,13 @@ wire:
     host_encryption: false
     exempt_hosts: []
     coverage: [{name: node1, status: encrypted, reason: ''}]
+earlier:
+  description:
+    - The plans of other overlays of this run that the variable of the role had before, with the same format as C(plan). The
+      lookup C(wirewright.overlay.members) and the plans of later overlays read them.
+  returned: when a role has planned several overlays in this run
+  type: list
+  elements: dict
 planned:
   description:
     - When the plan was made, in seconds of the monotonic clock of the controller. M(wirewright.overlay.overlay_summary) tells

@@ -19,28 +19,50 @@ from .._problems import Problem
 from .members import planned_interfaces
 from .plan_model.fleet import FleetPlan, HostPlan
 
-# Where the roles register their plans. Nodes have no addresses of an overlay.
-PLANS = ("__mesh_plan", "__hub_spoke_plan")
+# Where the roles register their plans, by topology.
+PLANS = {topology: f"__{topology}_plan" for topology in ("mesh", "hub_spoke", "node_encryption")}
+# Nodes have no addresses of an overlay.
+WITH_NETWORKS = ("mesh", "hub_spoke")
+# In a result of overlay_plan: the plans of other overlays, which the variable of the role had before.
+EARLIER = "earlier"
 
 
-def registered_plans(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the plans of this run, in plain form, out of the variables of a task."""
-    registered = (variables.get(name) for name in PLANS)
-    plans = (one.get("plan") for one in registered if isinstance(one, Mapping))
+def plans_in(registered: object) -> list[Mapping[str, Any]]:
+    """Return the plans in a registered result of overlay_plan, in plain form: its own last, those of other overlays before."""
+    if not isinstance(registered, Mapping):
+        return []
+    earlier = registered.get(EARLIER)
+    plans = [*(earlier if isinstance(earlier, list) else ()), registered.get("plan")]
     return [plan for plan in plans if isinstance(plan, Mapping)]
+
+
+def registered_plans(variables: Mapping[str, Any], topologies: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Return the plans of this run, in plain form, out of the variables of a task."""
+    return [plan for topology in topologies for plan in plans_in(variables.get(PLANS[topology]))]
+
+
+def replaced_plans(plan: FleetPlan, variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the plans of other overlays in the variable in which the role of a plan registers its result.
+
+    A play may have a role several times. The lookup `members` and later plans need the plan of each.
+    """
+    return others(plan, plans_in(variables.get(PLANS[plan.topology])))
+
+
+def others(plan: FleetPlan, earlier: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the plans of other overlays: one of the same interfaces is of this overlay."""
+    own = {plan.interface, *(hub.interface for _name, hub in plan.hubs)}
+    return [one for one in earlier if own.isdisjoint(planned_interfaces(one))]
 
 
 def conflicts(plan: FleetPlan, earlier: Iterable[Mapping[str, Any]], prefix: str) -> list[Problem]:
     """Return what a plan has in common with other overlays of this run on the same host: networks and ports.
 
-    earlier: plans in plain form. One of the same interfaces is of this overlay, and is no other one. prefix: that of the
-    role's variables.
+    earlier: plans in plain form. prefix: that of the role's variables.
     """
-    own = {plan.interface, *(hub.interface for _name, hub in plan.hubs)}
-    others = [one for one in earlier if own.isdisjoint(planned_interfaces(one))]
     return [
         problem
-        for other in others
+        for other in others(plan, earlier)
         for name, host in plan.hosts.items()
         if (theirs := other["hosts"].get(name)) is not None
         for problem in _of_host(name, host, theirs, ", ".join(planned_interfaces(other)), prefix)

@@ -143,7 +143,7 @@ def make_collections(root: Path) -> Path:
     """Write the collection with the replaced modules below a directory, for all projects; return its parent."""
     overlay = root / "collections/ansible_collections/wirewright/overlay"
     (overlay / "plugins" / "modules").mkdir(parents=True)
-    for room in ("action", "doc_fragments", "module_utils", "plugin_utils"):
+    for room in ("action", "doc_fragments", "lookup", "module_utils", "plugin_utils"):
         (overlay / "plugins" / room).symlink_to(PLUGINS / room)
     (overlay / "roles").symlink_to(PLUGINS.parent / "roles")
     for name in ("overlay_plan.py", "overlay_summary.py"):

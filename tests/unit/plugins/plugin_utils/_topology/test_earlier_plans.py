@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._problems import format_problems
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.earlier_plans import (
+    EARLIER,
+    PLANS,
+    WITH_NETWORKS,
     conflicts,
     registered_plans,
+    replaced_plans,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan
 from planned_fleet import host, planned
@@ -52,5 +56,23 @@ def test_other_hosts_and_the_same_interface_are_no_conflict() -> None:
 
 def test_plans_are_found_in_the_variables_of_a_task() -> None:
     plan = mesh("h1", "h2").to_dict()
-    assert registered_plans({"__mesh_plan": {"plan": plan}, "__hub_spoke_plan": {"skipped": True}}) == [plan]
-    assert registered_plans({"__mesh_plan": "text"}) == []
+    variables = {"__mesh_plan": {"plan": plan}, "__hub_spoke_plan": {"skipped": True}}
+    assert registered_plans(variables, WITH_NETWORKS) == [plan]
+    assert registered_plans({"__mesh_plan": "text"}, PLANS) == []
+
+
+def test_the_plans_that_a_result_replaces_are_those_of_other_interfaces() -> None:
+    plans = [mesh("h1", interface=f"wg{number}", network=f"10.4{number}.0.0/24").to_dict() for number in range(3)]
+    variables = {"__mesh_plan": {"plan": plans[1], EARLIER: [plans[0]]}}
+    assert registered_plans(variables, PLANS) == plans[:2]
+    assert replaced_plans(mesh("h1", interface="wg2"), variables) == plans[:2]
+    assert replaced_plans(mesh("h1", interface="wg0"), variables) == [plans[1]], "the overlay is planned again"
+    assert replaced_plans(mesh("h1"), {}) == []
+
+
+def test_the_third_overlay_of_a_run_is_compared_with_both() -> None:
+    earlier = [mesh("h1").to_dict(), mesh("h1", interface="wg1", network="10.43.0.0/24", port=2).to_dict()]
+    third = mesh("h1", interface="wg2", port=3)
+    plans = registered_plans({"__mesh_plan": {"plan": earlier[1], EARLIER: [earlier[0]]}}, WITH_NETWORKS)
+    (problem,) = conflicts(third, plans, "mesh_")
+    assert "has planned for wg0" in problem.text

@@ -64,7 +64,8 @@ msg:
   description:
     - One line for each group of hosts. C(+), C(~) and C(-) precede the number of objects that are created, updated and deleted.
       A new interface includes its addresses and routes. For a changed interface, the changed settings are in brackets. Files
-      are only listed if nothing else changes.
+      are only listed if nothing else changes. A recorded name is that of a peer or of the host itself in the state file, which
+      changes with the inventory; a record is the rest of that file, and only listed if nothing else changes.
   returned: success
   type: list
   elements: str

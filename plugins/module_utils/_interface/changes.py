@@ -18,7 +18,11 @@ from .._host.file_diff import is_bookkeeping
 from .._host.files import BootFile
 from .._wireguard.keys import encode_key
 from .._wireguard.model import Settings
+from .._wireguard.state_file import KnownPeer, StateFile
+from .options import WantedInterface
 from .plan import Plan
+
+_UNKNOWN = KnownPeer()
 
 
 def changes(plan: Plan, name_of: Callable[[bytes], str]) -> Iterator[Change]:
@@ -45,6 +49,16 @@ def changes(plan: Plan, name_of: Callable[[bytes], str]) -> Iterator[Change]:
     for file in plan.files:
         if not _is_bookkeeping(file):
             yield Change("file", file.action, file.key())
+
+
+def renamed(wanted: WantedInterface, recorded: StateFile) -> Iterator[Change]:
+    """Yield the names in the record of a host that change: its own, and those of peers. The tunnels stay as they are."""
+    names = [(recorded.inventory_name, wanted.inventory_name)] if wanted.present else []
+    for item in wanted.peers or ():
+        names.append((recorded.peers.get(encode_key(item.peer.public_key), _UNKNOWN).name, item.name))
+    for before, after in names:
+        if before and after and before != after:
+            yield Change("recorded name", UPDATE, after, (f"was {before}",))
 
 
 def _changed_settings(plan: Plan) -> Iterator[str]:

@@ -59,10 +59,11 @@ class PreparedInterface:
 
     def changes(self) -> Iterable[Change]:
         """Return the changed objects for a summary."""
-        from .changes import changes
+        from .changes import changes, renamed
         from .peer_names import peer_names
 
-        return changes(self.plan, peer_names(self.wanted, self.before.recorded))
+        recorded = self.before.recorded
+        return [*changes(self.plan, peer_names(self.wanted, recorded)), *renamed(self.wanted, recorded)]
 
     def details(self) -> dict[str, Any]:
         """Return the public key in base64, null for an interface without a key, and remarks on preshared keys."""

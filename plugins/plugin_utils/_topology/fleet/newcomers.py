@@ -29,19 +29,17 @@ def newcomers(
     keys: of the members, None if unknown. absent: the members that are not changed together with the hosts of this run.
     related: whether two members have a tunnel.
     A member without facts is taken to lack a host that has no state of the overlay, and no other. A member that has no
-    state itself gets all peers at once, and does not count.
+    state itself gets all peers at once, and does not count. A host that others have under another name is not new.
     """
     new: dict[str, None] = {}
     lacking: dict[str, None] = {}
-    here = {
-        (key, name) for name, key in keys.items() if key is not None and name in observations and name not in absent
-    }
-    fresh = {(key, name) for key, name in here if not _has_state(observations[name])}
+    here = {key: name for name, key in keys.items() if key is not None and name in observations and name not in absent}
+    fresh = {key for key, name in here.items() if not _has_state(observations[name])}
     for other in sorted(name for name in absent if keys.get(name) is not None):
         theirs = observations.get(other)
-        for _key, name in fresh if theirs is None else here - _peers(theirs) if _has_state(theirs) else ():
-            if related(name, other):
-                new[name] = lacking[other] = None
+        for key in fresh if theirs is None else here.keys() - _peers(theirs) if _has_state(theirs) else ():
+            if related(here[key], other):
+                new[here[key]] = lacking[other] = None
     if not new:
         return None
     later = tuple(name for name in lacking if inputs[name].absence is Absence.LATER)
@@ -61,5 +59,5 @@ def _has_state(seen: Observation) -> bool:
     return bool(seen.peers or seen.overlay)
 
 
-def _peers(seen: Observation) -> set[tuple[str, str]]:
-    return {(fields[0], fields[1]) for fields in peer_fields(seen)}
+def _peers(seen: Observation) -> set[str]:
+    return {fields[0] for fields in peer_fields(seen)}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.shown import Change
-from ansible_collections.wirewright.overlay.plugins.module_utils._interface.changes import changes
+from ansible_collections.wirewright.overlay.plugins.module_utils._interface.changes import changes, renamed
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.options import WantedInterface
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.plan import Current, Plan, plan
 
@@ -56,3 +56,13 @@ def test_the_state_file_is_not_among_the_changes() -> None:
     host = converged(mesh(BETA))
     made = again(host, mesh(BETA, notes={"a": "b"}))
     assert made.files and found(made) == []
+
+
+def test_another_name_of_a_peer_or_of_the_host_is_a_recorded_name() -> None:
+    recorded = converged(mesh(BETA, wanted_peer(2), wanted_peer(3, name=""))).recorded
+    wanted = mesh(wanted_peer(1, name="beta"), wanted_peer(2), wanted_peer(3, name="h3"), wanted_peer(4))
+    assert list(renamed(wanted, recorded)) == [Change("recorded name", "update", "beta", ("was h1",))]
+    own = mesh(BETA, inventory_name="gamma")
+    assert list(renamed(own, recorded)) == [Change("recorded name", "update", "gamma", ("was h100",))]
+    assert list(renamed(WantedInterface("wg0", present=False), recorded)) == []
+    assert list(renamed(mesh(inventory_name=""), recorded)) == [], "a single module"

@@ -50,6 +50,12 @@ def test_a_new_key_is_a_new_peer() -> None:
     assert in_mesh(neighbour, host("h4")) == Newcomers(("h4",), ("h1",))
 
 
+def test_a_renamed_host_is_not_new() -> None:
+    """Others have it as a peer with the same key, under its former name."""
+    neighbour = outside(host("h1", peers=remembered("old", key=key_of("h4")), notes={"overlay": "mesh"}))
+    assert in_mesh(neighbour, host("h4", **having("h1"))) is None
+
+
 def test_hosts_that_are_changed_together_and_hosts_without_state_do_not_count() -> None:
     assert in_mesh(host("h1", **having("h2")), host("h2", **having("h1")), host("h4")) is None
     assert in_mesh(host("h1"), host("h2")._replace(reached=False)) is None, "a fresh fleet in batches"

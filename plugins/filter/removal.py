@@ -56,6 +56,11 @@ options:
     type: list
     elements: str
     default: []
+  key_file:
+    description:
+      - The private key file of the interfaces. By default C(/etc/wireguard/NAME.key) of each.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -71,12 +76,14 @@ RETURN = r"""
 _value:
   description:
     - Lists of lines. C(going), the objects to remove; C(staying), other interfaces of the collection, and hosts that take no
-      part; C(problems), why the removal is refused.
+      part, or that there is nothing to remove; C(problems), why the removal is refused; C(keys), the private keys on hosts
+      that do not have their interface, from the fact C(private_key_files).
   type: dict
   sample:
     going: ["wg0 (mesh, 2 peers) of h1-h3"]
     staying: ["wg5 (mesh, 1 peer) of h1 stays: -e overlay_interfaces=wg5 removes it"]
     problems: []
+    keys: []
 """
 
 
@@ -87,6 +94,7 @@ def filtered(
     variables: Sequence[str] = (),
     absent: Sequence[str] = (),
     failed: Sequence[str] = (),
+    key_file: str = "",
 ) -> dict[str, list[str]]:
     """Return what a removal does, as plain data."""
     found = removal(
@@ -95,6 +103,7 @@ def filtered(
         with_keys=bool(with_keys),
         variables=to_plain(variables),
         known=variables_of_roles(),
+        key_file=str(key_file),
         lost={name: Absence.FAILED if name in failed else Absence.LOST for name in map(str, to_plain(absent))},
     )
     return found._asdict()

@@ -77,6 +77,12 @@ options:
     type: list
     elements: str
     default: []
+  find_keys:
+    description:
+      - Private key files, or directories with files named C(*.key). The fact C(private_key_files) lists those that hold a key.
+    type: list
+    elements: path
+    default: []
   programs:
     description:
       - Optional programs whose files a role installs or removes after this call. A link, a pipe, a directory, a file of others,
@@ -205,6 +211,11 @@ ansible_facts:
           type: dict
           returned: success
           sample: {ipv4: {address: 192.0.2.11, interface: eth0, mtu: 1500}, ipv6: null}
+        private_key_files:
+          description: The files of O(find_keys) that hold a private key, at most 100.
+          type: list
+          returned: with O(find_keys)
+          sample: [/etc/wireguard/wg0.key]
         programs:
           description: >-
             Optional programs that roles have installed, C(failover) and C(direct), with the interfaces that each works on.
@@ -328,6 +339,7 @@ def main() -> None:
             "nftables": {"type": "bool", "default": False},
             "ipsec": {"type": "bool", "default": False},
             "groups": {"type": "list", "elements": "str", "default": []},
+            "find_keys": {"type": "list", "elements": "path", "default": [], "no_log": False},
             "programs": {
                 "type": "list",
                 "elements": "str",

@@ -17,22 +17,24 @@ from ..module_utils._interface.option_types import interface_name
 from ._change_summary import ranges
 from ._problems import agree
 from ._topology.plan_model.fleet import Absence
-from ._untrusted import mapping_of, text_of
+from ._untrusted import list_of, mapping_of, text_of
 from ._variable_names import VariableNames
 
 _NODE_ENCRYPTION = "node_encryption"
-_MOST_INTERFACES, _LONGEST = 256, 100
+_MOST_INTERFACES, _LONGEST, _LONGEST_PATH = 256, 100, 300
+_KEY_DIRECTORY = "/etc/wireguard"
 
 
 class Removal(NamedTuple):
     """Lines for the user. going: what is removed. staying: other interfaces of the collection, and hosts that take no part.
 
-    problems: why it is refused.
+    problems: why it is refused. keys: private keys on hosts that do not have their interface, removed or not.
     """
 
     going: list[str]
     staying: list[str]
     problems: list[str]
+    keys: list[str]
 
 
 def removal(
@@ -43,30 +45,38 @@ def removal(
     variables: Iterable[str] = (),
     known: Iterable[str] = (),
     lost: Mapping[str, Absence] | None = None,
+    key_file: str = "",
 ) -> Removal:
     """Return what a removal of interfaces does.
 
     facts: the facts of the hosts. variables: the names of all variables; known: those that roles have. lost: the hosts of the
-    play that take no part in it, with the reason.
+    play that take no part in it, with the reason. key_file: the private key file of the interfaces, "" for the default of each.
     """
     wanted = list(dict.fromkeys(interfaces))
     found: dict[str, dict[str, list[str]]] = {}  # by interface and description, the hosts
     malformed = []
+    own = {key_file or _key_file(name): name for name in wanted}
+    keys: dict[str, list[str]] = {}  # by path, the hosts that do not have the interface
     for host, fact in sorted(facts.items()):
         described = _interfaces(fact)
         if described is None:
             malformed.append(host)
-        for interface, text in sorted((described or {}).items()):
+            continue
+        for interface, text in sorted(described.items()):
             found.setdefault(interface, {}).setdefault(text, []).append(host)
+        in_use = {key_file if key_file and name in wanted else _key_file(name) for name in described}
+        for path in _key_files(fact):
+            if path not in in_use:
+                keys.setdefault(path, []).append(host)
     going = [line for name in wanted for line in _lines(name, found.get(name, {}))]
-    keys = (
+    with_it = (
         "Private keys are removed too."
         if with_keys
         else "Private keys stay, unless -e overlay_remove_keys=true is given."
     )
     if going:
         going.append(
-            f"The routes, packet filter, boot files and state file of each interface are removed with it. {keys}"
+            f"The routes, packet filter, boot files and state file of each interface are removed with it. {with_it}"
         )
     staying = [line for name in found if name not in wanted for line in _staying(name, found[name])]
     if malformed:
@@ -78,7 +88,38 @@ def removal(
     for absence in dict.fromkeys((lost or {}).values()):
         names = sorted(name for name, why in (lost or {}).items() if why is absence)
         staying.append(f"{_all(names)} {absence.of(names)}, so nothing is removed there: {absence.remedy(names)}")
-    return Removal(going, staying, _problems(wanted, found, facts, variables, known))
+    # The key of an interface that is gone can be removed later.
+    gone = {name for path, name in own.items() if with_keys and path in keys}
+    problems = _problems(wanted, found, facts, gone, variables, known)
+    well = [host for host in facts if host not in malformed]
+    if not going and not problems and well:
+        named = f" {', '.join(wanted)}" if found else ""
+        only = " but private keys" if gone else ""
+        staying.insert(0, f"No interface{named} of this collection is on {_all(well)}: nothing to remove{only}")
+    remaining = [_key_line(path, hosts, own, with_keys=with_keys) for path, hosts in sorted(keys.items())]
+    return Removal(going, staying, problems, remaining)
+
+
+def _key_file(interface: str) -> str:
+    return f"{_KEY_DIRECTORY}/{interface}.key"
+
+
+def _key_files(fact: object) -> list[str]:
+    """Return the private key files that a host reports; those of an unexpected shape are ignored."""
+    listed = list_of(mapping_of(fact).get("private_key_files"))[:_MOST_INTERFACES]
+    return [path for path in map(text_of, listed) if path.isprintable() and 0 < len(path) <= _LONGEST_PATH]
+
+
+def _key_line(path: str, hosts: Collection[str], own: Collection[str], *, with_keys: bool) -> str:
+    name = path.removeprefix(f"{_KEY_DIRECTORY}/").removesuffix(".key")
+    text = f"The private key {path} of {_all(hosts)}"
+    if path in own:
+        return f"{text} is removed" if with_keys else f"{text} stays: -e overlay_remove_keys=true removes it"
+    try:
+        remedy = f"-e overlay_interfaces={interface_name(name)} -e overlay_remove_keys=true removes it"
+    except ValueError:
+        remedy = "delete it"
+    return f"{text} stays; if nothing else uses it, {remedy}"
 
 
 def _interfaces(fact: object) -> dict[str, str] | None:
@@ -128,11 +169,12 @@ def _problems(
     wanted: Iterable[str],
     found: Mapping[str, Mapping[str, list[str]]],
     facts: Collection[str],
+    gone: Collection[str],
     variables: Iterable[str],
     known: Iterable[str],
 ) -> list[str]:
     there = [line for name in found for line in _lines(name, found[name])]
-    absent = [name for name in wanted if name not in found]
+    absent = [name for name in wanted if name not in found and name not in gone]
     problems = []
     # With several interfaces named, one that is gone already is no error; neither is a second removal.
     if there and absent and len(absent) == len(list(wanted)):

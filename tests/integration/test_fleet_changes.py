@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from lab_hosts import Lab
+from lab_hosts import Lab, Play
 from mesh_lab import (
     NETWORK,
     PeerState,
@@ -215,6 +215,13 @@ def test_predicted_diff_equals_the_real_one(mesh_of_two: Lab) -> None:
     assert by_port[0] == by_port[1]
 
 
+def said(removal: Play) -> list[str]:
+    """Return what a removal says that it removes and leaves."""
+    (result,) = removal.results(task="Report what is removed and what stays")
+    lines: list[str] = result["msg"]
+    return lines
+
+
 def test_remove_deletes_the_interface_and_the_key_only_on_request() -> None:
     with mesh("h1", "h2", per_host=SITE, overlay_persistence="wg_quick") as lab:
         places = "/etc/wireguard /etc/sysctl.d /etc/systemd /var/lib/wirewright.overlay"
@@ -242,10 +249,18 @@ def test_remove_deletes_the_interface_and_the_key_only_on_request() -> None:
             assert not exists(lab, host)
             assert lab.run(host, find).stdout.split() == ["/etc/wireguard/wg0.key"]
             assert "proto 87" not in lab.run(host, ["ip", "-N", "route", "show", "table", "all"]).stdout
+        nothing = "No interface of this collection is on h1, h2: nothing to remove"
+        key = "The private key /etc/wireguard/wg0.key of h1, h2"
+        assert said(lab.playbook("playbooks/remove.yml", "--check")) == [
+            nothing,
+            f"{key} stays: -e overlay_remove_keys=true removes it",
+        ]
         # There is nothing left to confirm but the keys.
-        assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_remove_keys=true"))
+        removed = assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_remove_keys=true"))
+        assert said(removed) == [f"{nothing} but private keys", f"{key} is removed"]
         assert lab.run("h1", find).stdout == ""
         again = assert_ok(lab.playbook("playbooks/remove.yml"))
+        assert said(again) == [nothing]
         assert again.changed == 0 and "/var/lib/wirewright.overlay" not in str(again), "find(1) has nothing to warn of"
 
 

@@ -62,6 +62,10 @@ def _facts(
     adopt = bool(options["adopt"])
     own = {name: keys[path].public_key or _adopted_key(existing[name], adopt=adopt) for name, path in paths.items()}
     facts = gather(own, dict(os.environ), **{option: options[option] for option in _FACT_OPTIONS})
+    if options.get("find_keys"):
+        from .._wireguard.present_keys import present_keys
+
+        facts["private_key_files"] = present_keys(options["find_keys"])
     for name, path in paths.items():
         device = facts["interfaces"][name]
         device["key_age_days"] = key_age_days(path, time.time())

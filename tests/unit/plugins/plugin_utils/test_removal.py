@@ -56,7 +56,43 @@ def test_an_interface_that_no_host_has_is_a_problem_that_lists_those_there_are()
     (problem,) = of(FLEET, "wg9").problems
     assert "no interface 'wg9' of this collection is on h1-h3; there are: wg0 (mesh, 2 peers) of" in problem
     assert of(FLEET, "wg0", "wg9").problems == [], "one that is gone already"
-    assert of({"h1": fact(), "h2": fact()}, "wg0") == Removal([], [], []), "a second removal"
+
+
+def test_without_an_interface_one_line_says_that_there_is_nothing_to_remove() -> None:
+    nothing = "No interface of this collection is on h1, h2: nothing to remove"
+    assert of({"h1": fact(), "h2": fact()}, "wg0") == Removal([], [nothing], [], [])
+    key = "/etc/wireguard/wg0.key"
+    facts = {"h1": {**fact(), "private_key_files": [key]}, "h2": fact()}
+    stays = f"The private key {key} of h1 stays: -e overlay_remove_keys=true removes it"
+    assert of(facts, "wg0") == Removal([], [nothing], [], [stays])
+    removed = f"The private key {key} of h1 is removed"
+    assert of(facts, "wg0", with_keys=True) == Removal([], [nothing + " but private keys"], [], [removed])
+    assert of({}, "wg0") == Removal([], [], [], []), "all hosts were lost"
+
+
+def test_keys_of_interfaces_that_are_gone_are_named_and_can_be_removed() -> None:
+    """wg0 was renamed to wg1, on h2 with a key file elsewhere."""
+    old, custom = "/etc/wireguard/wg0.key", "/etc/wireguard/keys of old.key"
+    files = {"h1": [old, "/etc/wireguard/wg1.key"], "h2": [old, custom, "/etc/wireguard/wg1.key"]}
+    facts = {name: {**fact(wg1=("mesh", 1)), "private_key_files": listed} for name, listed in files.items()}
+    remedy = "-e overlay_interfaces=wg0 -e overlay_remove_keys=true removes it"
+    remaining = [
+        f"The private key {custom} of h2 stays; if nothing else uses it, delete it",
+        f"The private key {old} of h1, h2 stays; if nothing else uses it, {remedy}",
+    ]
+    for with_keys in (False, True):
+        assert of(facts, "wg1", with_keys=with_keys).keys == remaining
+    (problem,) = of(facts, "wg0").problems
+    assert "no interface 'wg0'" in problem
+    gone = of(facts, "wg0", with_keys=True)
+    assert gone.problems == [] and gone.keys == [remaining[0], f"The private key {old} of h1, h2 is removed"]
+    assert gone.staying[0] == "No interface wg0 of this collection is on h1, h2: nothing to remove but private keys"
+    assert of(facts, "wg1", key_file=custom).keys[0] == remaining[1], "it is the key of wg1"
+
+
+@pytest.mark.parametrize("listed", [None, 7, {"a": 1}, [None, 7, "", "\x1b[2J", "x" * 1000]])
+def test_malformed_key_files_are_ignored(listed: object) -> None:
+    assert of({"h1": {**fact(wg0=("mesh", 1)), "private_key_files": listed}}, "wg0").keys == []
 
 
 def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_be_removed() -> None:

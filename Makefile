@@ -33,13 +33,13 @@ unit: ## Run the tests that need no root and no network: make unit TEST='tests/u
 	@.ci/test unit -- $(TEST)
 
 integration: ## Run the tests against lab hosts, as root.
-	@.ci/test integration -- $(TEST)
+	@WIREWRIGHT_LONG=1 .ci/test integration -- $(TEST)
 
 kernel: ## Run the tests on kernel WireGuard and ESP, in a virtual machine if this kernel lacks them.
 	@WIREWRIGHT_LONG=1 .ci/test kernel -- $(TEST)
 
 gates: ## Check a release: ansible-test sanity, build, import, plays with old and new versions.
-	@.ci/test gates -- $(TEST)
+	@WIREWRIGHT_LONG=1 .ci/test gates -- $(TEST)
 
 molecule: ## Run the Molecule scenarios in containers.
 	@WIREWRIGHT_LONG=1 .ci/test molecule -- $(TEST)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,15 +33,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="userspace",
         help="backend of WireGuard interfaces: wireguard-go or the kernel (default: %(default)s)",
     )
-    parser.addoption("--long", action="store_true", help="also run tests that take minutes in the virtual machine")
+    parser.addoption(
+        "--long", action="store_true", help="also run the tests marked slow and, on the kernel, those marked long"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--backend") == "kernel" and not config.getoption("--long"):
+    if config.getoption("--long"):
+        return
+    if config.getoption("--backend") == "kernel":
+        left_out = [item for item in items if item.get_closest_marker("long")]
         reason = "takes minutes in an emulated machine; make kernel runs it"
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    else:
+        left_out = [item for item in items if item.get_closest_marker("slow")] + _not_sampled(items)
+        reason = "has tests of the same kind beside it; make integration runs it"
+    for item in left_out:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _not_sampled(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests that ``sampled(n)`` leaves out: of each function's parameters, the first and then each n-th is run."""
+    seen: Counter[str] = Counter()
+    left_out = []
+    for item in items:
+        if sampled := item.get_closest_marker("sampled"):
+            function = item.nodeid.partition("[")[0]
+            if seen[function] % sampled.args[0]:
+                left_out.append(item)
+            seen[function] += 1
+    return left_out
 
 
 def pytest_sessionfinish() -> None:

@@ -23,3 +23,9 @@ GATES: dict[str, Callable[[Session], None]] = {
     "sanity-oldest-core": checks.sanity_oldest,
     "sanity-newest-core": checks.sanity_newest,
 }
+
+# Left out unless named, or all are wanted, and why.
+SLOW = {
+    "site-core-2.19": "importing-project runs plays with this ansible-core; make gates also runs the site",
+    "site-core-2.21": "the oldest and the newest ansible-core run plays; make gates also runs the site with this one",
+}

@@ -46,6 +46,7 @@ def boot(lab: Lab, interface: str) -> None:
         host.shell(f"wg-quick up {interface} </dev/null >/run/wg-quick.log 2>&1")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("style", STYLES)
 def test_a_mesh_of_wg_quick_is_adopted_without_a_lost_packet(style: str) -> None:
     given = STYLES[style]
@@ -84,6 +85,7 @@ def test_a_mesh_of_wg_quick_is_adopted_without_a_lost_packet(style: str) -> None
         assert not any(apply(lab, again, name).changed for name in NAMES)
 
 
+@pytest.mark.slow
 def test_the_role_adopts_a_mesh_and_shows_no_secret(tmp_path: Path) -> None:
     given = STYLES["by hand"]
     log, cache = tmp_path / "ansible.log", tmp_path / "facts"

@@ -18,6 +18,7 @@ def boot(host: ManagedHost) -> None:
     host.shell(f"{{ {BOOT}; }} || {{ cat /run/wg-quick.log; exit 1; }}")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("change", CHANGES)
 def test_wg_quick_restores_the_running_state(host: ManagedHost, change: str) -> None:
     host.make_key()

@@ -59,6 +59,7 @@ def secrets_of(lab: Lab) -> set[str]:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("persistence", ["none", "wg_quick"])
 def test_no_secret_in_output_caches_logs_arguments_or_readable_files(tmp_path: Path, persistence: str) -> None:
     log, cache, trace = tmp_path / "ansible.log", tmp_path / "facts", tmp_path / "trace"

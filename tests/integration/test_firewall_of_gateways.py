@@ -7,6 +7,7 @@ open it.
 
 from __future__ import annotations
 
+import pytest
 from hub_spoke_lab import ADDRESSES, SITE_OF, build, converge, is_cut_off, reaches
 from lab_hosts import Lab, Play
 from mesh_lab import NETWORK, assert_ok, mesh, ping
@@ -52,6 +53,7 @@ def device_to(lab: Lab, host: str, network: str) -> str:
     return words[words.index("dev") + 1]
 
 
+@pytest.mark.slow
 def test_a_firewall_of_a_spoke_that_drops_the_packets_of_its_site_is_reported() -> None:
     with Lab() as lab:
         build(lab, ("hub1", "s2", "s4"))

@@ -81,6 +81,7 @@ def test_site_network_is_routed_and_withdrawn() -> None:
         assert "10.78.0.0/24" in lab.run("h1", ["ip", "route"]).stdout
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "manual_change",
     [
@@ -149,6 +150,7 @@ def test_derived_preshared_keys_match_at_both_ends_and_change_with_the_epoch() -
         assert session(lab, "h1", "h2").preshared_key == session(lab, "h2", "h1").preshared_key == "(none)"
 
 
+@pytest.mark.slow
 def test_static_peer_is_added_with_its_preshared_key_and_removed(mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     key = lab.run("h1", ["sh", "-c", "wg genkey | wg pubkey"]).stdout.strip()
@@ -182,6 +184,7 @@ def test_endpoint_learned_by_roaming_is_kept_until_the_inventory_changes(mesh_of
         lab.run("h2", ["ip", "route", "del", "blackhole", *silence])
 
 
+@pytest.mark.slow
 def test_addresses_do_not_change_when_hosts_join_or_leave() -> None:
     with mesh("h2", "h3") as lab:
         before = {host: addresses(lab, host) for host in ("h2", "h3")}
@@ -287,6 +290,7 @@ def test_foreign_interface_is_refused_until_adopted() -> None:
         assert_full_mesh(lab)
 
 
+@pytest.mark.slow
 def test_tags_leave_out_only_their_tasks(mesh_of_two: Lab) -> None:
     lab = mesh_of_two
     before = state(lab)

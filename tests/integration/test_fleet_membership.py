@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from lab_hosts import Lab
 from mesh_lab import (
     NETWORK,
@@ -32,6 +33,7 @@ def sessions_go_on(before: dict[str, PeerState], after: dict[str, PeerState]) ->
     )
 
 
+@pytest.mark.slow
 def test_limited_run_keeps_all_peers(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     before = configurations(lab)
@@ -50,6 +52,7 @@ def test_limited_first_runs_end_in_a_full_mesh() -> None:
         assert_full_mesh(lab)
 
 
+@pytest.mark.slow
 def test_unreachable_host_stays_a_peer(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     before = configurations(lab)
@@ -74,6 +77,7 @@ def test_host_that_fails_during_the_play_stays_a_peer(mesh_of_three: Lab) -> Non
     assert configurations(lab) == before
 
 
+@pytest.mark.slow
 def test_serial_run_completes_the_mesh() -> None:
     with mesh("h1", "h2", "h3", converge=False) as lab:
         assert_ok(lab.playbook("site.yml", "-e", "overlay_serial=1"))

@@ -71,6 +71,7 @@ def test_revoking_the_first_hub_keeps_the_sessions_with_the_second(lab: Lab) -> 
     assert_hub2_alone(lab)
 
 
+@pytest.mark.slow
 def test_the_first_hub_leaves_its_group(lab: Lab) -> None:
     hub1 = lab.hosts.pop("hub1")
     try:
@@ -105,6 +106,7 @@ def test_hubs_trade_priorities_in_one_run_without_loss(lab: Lab) -> None:
         assert {("10.43.0.0/24", "wg1", 100), ("10.43.0.0/24", "wg0", 200)} <= routes(lab, name)
 
 
+@pytest.mark.slow
 def test_hubs_trade_interfaces_in_one_run(lab: Lab) -> None:
     traded = {"hub1": {"hub_spoke_interface": "wg1"}, "hub2": {"hub_spoke_interface": "wg0"}}
     converge_twice(lab, per_host=traded)
@@ -115,6 +117,7 @@ def test_hubs_trade_interfaces_in_one_run(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2") and reaches(lab, "s2-site", "s3-site")
 
 
+@pytest.mark.slow
 def test_a_spoke_trades_the_ports_of_its_interfaces(lab: Lab) -> None:
     ports = {"s3": {"hub_spoke_ports": {"wg0": 51820, "wg1": 51821}}}
     assert_ok(converge(lab, per_host=ports, **NO_PROGRAM))
@@ -127,6 +130,7 @@ def test_a_spoke_trades_the_ports_of_its_interfaces(lab: Lab) -> None:
     assert (port(lab, "s3", "wg0"), port(lab, "s3", "wg1")) == (51821, 51820)
 
 
+@pytest.mark.slow
 def test_the_interface_of_a_hub_gets_another_name(lab: Lab) -> None:
     with SteadyPing(lab.enter("s1"), ADDRESSES["hub2"]) as ping:
         converge_twice(lab, per_host={"hub1": {"hub_spoke_interface": "overlay0"}})

@@ -127,6 +127,7 @@ def test_isolated_spokes_reach_only_the_hub_and_networks_behind_it(lab: Lab) -> 
         lab.run(name, ["ip", "route", "delete", "10.43.0.0/24", "dev", "wg0", "proto", "boot"])
 
 
+@pytest.mark.slow
 def test_adding_or_removing_a_spoke_does_not_change_others(lab: Lab) -> None:
     for name in SPOKES:
         assert reaches(lab, name, "hub1")

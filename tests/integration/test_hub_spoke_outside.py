@@ -38,6 +38,7 @@ def lab() -> Iterator[Lab]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_phone_at_the_standby_hub_is_reached_by_all(lab: Lab) -> None:
     build(lab, ["s4"])
     del lab.hosts["s4"]  # it is the phone, so it is no member

@@ -79,6 +79,7 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("underlay", "family", "outer", "mtu"), CASES)
 def test_the_largest_packet_and_files_get_through(lab: Lab, underlay: int, family: str, outer: bool, mtu: int) -> None:
     for name in HOSTS:

@@ -82,6 +82,7 @@ PROGRAM = ["python3", "-I", "/usr/local/lib/wirewright.overlay/wirewright-overla
 WITHIN = 20  # seconds, as docs/failover.md says
 
 
+@pytest.mark.slow
 def test_the_next_hub_takes_over_in_time_and_a_run_changes_nothing() -> None:
     everything: dict[str, Any] = {"hub_spoke_masquerade": True, "per_host": {"s2": {"hub_spoke_full_tunnel": True}}}
     with fleet(*TWO_HUBS, **everything) as lab, contextlib.ExitStack() as stack:
@@ -183,6 +184,7 @@ def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs(lab: Lab) ->
     assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
 
 
+@pytest.mark.slow
 def test_serial_one_completes_the_overlay_in_one_run() -> None:
     with Lab() as lab:
         build(lab, ["hub1", "hub2", "s1", "s2"])
@@ -195,6 +197,7 @@ def test_serial_one_completes_the_overlay_in_one_run() -> None:
         )
 
 
+@pytest.mark.slow
 def test_hubs_swap_preference(lab: Lab) -> None:
     before = session(lab, "s1", "hub1")
     assert_ok(converge(lab, per_host={"hub1": {"hub_spoke_priority": 300}}, **NO_PROGRAM))
@@ -216,6 +219,7 @@ def test_unreachable_hosts_are_kept(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2")
 
 
+@pytest.mark.slow
 def test_the_state_after_boot_equals_the_running_one() -> None:
     with fleet(*TWO_HUBS, overlay_persistence="wg_quick", **NO_PROGRAM) as lab:
         before = {name: routes(lab, name) for name in ("hub1", "s1")}
@@ -234,6 +238,7 @@ def test_the_state_after_boot_equals_the_running_one() -> None:
         assert paths(lab, "s1", "s2") == ["hub1", "hub1"]
 
 
+@pytest.mark.slow
 def test_revoking_a_hub_removes_its_interfaces(lab: Lab) -> None:
     play = assert_ok(converge(lab, overlay_revoked=["hub2"], **NO_PROGRAM))
     assert play.recap["hub2"]["changed"] == 0

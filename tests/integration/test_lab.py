@@ -173,6 +173,7 @@ def test_incomplete_host_is_detected_and_rebuilt(lab: Lab, manual_change: str) -
     assert is_running(other)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "manual_change",
     [
@@ -373,6 +374,7 @@ def test_lab_playbooks_are_idempotent(lab: Lab, tmp_path: Path) -> None:
     assert traces(lab.name) == []
 
 
+@pytest.mark.slow
 @pytest.mark.plays
 def test_lab_playbooks_report_the_error() -> None:
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab", "-e", "lab_name=Bad-Name"]

@@ -84,6 +84,7 @@ def test_up_again_changes_nothing(lab: Lab) -> None:
     assert up(lab)["changed"] is False
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "manual_change",
     [
@@ -143,6 +144,7 @@ def test_all_errors_are_reported() -> None:
         assert part in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.plays
 def test_shipped_inventory_builds_joins_and_removes(lab: Lab) -> None:
     """The shipped inventory under another lab's name, so that a running demo stays as it is."""

@@ -9,6 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from external_programs import program
 from lab_hosts import Lab
 from mesh_lab import NETWORK, Capture, addresses, assert_full_mesh, assert_ok, exists, mesh, peers, ping
@@ -142,6 +143,7 @@ def test_minimal_play() -> None:
         assert again.remote_calls == {"h1": 2, "h2": 2}
 
 
+@pytest.mark.slow
 def test_two_meshes_on_the_same_hosts_in_one_play() -> None:
     play = """
 - hosts: vpn

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import pytest
 from hub_spoke_lab import SITE_OF, build, converge, fleet_state, reaches, routes
 from lab_hosts import Lab
 from mesh_lab import assert_ok, failure, ping
@@ -34,6 +35,7 @@ def lan(lab: Lab, host: str, network: str, neighbour: str, metric: int) -> Itera
         lab.run(host, ["ip", "netns", "del", "far"])
 
 
+@pytest.mark.slow
 def test_a_direct_tunnel_leaves_networks_of_a_spoke_alone() -> None:
     with Lab() as lab:
         build(lab, ("hub1", "s3", "s4"))

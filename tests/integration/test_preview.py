@@ -9,6 +9,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from lab_hosts import Lab, Play
 from mesh_lab import NETWORK, assert_ok, exists, public_key
 
@@ -78,6 +79,7 @@ class Fleet:
             self.lab.run(host, ["sh", "-c", "wg genkey >/etc/wireguard/wg0.key"])
 
 
+@pytest.mark.slow
 def test_check_mode_predicts_hosts_and_objects_of_the_real_run() -> None:
     chance = random.Random(SEED)  # noqa: S311   no secret is made of it
     with Lab() as lab:

@@ -57,6 +57,7 @@ def port(lab: Lab, host: str) -> str:
     return lab.run(host, ["wg", "show", "wg0", "listen-port"]).stdout.strip()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "keywords",
     [{"serial": 1}, {"serial": 2}, {"serial": "30%"}, {"strategy": "free"}, {"strategy": "host_pinned"}],
@@ -70,6 +71,7 @@ def test_one_run_completes_the_mesh(keywords: dict[str, object]) -> None:
         assert assert_ok(lab.playbook(play(**keywords))).changed == 0
 
 
+@pytest.mark.slow
 def test_one_run_completes_a_mesh_whose_hosts_were_run_one_by_one() -> None:
     with mesh("h1", "h2", "h3", converge=False) as lab:
         for name in ("h1", "h2", "h3"):

@@ -48,6 +48,7 @@ def test_nothing_of_it_is_left_with_one_hub(lab: Lab) -> None:
     assert {name: play.remote_calls[name] for name in ("hub2", "s1", "s3")} == dict.fromkeys(("hub2", "s1", "s3"), 2)
 
 
+@pytest.mark.slow
 def test_the_unit_of_somebody_else_stays(lab: Lab) -> None:
     lab.run("s1", ["sh", "-c", f"mkdir -p /etc/systemd/system; echo '[Unit]' >{UNIT}"])
     assert_ok(converge(lab, overlay_revoked=["hub1"]))
@@ -55,6 +56,7 @@ def test_the_unit_of_somebody_else_stays(lab: Lab) -> None:
     assert {PROGRAM, CONFIGURATION} <= left(lab, "s1") and left(lab, "s3") == set()
 
 
+@pytest.mark.slow
 def test_removing_the_interface_to_one_of_two_hubs_removes_it(lab: Lab) -> None:
     assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_group=s1", "-e", "overlay_interfaces=wg0"))
     assert left(lab, "s1") == set() and {PROGRAM, CONFIGURATION} <= left(lab, "s3")

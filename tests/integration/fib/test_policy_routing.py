@@ -108,6 +108,7 @@ def throw_routes() -> Iterator[Lab]:
     yield from two_hosts("0x100000", "10.244.2.0/24")
 
 
+@pytest.mark.slow
 def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(default_route: Lab) -> None:
     lab = default_route
     lab.run("h1", ["sh", "-ec", SYSCTLS])

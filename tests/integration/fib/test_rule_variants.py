@@ -116,13 +116,14 @@ CASES = [
         options,
         words,
         id=f"{family}: {name}",
-        marks=pytest.mark.both if (family, name) == ON_BOTH_KERNELS else (),
+        marks=(pytest.mark.both, pytest.mark.long) if (family, name) == ON_BOTH_KERNELS else (),
     )
     for family, table in (("ipv4", {**EACH, **IPV4}), ("ipv6", {**EACH, **IPV6}))
     for name, (options, words) in table.items()
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("family", "options", "words"), CASES)
 def test_rule_equals_that_of_iproute2(router: ManagedHost, family: str, options: dict[str, Any], words: str) -> None:
     entry = {"priority": 150, **options}

@@ -147,6 +147,7 @@ LOSSES: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_each_loss_is_refused_by_name_and_can_be_allowed(host: ManagedHost, loss: str) -> None:
     changes, line, said = LOSSES[loss]

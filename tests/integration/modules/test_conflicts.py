@@ -54,6 +54,7 @@ def refused(host: ManagedHost, **changes: Any) -> str:
 
 
 @pytest.mark.both
+@pytest.mark.long
 def test_a_taken_port_prevents_a_new_interface(host: ManagedHost) -> None:
     with host.taken_port(PORT):
         message = refused(host)
@@ -280,6 +281,7 @@ MANUAL_CHANGES: dict[str, tuple[str, set[str], str]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("manual_change", MANUAL_CHANGES)
 def test_manual_changes_are_reverted_and_nothing_else(host: ManagedHost, manual_change: str) -> None:
     script, sections, reported = MANUAL_CHANGES[manual_change]

@@ -111,6 +111,7 @@ def clean(host: ManagedHost) -> Iterator[None]:
     host.shell(CLEAN)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("change", CHANGES)
 def test_host_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = CHANGES[change]
@@ -131,6 +132,7 @@ def test_results_count_by_kind_and_table(host: ManagedHost) -> None:
     assert {name for name in changed if not name.startswith("/")} == sections
 
 
+@pytest.mark.slow
 def test_tables_are_created_before_rules_and_deleted_after_them(host: ManagedHost) -> None:
     """A rule must never point at a table without routes: its packets would leave unencrypted."""
     host.make_key()

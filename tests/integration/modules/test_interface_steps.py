@@ -55,6 +55,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 ON_KERNEL = (pytest.mark.both, pytest.mark.long)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "change", [pytest.param(name, marks=ON_KERNEL if name == "everything" else ()) for name in CHANGES]
 )
@@ -63,6 +64,7 @@ def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     take_twelve_steps(host, Case("wg_interface", {**BASE, **first}, {**BASE, **then}, GONE, given=KEYS))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("manual_change", "wanted"),
     [

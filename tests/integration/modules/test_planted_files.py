@@ -104,6 +104,7 @@ def planted(
     host.run("rm", "-rf", path)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_in_place_of_a_file_is_refused_by_name_and_kept(host: ManagedHost, name: str) -> None:
     paths = written(host, DOCUMENTS[name])
@@ -138,6 +139,7 @@ def own_programs(host: ManagedHost) -> Iterator[None]:
     host.run("umount", "/usr/local/lib")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_programs")
 def test_what_is_in_place_of_a_file_of_a_program_is_refused_by_name_and_kept(host: ManagedHost) -> None:
     arguments: dict[str, Any] = {"interfaces": ["wg1"], "programs": list(NAMES)}

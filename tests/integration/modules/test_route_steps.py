@@ -81,6 +81,7 @@ def call(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"table": str(TABLE), "routes": list(entries), **options}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("destination", "first", "then"), CASES)
 def test_route_takes_twelve_steps(
     router: ManagedHost, destination: str, first: dict[str, Any], then: dict[str, Any]
@@ -242,6 +243,7 @@ def test_kernel_refusal_names_the_route(router: ManagedHost) -> None:
     assert SITE in message and "Invalid prefsrc address" in message
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
@@ -307,6 +309,7 @@ MANAGEMENT = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", MANAGEMENT)
 def test_route_never_cuts_the_management_connection(
     router: ManagedHost, case: str, monkeypatch: pytest.MonkeyPatch

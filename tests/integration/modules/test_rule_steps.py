@@ -76,6 +76,7 @@ def call(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"rules": list(entries), **OURS, **options}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("change", CHANGES)
 def test_rule_takes_twelve_steps(router: ManagedHost, change: str) -> None:
     first, then = ({**BASE, **options} for options in CHANGES[change])
@@ -89,6 +90,7 @@ def test_rules_take_twelve_steps(router: ManagedHost) -> None:
     take_twelve_steps(router, "ip_rule_fwmark", call(*first), call(*then), call(purge=True))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -146,6 +148,7 @@ def test_rule_is_created_beside_one_that_the_kernel_matches_with_it(router: Mana
     assert not rule_module(router, {**BASE, "fwmark": 1}).changed
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
@@ -253,6 +256,7 @@ MANAGEMENT = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", MANAGEMENT)
 def test_rule_never_cuts_the_management_connection(
     router: ManagedHost, case: str, monkeypatch: pytest.MonkeyPatch

@@ -284,6 +284,7 @@ def start(hub: Hub, running: ExitStack, *argv: str) -> None:
     running.callback(process.terminate)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bound", [True, False], ids=["eth0 in its zone", "eth0 in the default zone"])
 def test_firewalld_is_found_and_opened_on_request(firewalld: Hub, bound: bool) -> None:
     hub = firewalld

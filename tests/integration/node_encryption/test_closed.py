@@ -50,6 +50,7 @@ def send_everywhere(cluster: EncryptedNodes, node: Node) -> None:
                 node.pod.send_unanswered(address)
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_all_traffic_of_a_cluster_is_encrypted(cluster: EncryptedNodes, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.nodes import RECEIVE, SEND, STOP
 from encrypted_nodes import CLOSED, EncryptedNodes
 from node_cluster import Node
@@ -20,6 +21,7 @@ def source_check(node: Node) -> str:
     return node.host.shell("cat /proc/sys/net/ipv4/conf/eth0/rp_filter").strip()
 
 
+@pytest.mark.slow
 def test_roll_out_in_several_runs_loses_no_packet(cluster: EncryptedNodes, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     with (

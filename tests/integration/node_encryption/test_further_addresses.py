@@ -15,6 +15,7 @@ from wire_capture import PLAIN_POD, WIREGUARD
 ON_LO, VIP = "198.51.100.1", "10.0.0.50"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
@@ -34,6 +35,7 @@ def test_an_address_that_stays_is_encrypted(cluster: EncryptedNodes, hosts: bool
         n1.batch(f"addr del {ON_LO}/32 dev lo")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])

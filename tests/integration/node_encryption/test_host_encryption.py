@@ -15,6 +15,7 @@ EXEMPT, OTHER_PORT = 2222, 7777
 HOSTS = {"host_encryption": True, "exempt_ports": [EXEMPT]}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])

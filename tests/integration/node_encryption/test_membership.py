@@ -14,6 +14,7 @@ from wire_capture import PLAIN_POD, WIREGUARD
 PLAIN_N3 = {"n3": {"enabled": False}}
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_a_node_is_disabled_and_enabled(cluster: EncryptedNodes, tmp_path: Path) -> None:
@@ -48,6 +49,7 @@ def test_a_node_is_disabled_and_enabled(cluster: EncryptedNodes, tmp_path: Path)
             assert set(wire.kinds()) == {WIREGUARD}
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_nodes_are_added_left_out_and_removed(cluster: EncryptedNodes, tmp_path: Path) -> None:

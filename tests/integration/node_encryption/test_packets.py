@@ -62,6 +62,7 @@ def mss_of(tcp: bytes) -> int:
     return int(struct.unpack_from("!H", tcp, 22)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_underlay_with_extra_bytes(cluster: EncryptedNodes, tmp_path: Path) -> None:
@@ -100,6 +101,7 @@ def test_nodes_reach_each_other_while_switched_over_one_by_one(cluster: Encrypte
     assert answered == [[2, 2, 2]] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_nodes_reach_each_other_while_keys_are_rotated_one_by_one(cluster: EncryptedNodes) -> None:

@@ -26,6 +26,7 @@ def listed(node: Node, *words: str) -> list[str]:
     return [line.rstrip() for line in node.run("ip", *words).splitlines()]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_keys_are_rotated_without_loss_and_without_plaintext(cluster: EncryptedN
         assert node.host.shell("ls /etc/wireguard").split() == ["kwg1.key"], "no key is generated for it"
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_preshared_keys_are_added_and_changed_without_loss(cluster: EncryptedNodes, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def drops(cluster: EncryptedNodes) -> list[int]:
     return [node.source_check_drops() for node in cluster.nodes]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("value", [0, 1, 2])

@@ -12,6 +12,7 @@ from encrypted_nodes import CLOSED, EncryptedNodes
 from wire_capture import PLAIN_POD
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])

@@ -97,6 +97,7 @@ def test_wait_ends_when_a_late_peer_answers(pair: Pair) -> None:
     assert found.rc == 0 and found.data["summary"] == "1 peer: 1 ok"
 
 
+@pytest.mark.slow
 def test_wait_includes_a_peer_that_comes_up_while_others_are_silent(pair: Pair) -> None:
     left, right = pair
     create_key(left), create_key(right)

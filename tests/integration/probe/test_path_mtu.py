@@ -15,6 +15,7 @@ Pair = tuple[ManagedHost, ManagedHost]
 
 # Of 1400 bytes the underlay's IP and UDP headers take 28 or 48, and WireGuard's 32. The payload is padded to a multiple of
 # 16 bytes: 1340 leaves room for 83 of these, 1320 for 82.
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("family", "largest", "groups"),
     [("ipv4", 1328, "1 0"), ("ipv6", 1312, "0 0")],

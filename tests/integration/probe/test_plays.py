@@ -14,6 +14,7 @@ pytestmark = pytest.mark.plays
 PROBE = "wirewright.overlay.probe_info"
 
 
+@pytest.mark.slow
 def test_play_of_the_page_over_a_mesh() -> None:
     page = (ROOT / "docs/probe.md").read_text()
     play = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))

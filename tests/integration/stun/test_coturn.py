@@ -43,6 +43,7 @@ def coturn(node: Node, directory: Path) -> Iterator[None]:
             process.terminate()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mapping", [ENDPOINT_INDEPENDENT, SYMMETRIC, None])
 def test_coturn_gives_the_same_result(internet: Internet, servers: Node, tmp_path: Path, mapping: str | None) -> None:
     if mapping is None:

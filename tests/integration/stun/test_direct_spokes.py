@@ -157,6 +157,7 @@ def counts(executions: dict[str, int]) -> dict[str, int]:
     return {name[len(prefix) :]: number for name, number in executions.items() if name.startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_the_next_run_changes_nothing_although_nat_mappings_have_changed(lab: Lab, first: First) -> None:
     before = {name: endpoints(lab, name, "wgdirect") for name in ("s1", "s2")}
     at_hub = endpoints(lab, "hub1", "wg0")
@@ -232,6 +233,7 @@ def rule_handle(lab: Lab, text: str) -> str:
     return next(line.split()[-1] for line in listed.splitlines() if text in line)
 
 
+@pytest.mark.slow
 def test_a_dead_tunnel_goes_through_the_hub_and_stun_names_the_nat(lab: Lab, first: First) -> None:
     assert direct_session(lab, "s1", "s2").latest_handshake
     nat_rule(lab, "nat1", "masquerade random,fully-random")

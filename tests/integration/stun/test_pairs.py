@@ -37,6 +37,7 @@ def session(node: Node, name: str) -> tuple[bool, int]:
     return int(handshake) > 0, int(tx)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("left", "right", "direct"),
     [

@@ -60,6 +60,7 @@ def questions(path: Path) -> list[tuple[str, str, str]]:
     return re.findall(r"(\S+) > (\S+\.347[89]): \[([^\]]*)\]", shown)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mapping", ["masquerade", SYMMETRIC])
 def test_port_of_a_tunnel_in_use(
     internet: Internet, servers: Node, names: tuple[str, str], tmp_path: Path, mapping: str

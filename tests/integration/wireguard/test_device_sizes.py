@@ -17,6 +17,7 @@ from numbered_peers import as_dumped, create_device, dumped, networks, numbered_
 pytestmark = pytest.mark.both
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("count", [0, 1, 20, 21, 22, 33, 255, 1000, pytest.param(10000, marks=pytest.mark.long)])
 def test_device_is_read_back_exactly(host: ManagedHost, count: int) -> None:
     create_device(host)
@@ -75,6 +76,7 @@ def listen_in(*arguments: Any) -> tuple[ModuleResult, bytes]:
     return run_module(*arguments), b"".join(sent)
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_one_change_among_1000_sends_one_peer(host: ManagedHost) -> None:
     create_device(host)

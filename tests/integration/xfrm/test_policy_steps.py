@@ -56,6 +56,7 @@ def policies(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"policies": [{**BASE, **entry} for entry in entries], **options}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("change", CHANGES)
 def test_policy_takes_twelve_steps(host: IpsecHost, change: str) -> None:
     first, then = CHANGES[change]

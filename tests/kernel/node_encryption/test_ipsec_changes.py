@@ -161,6 +161,7 @@ def test_two_senders_with_one_spi_are_reported(cluster: NodeCluster) -> None:
     assert n2.apply(**ipsec.document(n2)).changed
 
 
+@pytest.mark.long
 def test_sequence_numbers_go_beyond_32_bits(cluster: NodeCluster) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)

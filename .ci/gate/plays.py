@@ -148,7 +148,7 @@ def importing_project(session: Session) -> None:
         player.play_until_unchanged("two_networks.yml")
         witness_mesh(session, lab, hosts, "wg0")
         witness_mesh(session, lab, hosts, "wg1")
-        player.play_until_unchanged("one_by_one.yml")
+        player.play_and_change("one_by_one.yml")
         witness_mesh(session, lab, hosts, "wg2")
 
         marker = [*lab.enter("front"), "cat", "/etc/shop-tagged.conf"]

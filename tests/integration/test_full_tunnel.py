@@ -139,6 +139,7 @@ def holds(lab: Lab, host: str) -> list[str]:
     return [" ".join(line.split()) for line in lab.run(host, argv).stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_all_traffic_leaves_by_the_hub_and_management_connections_stay(lab: Lab, tmp_path: Path) -> None:
     play(lab, s1=False, s3=False)
     before = {name: holds(lab, name) for name in MANAGED}

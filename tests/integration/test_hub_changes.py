@@ -84,6 +84,7 @@ def test_the_first_hub_leaves_its_group(lab: Lab) -> None:
         lab.hosts["hub1"] = hub1
 
 
+@pytest.mark.slow
 def test_without_purge_the_interface_of_a_hub_that_left_stays(lab: Lab) -> None:
     hub1 = lab.hosts.pop("hub1")
     try:

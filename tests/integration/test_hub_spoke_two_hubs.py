@@ -179,6 +179,7 @@ def test_two_hubs_with_one_interface_are_refused_before_any_change() -> None:
         assert lab.run("s1", ["ip", "link", "show", "dev", "wg0"], check=False).returncode
 
 
+@pytest.mark.slow
 def test_two_remote_calls_for_each_host_whatever_the_number_of_hubs(lab: Lab) -> None:
     play = assert_ok(converge(lab, "-vvv", **NO_PROGRAM))
     assert play.remote_calls == dict.fromkeys(TWO_HUBS, 2)
@@ -209,6 +210,7 @@ def test_hubs_swap_preference(lab: Lab) -> None:
     assert assert_ok(converge(lab, **NO_PROGRAM)).changed == 0
 
 
+@pytest.mark.slow
 def test_unreachable_hosts_are_kept(lab: Lab) -> None:
     nowhere = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
     for gone in ("hub1", "s2"):

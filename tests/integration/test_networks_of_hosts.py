@@ -9,6 +9,7 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
 from hub_spoke_lab import PLAY
 from lab_hosts import Lab
 from mesh_lab import NETWORK, assert_ok, configurations, exists, failure, mesh, ping
@@ -70,6 +71,7 @@ def test_a_network_around_a_lan_leaves_it_alone() -> None:
         assert device_to(lab, "h2", "192.168.9.1") == "wg0" and ping(lab, "h2", "192.168.9.1")
 
 
+@pytest.mark.slow
 def test_a_second_overlay_with_the_network_of_the_first_is_refused() -> None:
     with mesh("h1", "h2") as lab:
         inventory = json.loads(lab.inventory().read_text())

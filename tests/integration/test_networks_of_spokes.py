@@ -62,6 +62,7 @@ def test_a_direct_tunnel_leaves_networks_of_a_spoke_alone() -> None:
             assert assert_ok(converge(lab, per_host=per_host, **DIRECT)).changed == 0
 
 
+@pytest.mark.slow
 def test_a_site_with_the_outer_address_of_its_spoke_is_refused() -> None:
     with Lab() as lab:
         build(lab, ("hub1", "s1", "s3"))

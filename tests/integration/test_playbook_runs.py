@@ -72,6 +72,7 @@ def test_each_run_removes_its_temporary_directory(tmp_path: Path) -> None:
     assert len(left[0]) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     lab = Lab()
     lab.path = tmp_path

@@ -188,6 +188,7 @@ def test_a_new_key_is_applied_by_a_run_of_all_only(mesh_of_three: Lab) -> None:
     assert_full_mesh(lab)
 
 
+@pytest.mark.slow
 def test_a_deleted_key_file_gets_the_key_of_the_interface(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     assert_ok(run(lab))
@@ -205,6 +206,7 @@ def test_a_deleted_key_file_gets_the_key_of_the_interface(mesh_of_three: Lab) ->
     assert_full_mesh(lab)
 
 
+@pytest.mark.slow
 def test_spokes_behind_nat_are_not_lost_when_their_hub_is_run_alone() -> None:
     with Lab() as lab:
         hub_spoke_lab.build(lab, ("hub1", "s1", "s3"))

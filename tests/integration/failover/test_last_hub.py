@@ -35,6 +35,7 @@ def left(lab: Lab, name: str) -> set[str]:
     return {*files, *lab.run(name, ["ip", "route", "show", "proto", "88"]).stdout.splitlines()}
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_left_with_one_hub(lab: Lab) -> None:
     assert len(left(lab, "s1")) == 3
     preview = assert_ok(converge(lab, "--check", overlay_revoked=["hub1"]))
@@ -56,7 +57,6 @@ def test_the_unit_of_somebody_else_stays(lab: Lab) -> None:
     assert {PROGRAM, CONFIGURATION} <= left(lab, "s1") and left(lab, "s3") == set()
 
 
-@pytest.mark.slow
 def test_removing_the_interface_to_one_of_two_hubs_removes_it(lab: Lab) -> None:
     assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_group=s1", "-e", "overlay_interfaces=wg0"))
     assert left(lab, "s1") == set() and {PROGRAM, CONFIGURATION} <= left(lab, "s3")

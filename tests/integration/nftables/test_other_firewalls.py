@@ -240,6 +240,7 @@ def opened_on_request(hub: Hub) -> None:
     assert openings.plan_openings(hub.found()) == []
 
 
+@pytest.mark.slow  # make fresh runs it
 def test_ufw_is_found_and_opened_on_request(hub: Hub) -> None:
     require("ufw")
     assert hub.found() == [], "not yet enabled"
@@ -284,7 +285,7 @@ def start(hub: Hub, running: ExitStack, *argv: str) -> None:
     running.callback(process.terminate)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow  # make fresh runs it
 @pytest.mark.parametrize("bound", [True, False], ids=["eth0 in its zone", "eth0 in the default zone"])
 def test_firewalld_is_found_and_opened_on_request(firewalld: Hub, bound: bool) -> None:
     hub = firewalld

@@ -31,6 +31,7 @@ def sites(backend: str) -> Iterator[LocatedNodes]:
         yield cluster
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_plaintext_inside_and_encryption_between_locations(sites: LocatedNodes, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def ended(connections: Mapping[str, Held]) -> dict[str, str]:
     return {name: error for name, one in connections.items() if (error := one.goes_on())}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)

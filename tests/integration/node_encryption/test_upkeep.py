@@ -69,6 +69,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return {name: (value, after[name]) for name, value in before.items() if after[name] != value}
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_manual_changes_are_reverted(cluster: EncryptedNodes) -> None:

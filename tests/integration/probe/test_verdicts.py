@@ -74,6 +74,7 @@ def test_no_handshake_with_a_peer_that_was_never_up(pair: Pair) -> None:
     assert "192.0.2.12:51820" in peer["advice"]
 
 
+@pytest.mark.slow
 def test_one_way_and_later_stale_with_a_peer_that_went_down(pair: Pair) -> None:
     left, right = pair
     join(left, right)

@@ -17,7 +17,7 @@ from numbered_peers import as_dumped, create_device, dumped, networks, numbered_
 pytestmark = pytest.mark.both
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("count", [0, 1, 20, 21, 22, 33, 255, 1000, pytest.param(10000, marks=pytest.mark.long)])
 def test_device_is_read_back_exactly(host: ManagedHost, count: int) -> None:
     create_device(host)

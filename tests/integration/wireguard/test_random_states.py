@@ -115,7 +115,8 @@ def converge(entries: Sequence[dict[str, Any]], purge: bool) -> StageResult:
     return converge_interface(parse_module_peers("wg0", entries, purge), check_mode=False)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_states_follow_each_other(host: ManagedHost, seed: int) -> None:
     create_device(host)
     assert host.call(wander, seed, 30) > 15

@@ -118,6 +118,7 @@ def test_packets_decrypted_from_esp_are_not_counted_as_plaintext(encrypted: Node
     assert found["xfrm_stat"] == {"XfrmInTmplMismatch": 1}
 
 
+@pytest.mark.long
 def test_states_of_both_nodes_are_compared_and_sizes_are_found(encrypted: NodeCluster) -> None:
     n1, n2, _n3 = encrypted.nodes
     wire = {"nodes": described([n1, n2]), "ipsec": {"reqids": "7100"}, "by_pair": True}

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ipsec_host import Hosts, IpsecHost
 from managed_host import run_module
 from variants import key
@@ -48,6 +49,7 @@ def document(seed: str, *directions: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_tunnel_takes_twelve_steps(hosts: Hosts) -> None:
     host = hosts[0]
     host.xfrm(FOREIGN_STATE)

@@ -61,6 +61,7 @@ def test_state_takes_twelve_steps(host: IpsecHost, change: str) -> None:
     assert host.states() == foreign
 
 
+@pytest.mark.long
 def test_many_states_take_twelve_steps(host: IpsecHost) -> None:
     foreign = host.states()
     back = {**CBC, "src": "192.0.2.2", "dst": "192.0.2.1"}

@@ -56,8 +56,9 @@ options:
           - Endpoint of the peer, as C(address:port), C([IPv6 address]:port) or C(name:port).
           - Set only when this value changes, so that an endpoint learned through roaming is kept. Cannot be cleared.
           - Names are resolved on the managed host. The first usable address is set. An address is not usable if it is
-            unspecified, multicast, reserved, link-local without an interface, an address of this host, or reached
-            through the tunnel. An endpoint with a usable address of the name is kept.
+            unspecified, multicast, reserved, link-local without an interface, an address of this host, reached
+            through the tunnel, or not reached at all, as an IPv6 address on a host without IPv6. An endpoint with a usable
+            address of the name is kept.
           - If a name has no usable address within three seconds, the module warns, and the peer keeps its endpoint.
         type: str
       endpoint_family:

@@ -5,8 +5,8 @@
 """How wg-quick(8) sets an endpoint with a name at boot. Pure.
 
 wg(8) takes the first address of a name. The hook takes the first one that `_ip/answers.py` calls usable: of the right
-family, and neither one of this host nor routed into the tunnel. It runs in the background, because a name that does not
-resolve would keep the interface down.
+family, reached by this host, and neither one of its own nor routed into the tunnel. It runs in the background, because a name
+that does not resolve would keep the interface down.
 
 This module is private to the collection.
 """
@@ -18,8 +18,9 @@ from .._wireguard.keys import encode_key
 
 _DATABASE = {"ipv4": "ahostsv4", "ipv6": "ahostsv6", "": "ahosts"}
 _TRIES = "1 2 4 8 8 8 8 8 8 8"  # seconds to wait after each, about as long as wg(8) tries
-# Of addresses, and of routes to them: IPv4-mapped, unspecified, loopback, link-local without an interface, no route.
-_UNUSABLE = "0.*|::*|fe[89ab]?:*|*RTNETLINK*|*' local '*|*' multicast '*|*' broadcast '*|*' dev %i '*"
+# Of addresses, and of routes to them: IPv4-mapped, unspecified, loopback, link-local without an interface, no route, only a
+# link-local address for packets to a gateway.
+_UNUSABLE = "0.*|::*|fe[89ab]?:*|*RTNETLINK*|*' local '*|*' multicast '*|*' broadcast '*|*' dev %i '*|*' via '*' src 'fe[89ab]?:*"
 
 
 def post_up(public_key: bytes, endpoint: Endpoint, family: str, fwmark: int) -> str:

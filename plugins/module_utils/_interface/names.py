@@ -17,6 +17,7 @@ from .._ip.longest_match import networks
 from .._ip.prefix import Prefix, host_prefix, parse_address
 from .._netlink.connection import Connection
 from .._netlink.route_lookup import output_interface
+from .._netlink.route_obstacle import route_obstacle
 from .._wireguard.endpoint import Endpoint
 from .._wireguard.keys import encode_key
 from .options import WantedInterface, WantedPeer
@@ -43,8 +44,10 @@ def resolve(
         if is_own(address):
             return "an address of this host"
         family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-        routed = "%" not in address and output_interface(fib, family, packed, mark) == wanted.name
-        return "routed into the tunnel" if routed else ""
+        if "%" in address:
+            return ""
+        routed = output_interface(fib, family, packed, mark) == wanted.name
+        return "routed into the tunnel" if routed else route_obstacle(fib, family, packed, mark)
 
     return decide(current, wanted.name, named, answers, refusal)
 
@@ -75,7 +78,8 @@ def decide(
         if not choice.address:
             why = f"has no usable address ({'; '.join(choice.refused)})" if choice.refused else "does not resolve"
             then = f"its endpoint stays {now}" if now is not None else "it has no endpoint until a later run"
-            warnings.append(f"{interface}: peer {item.name or encode_key(key)}: {name} {why}; {then}")
+            remedy = "; set O(endpoint) to an address that this host reaches" if choice.refused else ""
+            warnings.append(f"{interface}: peer {item.name or encode_key(key)}: {name} {why}; {then}{remedy}")
     return resolved, warnings
 
 

@@ -97,6 +97,7 @@ def test_a_name_with_addresses_of_both_families_gets_one_of_the_wanted_family(pa
         (("10.42.0.2",), "the tunnel"),
         (("192.0.2.11",), "192.0.2.11: an address of this host"),
         (("127.0.0.1", "::1"), "the loopback"),
+        (("2001:db8:99::1",), "2001:db8:99::1: no route from this host"),
     ],
 )
 def test_a_name_without_a_usable_address_changes_nothing(pair: NamedPeer, addresses: tuple[str, ...], why: str) -> None:

@@ -186,18 +186,28 @@ def test_an_address_is_chosen_as_in_a_run() -> None:
     [
         ("192.0.2.2 dev eth0 src 192.0.2.1 uid 0 \\    cache", ""),
         ("192.0.2.2 dev wg0 table 51820 src 10.42.0.1", "routed into the tunnel"),
-        ("192.0.2.2 via 10.0.0.1 dev wg01 src 10.0.0.2", ""),
+        ("192.0.2.2 via 10.0.0.1 dev wg01 src 10.0.0.2 uid 0", ""),
         ("", ""),
+        ("RTNETLINK answers: Network is unreachable", "no route from this host"),
+        ("RTNETLINK answers: Operation not supported", "no route from this host"),
+        ("2001:db8::2 from :: via fe80::1 dev eth0 proto ra src 2001:db8::7 metric 1024 pref medium", ""),
+        ("2001:db8::2 from :: dev eth0 proto static src fe80::7 metric 1024 pref medium", ""),
+        (
+            "2001:db8::2 from :: via fe80::1 dev eth0 proto ra src fe80::7 metric 1024 pref medium",
+            "this host has no global IPv6 address",
+        ),
+        ("2001:db8::2 from :: via fe80::1 dev eth0 metric 1024 pref medium", "this host has no global IPv6 address"),
+        ("192.0.2.2 dev eth0 uid 0 \\    cache", "this host has no IPv4 address"),
     ],
 )
-def test_an_address_behind_the_interface_itself_is_refused(
+def test_an_address_that_is_not_reached_outside_the_tunnel_is_refused(
     monkeypatch: pytest.MonkeyPatch, route: str, why: str
 ) -> None:
     asked: list[list[str]] = []
 
     def run(argv: list[str], **_: Any) -> Any:
         asked.append(argv)
-        return subprocess.CompletedProcess(argv, 0, route, "")
+        return subprocess.CompletedProcess(argv, 0, *(("", route) if "RTNETLINK" in route else (route, "")))
 
     monkeypatch.setattr(program.subprocess, "run", run)
     monkeypatch.setattr(program.answers, "is_own", lambda address: address == "192.0.2.9")

@@ -40,4 +40,8 @@ _VARIABLES = {
 
 def option_variables(prefix: str, **others: str) -> Mapping[str, str]:
     """Return the variable of each option. others: the variables of a topology whose names differ."""
-    return {option: prefix + variable for option, variable in {**_VARIABLES, **others}.items()}
+    endpoint = f"{prefix}endpoint of this peer, or its endpoint in {prefix}peer_overrides here,"
+    return {
+        "endpoint": endpoint,
+        **{option: prefix + variable for option, variable in {**_VARIABLES, **others}.items()},
+    }

@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._engine.option_names import spoken
+from ansible_collections.wirewright.overlay.plugins.module_utils._interface import names
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.names import Resolved, decide, tunnelled
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.options import WantedPeer, parse_document
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.plan import Current, names_to_resolve
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address
+from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.connection import Connection
+from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.route_obstacle import NO_ROUTE
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.endpoint import Endpoint, parse_endpoint
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.option_variables import (
+    option_variables,
+)
 
 from ..samples import key, key_text
 from .predicted import again, converged, mesh, roamed, wanted_peer
@@ -56,8 +64,39 @@ def test_a_name_without_usable_address_is_a_warning_that_says_why() -> None:
     assert resolved == {key(1): None}
     assert warning == (
         "wg0: peer h1: vpn.example.org has no usable address (0.0.0.0: unspecified; 2001:db8::1: not IPv4; "
-        "10.42.0.1: inside the tunnel); it has no endpoint until a later run"
+        "10.42.0.1: inside the tunnel); it has no endpoint until a later run; set O(endpoint) to an address that this host "
+        "reaches"
     )
+
+
+def test_an_address_that_the_host_cannot_reach_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of all peers have IPv6 addresses first, and the host has no IPv6."""
+    found = {"vpn.example.org": [SIX, FOUR], "six.example.org": [SIX]}
+    monkeypatch.setattr(names, "look_up", lambda _names, _timeout: found)
+    monkeypatch.setattr(names, "is_own", lambda _address: False)
+    monkeypatch.setattr(names, "output_interface", lambda *_: "eth0")
+    asked = []
+
+    def obstacle(_fib: object, family: int, address: bytes, mark: int) -> str:
+        asked.append((family, address, mark))
+        return NO_ROUTE if family == socket.AF_INET6 else ""
+
+    monkeypatch.setattr(names, "route_obstacle", obstacle)
+    wanted = replace(mesh(named(), wanted_peer(2, "six.example.org:51820")), fwmark=7)
+    resolved, (warning,) = names.resolve(Connection.__new__(Connection), Current(), wanted, wanted.peers or ())
+    assert resolved == {key(1): parse_endpoint("192.0.2.1:51820"), key(2): None}
+    assert f"peer h2: six.example.org has no usable address ({SIX}: no route from this host); it has no" in warning
+    assert asked[0] == (socket.AF_INET6, socket.inet_pton(socket.AF_INET6, SIX), 7), (
+        "packets of the tunnel have its mark"
+    )
+
+
+def test_a_warning_about_a_name_says_which_variables_to_set() -> None:
+    _resolved, (warning,) = decided(Current(), named("ipv4"), SIX)
+    for role in ("mesh", "hub_spoke", "node_encryption"):
+        text = spoken(warning, option_variables(f"{role}_"))
+        assert f"set {role}_endpoint of this peer, or its endpoint in {role}_peer_overrides here, to an address" in text
+    assert "set endpoint to an address" in spoken(warning, {})
 
 
 def test_a_name_that_does_not_resolve_is_a_warning() -> None:
@@ -76,7 +115,7 @@ def test_the_current_endpoint_stays_if_it_is_one_of_the_addresses() -> None:
 def test_the_current_endpoint_stays_if_the_name_has_no_usable_address() -> None:
     host = converged(mesh(wanted_peer(1, "192.0.2.9:1")))
     resolved, (warning,) = decided(host, named(), "0.0.0.0")  # noqa: S104   nothing is bound
-    assert warning.endswith("(0.0.0.0: unspecified); its endpoint stays 192.0.2.9:1")
+    assert "(0.0.0.0: unspecified); its endpoint stays 192.0.2.9:1; set O(endpoint)" in warning
     assert not again(host, mesh(named()), resolved=resolved).peers
 
 

@@ -149,8 +149,8 @@ options:
         of a later epoch. C(ahead) maps numbers of later epochs to the states for sending, with the options of
         M(wirewright.overlay.xfrm_state) and C(key_name) in place of C(key).
       - C(receive_only) states are restored unchanged.
-      - C(index), C(nodes) and C(slots) are stored, and returned by M(wirewright.overlay.overlay_prepare).
-      - C(state) V(absent) removes the files.
+      - C(hosts), C(index), C(nodes), C(ports) and C(slots) are stored, and returned by M(wirewright.overlay.overlay_prepare).
+      - C(state) V(absent) removes the files. No state with an address in C(outside) (names by address) is replaced.
     type: dict
   node_names:
     description: Names of the other nodes by address, for the diff of O(xfrm_states) and O(xfrm_policies).

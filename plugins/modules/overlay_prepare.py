@@ -267,6 +267,7 @@ ansible_facts:
               C(epochs_left), the number of further boots it has keys for; the C(nodes) with index, epoch
               and C(phase) (1 accepts, 2 sends encrypted, 3 accepts nothing else), and the C(slots) of its states, as applied
               last; C(lost), the number of missing states for sending.
+            - C(hosts) are the nodes with host encryption to this one, and C(ports) the TCP ports exempt from it, as applied last.
             - C(key_age_days) is the age of the oldest state for sending, and C(sequence_percent) the highest share of
               sequence numbers that such a state has used.
           type: dict
@@ -280,6 +281,8 @@ ansible_facts:
               node2: {epoch: 1763762403, index: 2, phase: 3}
             slots: {receive: [0], send: [0]}
             lost: 0
+            hosts: [node2]
+            ports: [22]
             key_age_days: 12
             sequence_percent: 0
         udp_ports:

@@ -29,7 +29,7 @@ from .sections import KEYS, XFRM_BOOT, WantedSections
 if TYPE_CHECKING:
     from .._engine.rollback import Rollback
 
-_OPTIONS = frozenset(("state", "epoch", "index", "ahead", "nodes", "slots"))
+_OPTIONS = frozenset(("state", "epoch", "index", "ahead", "nodes", "hosts", "ports", "outside", "slots"))
 
 
 def parse_boot(options: Mapping[str, Any]) -> WantedBoot:
@@ -48,10 +48,15 @@ def parse_boot(options: Mapping[str, Any]) -> WantedBoot:
         errors.append(f"{XFRM_BOOT}.epoch: a number from 0 is needed")
         epoch = 0
     sending = _sending(raw.get("ahead"), epoch, options.get(KEYS) or {}, errors)
+    outside = raw.get("outside") or {}
+    if not isinstance(outside, Mapping):
+        errors.append(f"{XFRM_BOOT}.outside: a mapping from addresses to names is needed")
+        outside = {}
     if errors:
         raise InvalidOptions(errors)
     node_list = {name: raw.get(name) for name in ("index", "nodes", "slots")}
-    return WantedBoot(True, epoch, sending, node_list)
+    node_list.update((name, raw[name]) for name in ("hosts", "ports") if name in raw)
+    return WantedBoot(True, epoch, sending, node_list, {str(address): str(name) for address, name in outside.items()})
 
 
 def _sending(ahead: Any, epoch: int, keys: Mapping[str, Any], errors: list[str]) -> dict[int, Sequence[State]]:
@@ -72,8 +77,11 @@ def _sending(ahead: Any, epoch: int, keys: Mapping[str, Any], errors: list[str])
 
 
 def boot_stage(wanted: WantedBoot, sections: WantedSections) -> Stage:
-    """Return the plan for the files. Raises Refused where the host has started a later epoch."""
+    """Return the plan for the files. Raises Refused where the host has started a later epoch, or states would be replaced
+    whose other end stays as it is.
+    """
     boot = boot_id()
+    _refuse_one_sided(wanted, sections)
     record = _refuse_past(wanted.epoch, boot) if wanted.present else None
     new = _files(wanted, sections, boot) if wanted.present else []
 
@@ -108,6 +116,23 @@ def _refuse_past(epoch: int, boot: str) -> Record | None:
         f"{XFRM_BOOT}.epoch: {epoch} is planned, but this host has already used keys of epoch {record.epoch}, "
         "for example after a reboot; run again"
     )
+
+
+def _refuse_one_sided(wanted: WantedBoot, sections: WantedSections) -> None:
+    if not wanted.outside or sections.states is None:
+        return
+    from .._xfrm import kernel
+    from .._xfrm.shared_states import one_sided
+
+    with kernel.open_connection() as connection:
+        current = kernel.read_states(connection)
+    names = one_sided(current, sections.states.states, wanted.outside, keys_hidden=kernel.keys_hidden())
+    if names:
+        raise Refused(
+            f"the states shared with {', '.join(names)} would be replaced on this host only, so that no packet between them is "
+            "decrypted: O(ipsec_master), an algorithm or an address has changed, and this run does not change the other "
+            "end; run all nodes together, or disable the encryption of nodes that do not return"
+        )
 
 
 def _files(wanted: WantedBoot, sections: WantedSections, boot: str) -> list[BootFile]:

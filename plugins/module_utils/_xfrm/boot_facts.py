@@ -25,7 +25,8 @@ def gather() -> dict[str, Any]:
     """Return the facts, without keys. Raises OSError, and ValueError for damaged records.
 
     record: epoch, boot and index of this node, or null. epochs_left: number of further boots with keys. nodes: index and
-    epoch of all nodes, as last applied. slots: those of its states. lost: number of its sending states of this epoch that
+    epoch of all nodes, as last applied. slots: those of its states. hosts, ports: nodes with host encryption and the ports
+    that are exempt from it, null if unknown. lost: number of its sending states of this epoch that
     are gone and were not removed by this collection. key_age_days, sequence_percent: the age of the oldest existing one,
     and the largest share of used sequence numbers.
     """
@@ -37,6 +38,8 @@ def gather() -> dict[str, Any]:
         "epochs_left": 0,
         "nodes": stored.get("nodes") or {},
         "slots": stored.get("slots") or {},
+        "hosts": stored.get("hosts"),
+        "ports": stored.get("ports"),
         "lost": 0,
         "key_age_days": 0,
         "sequence_percent": 0,

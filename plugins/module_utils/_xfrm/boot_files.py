@@ -50,12 +50,16 @@ class Ahead(NamedTuple):
 
 
 class WantedBoot(NamedTuple):
-    """The desired boot files; none at all where ``present`` is false. ``sending`` has the states of each later epoch."""
+    """The desired boot files; none at all where ``present`` is false. ``sending`` has the states of each later epoch.
+
+    ``outside`` has the names of nodes by address that the run does not change.
+    """
 
     present: bool = False
     epoch: int = 0
     sending: Mapping[int, Sequence[State]] = {}
     node_list: Mapping[str, Any] = {}
+    outside: Mapping[str, str] = {}
 
 
 def place_of(state: State) -> str:

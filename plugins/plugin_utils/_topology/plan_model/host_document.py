@@ -231,7 +231,10 @@ class BootNode(TypedDict):
 
 
 class BootSection(TypedDict, total=False):
-    """The boot files of IPsec. ahead: by epoch the states for sending after as many reboots."""
+    """The boot files of IPsec. ahead: by epoch the states for sending after as many reboots. outside: names by address of nodes
+    that the run does not change; no state with them is replaced. hosts: nodes with encrypted traffic to this node itself, except
+    for the TCP ports in ports.
+    """
 
     state: str
     epoch: int
@@ -239,6 +242,9 @@ class BootSection(TypedDict, total=False):
     ahead: dict[str, list[StateEntry]]
     slots: dict[str, list[int]]
     nodes: dict[str, BootNode]
+    outside: dict[str, str]
+    hosts: list[str]
+    ports: list[int]
 
 
 class ForwardEntry(TypedDict, total=False):

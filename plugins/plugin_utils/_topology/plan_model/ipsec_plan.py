@@ -57,7 +57,7 @@ class IpsecPlan:
 
     underlays: interface and MTU of a node's underlay. filters: of the nodes that reported facts. pair_roles: by node, the
     roles of others towards it where they differ from `roles`. gateways: a node's own addresses among those of its pods,
-    as a /32 or /128.
+    as a /32 or /128. outside: the nodes with states that the run does not change.
     """
 
     nodes: Mapping[str, IpsecNode]
@@ -68,6 +68,7 @@ class IpsecPlan:
     filters: Mapping[str, PacketFilter]
     pair_roles: Mapping[str, Mapping[str, NodeRole]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Prefix, ...]] = field(default_factory=dict)
+    outside: frozenset[str] = frozenset()
 
     def role_for(self, name: str, other: str) -> NodeRole:
         """Return the role that another node has towards a node."""

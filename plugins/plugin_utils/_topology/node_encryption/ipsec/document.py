@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from ...._xfrm_keys import Association, XfrmKeys
 from ...plan_model.host_document import BootSection, HostDocument, StateEntry, XfrmOwnership
 from ...plan_model.ipsec import IpsecNode, IpsecSettings, Nodes, Phase, Slots, of_family, spi_of
-from .policies import policies
+from .policies import encrypts_hosts, policies
 
 
 def host_document(
@@ -47,6 +47,8 @@ def host_document(
             other.name: {"index": other.index, "epoch": other.epoch, "phase": int(other.reached)}
             for other in nodes.values()
         },
+        "hosts": sorted(other.name for other in nodes.values() if encrypts_hosts(local, other, settings)),
+        "ports": sorted(settings.exempt_ports),
     }
     return {
         "xfrm_states": {"states": states, **owned},

@@ -39,6 +39,8 @@ def read_ipsec_fact(fact: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         "record": {"index": None, **record, **of_boot} if "epoch" in record else None,
         "nodes": {name: entry for name, entry in nodes.items() if {"index", "epoch"} <= entry.keys()},
         "slots": {use: _listed_numbers(slots.get(use)) for use in _SLOTS if use in slots},
+        "hosts": _names(part.get("hosts")),
+        "ports": _listed_numbers(part["ports"]) if isinstance(part.get("ports"), list) else None,
         **{name: part[name] if _is_number(part.get(name)) else 0 for name in _NUMBERS},
     }
 
@@ -49,6 +51,11 @@ def _numbers(entry: object) -> dict[str, Any]:
 
 def _listed_numbers(value: object) -> list[int]:
     return [entry for entry in value[:_FIELDS] if _is_number(entry)] if isinstance(value, list) else []
+
+
+def _names(value: object) -> list[str] | None:
+    """Return listed names, None where none were recorded."""
+    return [text_of(name) for name in value[:_NODES]] if isinstance(value, list) else None
 
 
 def _is_number(value: object) -> bool:

@@ -99,6 +99,13 @@ def pair_roles(
     return found
 
 
+def outside_nodes(inputs: Mapping[str, HostInput], roles: Mapping[str, NodeRole]) -> frozenset[str]:
+    """Return the nodes that have states and are not changed by this run."""
+    return frozenset(
+        name for name, role in roles.items() if role is not NodeRole.ABSENT and not is_reached(inputs[name])
+    )
+
+
 def unreached_senders(inputs: Mapping[str, HostInput], roles: Mapping[str, NodeRole]) -> list[str]:
     """Return the nodes that send encrypted packets and are not in this run."""
     sending = (NodeRole.SETTLED, NodeRole.KEPT_SENDING)

@@ -34,9 +34,10 @@ from ..rules import left_behind, owned_by_its_own, run_problems, runs_plugin
 from ..settings import LOCATION, NodeSettings, read_node_settings
 from . import key_rotation, records, rules
 from .fact import read_ipsec_fact
-from .phases import pair_roles, role_of, unreached_senders
+from .phases import outside_nodes, pair_roles, role_of, unreached_senders
 from .sections import LABEL
 from .settings import read_index, read_ipsec_settings
+from .shared import one_sided
 
 IPSEC = "ipsec"
 
@@ -78,6 +79,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> P
         names = [name for name in inputs if node_settings[name].enabled]
         behind = {name: own.extra_allowed_ips for name, own in node_settings.items() if own.extra_allowed_ips}
         problems.extend(rules.violations(enabled, settings, prefix, names=names or list(inputs), behind=behind))
+        problems.extend(one_sided(inputs, nodes, settings, facts, outside_nodes(inputs, roles), prefix))
     held, ahead = records.credible_slots(records.held_slots(facts), settings.slot if settings is not None else 0)
     if settings is not None:
         change = _change_of_keys(inputs, node_settings, roles, facts)
@@ -102,7 +104,9 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> P
         filters = {name: _packet_filter(inputs[name], node_settings[name], discoveries[name]) for name in nodes}
         gateways = {name: tuple(discoveries[name].pod_gateways.values()) for name in nodes}
         between = pair_roles(inputs, roles, facts)
-        ipsec = IpsecPlan(nodes, roles, settings, held if due else {}, underlays, filters, between, gateways)
+        held_now = held if due else {}
+        outside = outside_nodes(inputs, roles)
+        ipsec = IpsecPlan(nodes, roles, settings, held_now, underlays, filters, between, gateways, outside)
         hosts = {name: HostPlan(None) for name in (*nodes, *claims.refused)}
         variables = option_variables(prefix, **{"except": "exclude_cidrs"})
         covered = coverage(discovered, node_settings, prefix, exempt=settings.exempt_hosts)

@@ -57,10 +57,14 @@ def policies(nodes: Nodes, local: IpsecNode, settings: IpsecSettings) -> list[Po
 
 def encrypts_hosts(local: IpsecNode, remote: IpsecNode, settings: IpsecSettings) -> bool:
     """Return whether traffic between two nodes themselves is encrypted."""
+    return min(local.reached, remote.reached) > Phase.ABSENT and covers_hosts(local, remote, settings)
+
+
+def covers_hosts(local: IpsecNode, remote: IpsecNode, settings: IpsecSettings) -> bool:
+    """Return whether the settings want traffic between two nodes themselves encrypted."""
     return (
         settings.host_encryption
         and remote.name != local.name
-        and min(local.reached, remote.reached) > Phase.ABSENT
         and not _is_exempt(local, settings)
         and not _is_exempt(remote, settings)
     )

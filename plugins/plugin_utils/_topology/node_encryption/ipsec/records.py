@@ -159,6 +159,11 @@ def warnings(facts: Facts, variable: str) -> Iterator[Problem]:
             yield Problem(name, variable, text)
 
 
+def stored_indexes(facts: Facts) -> dict[str, set[int]]:
+    """Return the indexes of nodes as they have recorded them, else as others have."""
+    return {name: set(found) for name, found in _stored(facts, "index").items()}
+
+
 def _stored(facts: Facts, what: str) -> dict[str, dict[int, list[str]]]:
     """Return who has recorded which value of each node: the node itself, else other nodes."""
     found: dict[str, dict[int, list[str]]] = {}

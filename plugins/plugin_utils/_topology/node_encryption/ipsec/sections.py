@@ -52,6 +52,9 @@ def node_ipsec_sections(plan: IpsecPlan, name: str, master: str, phase: str) -> 
     if plan.held:
         slots = key_rotation.slots_of(KEY_STEPS[phase], plan.held, name, settings.slot)
     document = host_document(nodes, name, settings, keys, slots)
+    if plan.outside and "nodes" in document["xfrm_boot"]:
+        outside = {address.bare: other for other in sorted(plan.outside) for address in plan.nodes[other].addresses}
+        document["xfrm_boot"]["outside"] = outside
     kept: HostDocument = {"boot_name": LABEL} if plan.filters[name].persistent else {}
     return {**document, **named, "nftables": {LABEL: _drop_plaintext(plan, name, phase)}, **kept}
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,22 @@ def write(given: dict[str, Any]) -> bool:
     return bool(stages[0].operations)
 
 
+def test_states_whose_other_end_stays_are_not_replaced(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(outside={"10.0.0.2": "n2"})
+    wanted = sections.parse_sections(given, lambda name: 1)
+    assert wanted.states is not None
+    existing = list(wanted.states.states)
+    monkeypatch.setattr(kernel, "open_connection", nullcontext)
+    monkeypatch.setattr(kernel, "keys_hidden", lambda: False)
+    monkeypatch.setattr(kernel, "read_states", lambda _connection: existing)
+    ipsec_boot.boot_stage(ipsec_boot.parse_boot(given), wanted)
+    existing[:] = [replace(existing[0], aead=replace(existing[0].aead, key=b"\1" * 20)), *existing[1:]]
+    with pytest.raises(Refused, match="states shared with n2 would be replaced on this host only"):
+        ipsec_boot.boot_stage(ipsec_boot.parse_boot(given), wanted)
+    given["xfrm_boot"]["outside"] = {}
+    ipsec_boot.boot_stage(ipsec_boot.parse_boot(given), wanted)
+
+
 def test_files_of_the_next_boots(places: Path) -> None:
     assert write(options()) and not write(options())
     names = {path.name for path in places.iterdir()}
@@ -188,7 +205,7 @@ def test_facts(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = [parsed()]
     monkeypatch.setattr(kernel, "read_states", lambda connection: held)
     empty = {"boot_id": THIS_BOOT, "record": None, "epochs_left": 0, "nodes": {}, "slots": {}, "lost": 0}
-    unworn = {"key_age_days": 0, "sequence_percent": 0}
+    unworn = {"key_age_days": 0, "sequence_percent": 0, "hosts": None, "ports": None}
     assert boot_facts.gather() == {**empty, **unworn}
     write(options())
     told = {

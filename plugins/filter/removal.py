@@ -76,14 +76,14 @@ RETURN = r"""
 _value:
   description:
     - Lists of lines. C(going), the objects to remove; C(staying), other interfaces of the collection, and hosts that take no
-      part, or that there is nothing to remove; C(problems), why the removal is refused; C(keys), the private keys on hosts
+      part, or that there is nothing to remove; C(problems), why the removal is refused; C(private_keys), those on hosts
       that do not have their interface, from the fact C(private_key_files).
   type: dict
   sample:
     going: ["wg0 (mesh, 2 peers) of h1-h3"]
     staying: ["wg5 (mesh, 1 peer) of h1 stays: -e overlay_interfaces=wg5 removes it"]
     problems: []
-    keys: []
+    private_keys: []
 """
 
 

@@ -28,13 +28,13 @@ _KEY_DIRECTORY = "/etc/wireguard"
 class Removal(NamedTuple):
     """Lines for the user. going: what is removed. staying: other interfaces of the collection, and hosts that take no part.
 
-    problems: why it is refused. keys: private keys on hosts that do not have their interface, removed or not.
+    problems: why it is refused. private_keys: those on hosts that do not have their interface, removed or not.
     """
 
     going: list[str]
     staying: list[str]
     problems: list[str]
-    keys: list[str]
+    private_keys: list[str]
 
 
 def removal(

@@ -81,18 +81,18 @@ def test_keys_of_interfaces_that_are_gone_are_named_and_can_be_removed() -> None
         f"The private key {old} of h1, h2 stays; if nothing else uses it, {remedy}",
     ]
     for with_keys in (False, True):
-        assert of(facts, "wg1", with_keys=with_keys).keys == remaining
+        assert of(facts, "wg1", with_keys=with_keys).private_keys == remaining
     (problem,) = of(facts, "wg0").problems
     assert "no interface 'wg0'" in problem
     gone = of(facts, "wg0", with_keys=True)
-    assert gone.problems == [] and gone.keys == [remaining[0], f"The private key {old} of h1, h2 is removed"]
+    assert gone.problems == [] and gone.private_keys == [remaining[0], f"The private key {old} of h1, h2 is removed"]
     assert gone.staying[0] == "No interface wg0 of this collection is on h1, h2: nothing to remove but private keys"
-    assert of(facts, "wg1", key_file=custom).keys[0] == remaining[1], "it is the key of wg1"
+    assert of(facts, "wg1", key_file=custom).private_keys[0] == remaining[1], "it is the key of wg1"
 
 
 @pytest.mark.parametrize("listed", [None, 7, {"a": 1}, [None, 7, "", "\x1b[2J", "x" * 1000]])
 def test_malformed_key_files_are_ignored(listed: object) -> None:
-    assert of({"h1": {**fact(wg0=("mesh", 1)), "private_key_files": listed}}, "wg0").keys == []
+    assert of({"h1": {**fact(wg0=("mesh", 1)), "private_key_files": listed}}, "wg0").private_keys == []
 
 
 def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_be_removed() -> None:
@@ -131,3 +131,8 @@ def test_all_hosts_are_named() -> None:
     shown = line.rpartition(" of ")[2].split(", ")
     assert shown[0] == "'a\\nb'" and shown[1] == "h1-h1000"
     assert shown[2:] == [f"site{number}-gw" for number in range(1, 80, 2)]
+
+
+def test_no_part_of_the_result_has_the_name_of_a_method_of_dictionaries() -> None:
+    """A template would get the method."""
+    assert not set(Removal._fields) & set(dir(dict))

@@ -50,7 +50,9 @@ TOPOLOGIES: dict[str, tuple[Callable[..., PlanResult], tuple[str, ...]]] = {
 }
 # What is done about variables that look like ours and that no role reads.
 UNKNOWN_VARIABLES = "overlay_unknown_variables"
-WARN, FAIL, IGNORE = "warn", "fail", "ignore"
+WARN = "warn"
+FAIL = "fail"
+IGNORE = "ignore"
 
 
 class ActionModule(ActionBase):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests/unit/plugins/plugin_utils")]
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests/unit/plugins")]
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import Secrets, host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.plan import (

@@ -78,7 +78,7 @@ def decide(
         if not choice.address:
             why = f"has no usable address ({'; '.join(choice.refused)})" if choice.refused else "does not resolve"
             then = f"its endpoint stays {now}" if now is not None else "it has no endpoint until a later run"
-            remedy = "; set O(endpoint) to an address that this host reaches" if choice.refused else ""
+            remedy = "; set O(endpoint) of this peer to an address that this host reaches" if choice.refused else ""
             warnings.append(f"{interface}: peer {item.name or encode_key(key)}: {name} {why}; {then}{remedy}")
     return resolved, warnings
 

@@ -18,6 +18,7 @@ _VARIABLES = {
     "adopt_allow_loss": "adopt_allow_loss",
     "allow_management_change": "allow_management_change",
     "allow_mass_removal": "allow_mass_removal",
+    "endpoint": "endpoint",
     "fwmark": "fwmark",
     "interface": "interface",
     "ipsec_master": "ipsec_master",
@@ -40,8 +41,4 @@ _VARIABLES = {
 
 def option_variables(prefix: str, **others: str) -> Mapping[str, str]:
     """Return the variable of each option. others: the variables of a topology whose names differ."""
-    endpoint = f"{prefix}endpoint of this peer, or its endpoint in {prefix}peer_overrides here,"
-    return {
-        "endpoint": endpoint,
-        **{option: prefix + variable for option, variable in {**_VARIABLES, **others}.items()},
-    }
+    return {option: prefix + variable for option, variable in {**_VARIABLES, **others}.items()}

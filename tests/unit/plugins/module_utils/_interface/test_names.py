@@ -64,8 +64,8 @@ def test_a_name_without_usable_address_is_a_warning_that_says_why() -> None:
     assert resolved == {key(1): None}
     assert warning == (
         "wg0: peer h1: vpn.example.org has no usable address (0.0.0.0: unspecified; 2001:db8::1: not IPv4; "
-        "10.42.0.1: inside the tunnel); it has no endpoint until a later run; set O(endpoint) to an address that this host "
-        "reaches"
+        "10.42.0.1: inside the tunnel); it has no endpoint until a later run; set O(endpoint) of this peer to an address "
+        "that this host reaches"
     )
 
 
@@ -95,8 +95,8 @@ def test_a_warning_about_a_name_says_which_variables_to_set() -> None:
     _resolved, (warning,) = decided(Current(), named("ipv4"), SIX)
     for role in ("mesh", "hub_spoke", "node_encryption"):
         text = spoken(warning, option_variables(f"{role}_"))
-        assert f"set {role}_endpoint of this peer, or its endpoint in {role}_peer_overrides here, to an address" in text
-    assert "set endpoint to an address" in spoken(warning, {})
+        assert f"set {role}_endpoint of this peer to an address" in text
+    assert "set endpoint of this peer to an address" in spoken(warning, {})
 
 
 def test_a_name_that_does_not_resolve_is_a_warning() -> None:

@@ -132,10 +132,12 @@ class HostReader:
         self._templar.available_variables = host_vars
         values: dict[str, object] = {}
         unresolved: dict[str, str] = {}
+        of_all_roles: set[str] = set()
         for variable, own, shared in self._names:
             raw = host_vars.get(own)
             if shared and (raw is None or raw == ""):
                 raw = host_vars.get(shared)
+                of_all_roles.add(variable)
             if raw is None:
                 continue
             try:
@@ -151,6 +153,7 @@ class HostReader:
             ansible_host=self._text(host_vars.get(_CONNECTION_ADDRESS)),
             fact=fact if isinstance(fact, Mapping) else None,
             unresolved=unresolved,
+            shared=frozenset(of_all_roles),
             probe_results=[result for result in map(host_vars.get, self._probe_results) if isinstance(result, Mapping)],
         )
 

@@ -10,7 +10,6 @@ accepted as text, and a list as one text. This plugin util is private to the col
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
@@ -18,8 +17,10 @@ from typing import Any, TypeVar
 from ..module_utils._engine.options import name_of
 from ._problems import Problem
 
-_TRUE = ("yes", "true", "on", "y", "1", "t")
-_FALSE = ("no", "false", "off", "n", "0", "f")
+# The words of Ansible's filter bool. Modules also take y, n, t and f, so tasks of one role would read these differently.
+_TRUE = ("yes", "true", "on", "1")
+_FALSE = ("no", "false", "off", "0")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 T = TypeVar("T")
 
@@ -58,10 +59,8 @@ class Reader:
         value = self.given(name)
         if value is None:
             return
-        try:
-            number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
-        except ValueError:
-            number = math.nan
+        text = str(value).strip() if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
+        number = float(text) if _SECONDS.fullmatch(text) else -1.0
         if not (1 <= number <= highest or number == lowest):
             none = "0 for none, or " if lowest == 0 else ""
             self.note(name, f"{shown(value)} is not a time in seconds; write {none}a number from 1 to {highest}")
@@ -142,7 +141,7 @@ def whole_number(value: object) -> int | None:
     if not isinstance(value, str):
         return None
     text = value.strip().lower()
-    if re.fullmatch(r"[0-9]{1,20}", text):
+    if re.fullmatch(r"0|[1-9][0-9]{0,19}", text):  # some programs read a leading zero as octal
         return int(text)
     return int(text, 16) if re.fullmatch(r"0x[0-9a-f]{1,16}", text) else None
 

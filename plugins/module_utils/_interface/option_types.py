@@ -9,12 +9,13 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Any
 
 from .._host.links import INTERFACE_NAME
 
-_RESERVED_NAMES = ("all", "default")
+_RESERVED_NAMES = ("all", "default", "lo")
 # Characters with a meaning in a shell, in a unit file or in a file of wg-quick (where # begins a comment).
 _UNSAFE_IN_PATH = re.compile(r"[\s%'\"\\$`;&|<>#(){}\[\]*?!]")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
@@ -41,8 +42,13 @@ def plain_name(value: Any) -> str:
 
 
 def plain_path(value: Any) -> str:
-    """Return an absolute path without characters that a shell or a unit file interprets. Raises ValueError."""
+    """Return the absolute path of a file, without characters that a shell or a unit file interprets. Raises ValueError."""
     text = str(value)
     if not text.startswith("/") or _UNSAFE_IN_PATH.search(text) or _CONTROL_CHARACTER.search(text):
         raise ValueError("not a plain absolute path")  # the value may be the key itself, so it is not quoted
+    too_long = len(text.encode()) > 4095 or any(len(name.encode()) > 255 for name in text.split("/"))  # limits.h
+    if too_long or text == "/" or text.startswith("//") or posixpath.normpath(text) != text:
+        raise ValueError("not the path of a file: it is too long, or has '.', '..', '//' or a final '/'")
+    if text.startswith(("/dev/", "/proc/", "/sys/")):
+        raise ValueError("not the path of a file that is kept: the kernel has devices and its own files there")
     return text

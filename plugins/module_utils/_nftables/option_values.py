@@ -27,7 +27,13 @@ def interface(name: Any) -> str:
 
 def interfaces(name: Any) -> str:
     """Return the name of an interface, or a prefix of names with a final asterisk. Raises ValueError."""
-    interface(name[:-1] if str(name).endswith("*") else name)
+    try:
+        interface(name[:-1] if str(name).endswith("*") else name)
+    except ValueError:
+        raise ValueError(
+            f"{shown(name)} is no interface name, nor the beginning of one with a final *; write 1 to 15 characters of "
+            "A-Z a-z 0-9 _ = + . -"
+        ) from None
     return str(name)
 
 

@@ -14,7 +14,8 @@ import socket
 from typing import NamedTuple
 
 # RFC 1123 host names; underscores occur in internal zones.
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{0,62}[A-Za-z0-9]?\.?\Z")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\.?\Z){_LABEL}(\.{_LABEL})*\.?\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9_=+.-]{1,15}\Z")
 # What a resolver takes for an IPv4 address in another notation, such as 0x7f000001 (inet_aton(3)).
 _NUMBER = re.compile(r"(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)\.?\Z")

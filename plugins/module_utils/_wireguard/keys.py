@@ -55,6 +55,8 @@ def decode_key(text: str) -> bytes:
     # a2b_base64 skips unknown characters and accepts stray bits in the last digit.
     if encode_key(raw) != stripped:
         raise ValueError("not base64 in the standard alphabet (A-Z a-z 0-9 + / =)")
+    if len(raw) != KEY_BYTES:  # 31 bytes have 44 characters too
+        raise ValueError(f"a WireGuard key has {KEY_BYTES} bytes, not {len(raw)}")
     return raw
 
 

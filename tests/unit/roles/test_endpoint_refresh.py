@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip import answers
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import state_file
 from external_programs import require
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import Template
+from jinja2 import Environment, Template
 
 from .programs import assert_python_3_9, load
 
@@ -384,3 +385,15 @@ def test_units_and_tasks_use_the_same_files(units: list[Path]) -> None:
         assert f"dest: {path}\n" in made and f"- {path}\n" in removed
     assert units[0].stem == units[1].stem, "a timer starts the service of its name"
     assert units[1].read_text().count("=30s") == 2
+
+
+ODD_INTERVALS = (0, -1, 1.5, True, "1_000", "030", "3\uff10", "30\n", "", 10**6)
+
+
+@pytest.mark.parametrize("value", [30, "1", 99999, *ODD_INTERVALS])
+def test_an_interval_that_systemd_cannot_read_is_refused(value: Any) -> None:
+    (task,) = (one for one in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if "interval" in one["name"])
+    environment = Environment(autoescape=True)
+    environment.tests["regex"] = lambda text, pattern, match_type: bool(getattr(re, match_type)(pattern, text))
+    condition = environment.compile_expression(task["ansible.builtin.assert"]["that"])
+    assert condition(endpoint_refresh_interval=value) is (value not in ODD_INTERVALS)

@@ -13,12 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ....module_utils._interface.option_types import plain_path
 from ....module_utils._ip import answers
 from ....module_utils._ip.prefix import Address, Prefix, parse_address
 from ....module_utils._wireguard.endpoint import Endpoint, address_family, canonical_host, parse_endpoint
 from ....module_utils._wireguard.keys import decode_public_key
 from ..._problems import Problem, host_list
-from ..._variable_reader import Reader
+from ..._variable_reader import Reader, shown
 from ..plan_model.fleet import HostInput, PeerOverride, StaticPeer
 from .adopted import adopted_values
 from .networks import parse_allowed_ip, parse_network, parse_overlay_network
@@ -68,11 +69,13 @@ _STATIC_PEER_KEYS = (
 )
 _OVERRIDE_KEYS = ("endpoint", "persistent_keepalive")
 _INTERFACE = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_=+.-]{0,14}")
-_NO_INTERFACE = ("all", "default")
+_NO_INTERFACE = ("all", "default", "lo")
 # Text that is rather a public key with a typing error than an inventory name.
 _LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/]{40,46}={0,2}")
-# Characters that need quoting in a shell, a unit or a configuration file. The path is written to all three.
-_UNSAFE_IN_PATH = re.compile(r"[\s%'\"\\$`;&|<>#(){}\[\]*?!]")
+# What YAML and Jinja write for no value, and words that are rather a typing error than the name of a host.
+_NO_NAMES = ("auto", "none", "null", "undefined", "true", "false", "yes", "no")
+_LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6")
+_LOOPBACK_NAMES += ("ip6-localhost", "ip6-loopback")  # of Debian's /etc/hosts
 
 DEFAULT_PORT = 51820
 AUTO = "auto"
@@ -180,7 +183,14 @@ def read_settings(
         port_is_given=port_is_given,
         adopted=kept.notes(port=not port_is_given, addresses=keeps_addresses),
     )
-    return replace(found, refused=frozenset(one.variable.removeprefix(prefix) for one in problems[known:]))
+    noted = problems[known:]
+    problems[known:] = [
+        one._replace(variable=SHARED_PREFIX + name)
+        if (name := one.variable.removeprefix(prefix)) in host.shared
+        else one
+        for one in noted
+    ]
+    return replace(found, refused=frozenset(one.variable.removeprefix(prefix) for one in noted))
 
 
 def interface_name(read: Reader, variable: str, default: str) -> str:
@@ -239,6 +249,8 @@ def endpoint_of(text: str) -> Endpoint:
     Raises ValueError with what to write instead.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if bare.lower() in _NO_NAMES:
+        raise ValueError(f"{text!r} is not the name of a host; write {AUTO}, {NONE}, or an address or name")
     if address_family(bare) is not None or (":" not in bare and "]" not in bare):
         return Endpoint(canonical_host(bare), 0)
     return parse_endpoint(text)
@@ -260,7 +272,8 @@ def with_port(endpoint: Endpoint, port: int) -> Endpoint:
 def is_loopback(host: str) -> bool:
     """Return whether the host of an endpoint is the loopback."""
     if address_family(host) is None:
-        return host.lower().rstrip(".") in ("localhost", "localhost.localdomain")
+        name = host.lower().rstrip(".")
+        return name in _LOOPBACK_NAMES or name.endswith(".localhost")  # RFC 6761
     return answers.is_loopback(host)
 
 
@@ -312,9 +325,11 @@ def _public_key(read: Reader) -> str:
 
 def _private_key_file(read: Reader, interface: str) -> str:
     path = read.text("private_key_file", f"/etc/wireguard/{interface}.key")
-    if not path.startswith("/") or _UNSAFE_IN_PATH.search(path):
-        quoted = "this" if _LIKE_A_KEY.fullmatch(path) else repr(path)  # a misplaced private key
-        read.note("private_key_file", f"{quoted} is not a plain absolute path")
+    try:
+        plain_path(path)
+    except ValueError as error:
+        quoted = "this" if _LIKE_A_KEY.fullmatch(path) else shown(path)  # a misplaced private key
+        read.note("private_key_file", f"{quoted} is {error}")
     return path
 
 

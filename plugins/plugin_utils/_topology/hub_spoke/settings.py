@@ -16,11 +16,12 @@ from typing import NamedTuple, TypeVar
 from ....module_utils._ip.prefix import Prefix
 from ....module_utils._stun.options import parse_server
 from ....module_utils._wireguard.endpoint import Endpoint
-from ..._prefix_lengths import parse_with_length
 from ..._problems import Problem
 from ..._variable_reader import Reader, shown, whole_number
 from ..fleet import settings as common
-from ..fleet.settings import LONGEST_WAIT, NONE, Settings, interface_name, read_settings
+from ..fleet.endpoints import address_of
+from ..fleet.networks import parse_network
+from ..fleet.settings import LONGEST_WAIT, NONE, Settings, interface_name, is_loopback, read_settings
 from ..plan_model.fleet import HUB, HostInput
 
 VARIABLES = (
@@ -102,7 +103,7 @@ def read_hub_spoke_settings(
 ) -> HubSpokeSettings:
     """Return a host's settings for hubs and spokes; problems are appended to `problems`."""
     read = Reader(host.name, prefix, host.variables, problems)
-    _check_stun_servers(read)
+    _check_stun_servers(read, network)
     read.seconds("direct_deadline", 1, LONGEST_WAIT)
     return HubSpokeSettings(
         priority=read.integer("priority", DEFAULT_PRIORITY, LOWEST_PRIORITY, 0xFFFFFFFF),
@@ -146,17 +147,15 @@ def _boolean_or_list(read: Reader, name: str, parse: Callable[[str], T]) -> bool
 
 
 def _masquerade(read: Reader, network: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
-    prefixes = _boolean_or_list(read, "masquerade", parse_with_length)
+    prefixes = _boolean_or_list(read, "masquerade", parse_network)
     if isinstance(prefixes, bool):
         return network if prefixes else ()
-    if any(prefix.length == 0 for prefix in prefixes):
-        read.note(
-            "masquerade", "this masquerades every address; list networks of the overlay, or set true for all of them"
-        )
+    for every in (prefix for prefix in prefixes if not prefix.length):
+        read.note("masquerade", f"{every} is every address; list networks of the overlay, or set true for all of them")
     return prefixes
 
 
-def _check_stun_servers(read: Reader) -> None:
+def _check_stun_servers(read: Reader, network: Collection[Prefix]) -> None:
     """Note the STUN servers that `stun_info` would refuse on each spoke."""
     seen: set[Endpoint] = set()
     for entry in read.entries("stun_servers"):
@@ -165,6 +164,12 @@ def _check_stun_servers(read: Reader) -> None:
         except ValueError as error:
             read.note("stun_servers", f"{shown(entry)}: {error}; write HOST or HOST:PORT")
             continue
+        if is_loopback(server.host):
+            read.note("stun_servers", f"{shown(entry)} is loopback, where no server sees the address of this host")
+        address = address_of(server.host)
+        if address is not None and any(one.contains(address) for one in network):
+            text = f"{shown(entry)} is inside the overlay, where no server sees the underlay's address of this host"
+            read.note("stun_servers", f"{text}; name a server outside")
         if server in seen:
             read.note("stun_servers", f"{shown(entry)} is in the list twice; name another server")
         seen.add(server)

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable
 
 from ..plan_model.fleet import HostInput, PlanResult
 from .discovery import with_one_cluster
-from .ipsec.plan import IPSEC, plan_node_ipsec
+from .ipsec.plan import plan_node_ipsec
+from .settings import IPSEC
 from .wireguard.plan import plan_node_wireguard
 
 

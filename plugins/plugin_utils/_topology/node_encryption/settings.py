@@ -13,18 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....module_utils._ip.prefix import Address, Prefix, parse_address
+from ....module_utils._ip.prefix import Address, Prefix
+from ....module_utils._nftables.option_values import interfaces
 from ..._kubernetes import node_address, pod_cidrs
 from ..._kubernetes.discovery import DiscoverySettings
-from ..._prefix_lengths import parse_with_length
 from ..._problems import Problem
 from ..._variable_reader import Reader, shown, whole_number
 from ..fleet import settings as common
 from ..fleet.networks import parse_allowed_ip, parse_network
-from ..fleet.settings import Settings, read_settings
+from ..fleet.settings import Settings, interface_name, read_settings
 from ..plan_model.fleet import HostInput
 from ..plan_model.nodes import ALL, ENDS, IN, OUT
-from . import profiles
+from . import profiles, values
 
 VARIABLES = (
     *common.VARIABLES,
@@ -78,6 +78,7 @@ TABLE = 7100
 RULE_PRIORITY = 99
 ALTERNATE_PORT = 51821
 FULL, LOCATION = "full", "location"
+WIREGUARD, IPSEC = BACKENDS = ("wireguard", "ipsec")
 STRICT_ACTIONS = ("blackhole", "prohibit", "unreachable")
 _STRICT = {"egress": (OUT,), "ingress": (IN,), "both": (IN, OUT)}
 # 32766 is the rule of the main table (ip-rule(8)).
@@ -154,22 +155,23 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
     granularity = read.choice("granularity", FULL, (FULL, LOCATION))
     enabled = read.boolean("enabled", True)
     nodes = read.given("nodes")
+    read.choice("backend", WIREGUARD, BACKENDS)
     profile = read.choice("profile", profiles.OVERLAY, profiles.PROFILES)
     detection = node_address.KUBERNETES_INTERNAL_IP if nodes is not None else node_address.FIRST_FOUND
     return NodeSettings(
         discovery=DiscoverySettings(
-            node_ip=read.parsed("node_ip", parse_address),
+            node_ip=read.parsed("node_ip", values.node_address),
             node_ip_detection=read.text("node_ip_detection", detection),
-            node_ip_families=tuple(_numbers(read, "node_ip_families", 4, 6)) or (4,),
+            node_ip_families=_families(read) or (4,),
             pod_cidr_source=read.choice("pod_cidr_source", pod_cidrs.AUTO, (pod_cidrs.AUTO, *pod_cidrs.SOURCES)),
             pod_cidrs=read.parsed("pod_cidrs", parse_network),
-            node_name=read.text("node_name"),
+            node_name=values.checked(read, "node_name", "", values.node_name),
             ansible_host=host.ansible_host,
         ),
         enabled=enabled and present,
         cluster_cidrs=read.parsed("cluster_cidrs", parse_network),
         extra_allowed_ips=read.parsed("extra_allowed_ips", parse_allowed_ip),
-        exclude_cidrs=read.parsed("exclude_cidrs", parse_with_length),
+        exclude_cidrs=read.parsed("exclude_cidrs", values.excluded),
         exempt_hosts=tuple(read.entries("exempt_hosts")),
         exempt_ports=tuple(_numbers(read, "exempt_ports", 1, 65535)),
         # Between locations all traffic is encrypted: packets of a pod to a remote node may have its own node's address.
@@ -179,14 +181,14 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         fwmask=read.integer("fwmask", 0, 0, 0xFFFFFFFF),
         table=_table(read),
         rule_priority=read.integer("rule_priority", RULE_PRIORITY, _LOWEST_PRIORITY, _HIGHEST_PRIORITY),
-        rule_protocol=read.text("rule_protocol", "kernel"),
-        route_protocol=read.text("route_protocol", profiles.ROUTE_PROTOCOLS[profile]),
-        pod_interfaces=tuple(read.entries("pod_interfaces")),
+        rule_protocol=values.checked(read, "rule_protocol", "kernel", values.protocol),
+        route_protocol=values.checked(read, "route_protocol", profiles.ROUTE_PROTOCOLS[profile], values.protocol),
+        pod_interfaces=read.parsed("pod_interfaces", interfaces),
         profile=profile,
         mss_clamp=read.boolean("mss_clamp", True),
         mtu_align=read.boolean("mtu_align", False),
         mtu_underlay_extra=read.integer("mtu_underlay_extra", 0, 0, 4096),
-        alternate_interface=read.text("alternate_interface", "kwg1"),
+        alternate_interface=interface_name(read, "alternate_interface", "kwg1"),
         alternate_port=read.integer("alternate_port", ALTERNATE_PORT, 1, 65535),
         rotate=read.boolean("rotate", False),
         max_key_age_days=read.integer("max_key_age_days", 0, 0, 36500),
@@ -197,9 +199,9 @@ def read_node_settings(host: HostInput, prefix: str, problems: list[Problem]) ->
         absent=enabled and not present,
         send_serial=read.integer("send_serial", 0, 0, _MOST_AT_A_TIME),
         phase=read.choice("phase", ALL, ENDS),
-        opt_out_labels=tuple(read.entries("opt_out_labels")),
-        further_ips=read.parsed("further_ips", parse_address),
-        virtual_ips=read.parsed("virtual_ips", parse_address),
+        opt_out_labels=read.parsed("opt_out_labels", values.label),
+        further_ips=read.parsed("further_ips", values.node_address),
+        virtual_ips=read.parsed("virtual_ips", values.node_address),
     )
 
 
@@ -214,6 +216,13 @@ def _numbers(read: Reader, name: str, lowest: int, highest: int) -> list[int]:
         else:
             found.append(number)
     return list(dict.fromkeys(found))
+
+
+def _families(read: Reader) -> tuple[int, ...]:
+    found = _numbers(read, "node_ip_families", 4, 6)
+    if 5 in found:
+        read.note("node_ip_families", "5 is no family of IP; write 4, 6 or both")
+    return tuple(family for family in found if family != 5)
 
 
 def _strict(read: Reader) -> tuple[str, ...]:

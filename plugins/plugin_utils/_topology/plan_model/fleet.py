@@ -73,6 +73,7 @@ class HostInput(NamedTuple):
     parts: HUB, SPOKE or both, by the groups of the host; empty in a mesh.
     probe_results: registered results of `probe_info` and `stun_info` on it.
     reached: whether the host is in this batch of the play and has not failed, so that it is changed together with others.
+    shared: the variables whose values come from those of all roles, `overlay_...`.
     outside: whether it is not in this run at all, for example because of `--limit`. lost: why a host in the run takes no
     further part in it, None if it does; without a fact it is unreachable then.
     """
@@ -87,6 +88,7 @@ class HostInput(NamedTuple):
     reached: bool = True
     outside: bool = False
     lost: Absence | None = None
+    shared: frozenset[str] = frozenset()
 
     @property
     def absence(self) -> Absence:

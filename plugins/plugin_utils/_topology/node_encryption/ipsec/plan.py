@@ -31,15 +31,13 @@ from ..discovery import discover_all, without_opted_out
 from ..node_fact import dropped_directions
 from ..profiles import OWNERS
 from ..rules import left_behind, owned_by_its_own, run_problems, runs_plugin
-from ..settings import LOCATION, NodeSettings, read_node_settings
+from ..settings import IPSEC, LOCATION, NodeSettings, read_node_settings
 from . import key_rotation, records, rules
 from .fact import read_ipsec_fact
 from .phases import outside_nodes, pair_roles, role_of, unreached_senders
 from .sections import LABEL
 from .settings import read_index, read_ipsec_settings
 from .shared import one_sided
-
-IPSEC = "ipsec"
 
 
 def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> PlanResult:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
 import string
 
@@ -90,6 +91,7 @@ NO_KEYS = {
     "letters of another script": GOOD[:5] + "\u0410" + GOOD[6:],
     "fullwidth digits": GOOD[:5] + "\uff11" + GOOD[6:],
     "hexadecimal": "ab" * 32,
+    "31 bytes": base64.b64encode(b"k" * 31).decode(),
     "a surrogate": GOOD[:5] + "\ud800" + GOOD[6:],
 }
 

@@ -123,7 +123,7 @@ def test_a_correct_fleet_gives_no_warning() -> None:
         ),
         (
             [hub("h1", {"masquerade": "0.0.0.0/0"}), H2],
-            "host 'h1': hub_spoke_masquerade: this masquerades every address",
+            "host 'h1': hub_spoke_masquerade: 0.0.0.0/0 is every address",
         ),
         (
             [hub("h1", {"masquerade": "10.43.0.1/24"}), H2],

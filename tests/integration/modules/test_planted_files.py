@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._host.program_files import NAMES, PATHS
+from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.lock import GUARD, LOCK
 from managed_host import ManagedHost, key
 
 KEY_FILE = "/etc/wireguard/wg0.key"
@@ -152,3 +153,19 @@ def test_what_is_in_place_of_a_file_of_a_program_is_refused_by_name_and_kept(hos
         for script in DIRECTORIES.values():
             planted(host, directory, script, "overlay_prepare", arguments)
     assert host.module("overlay_prepare", **arguments).changed, "the key is made when nothing is in place of the files"
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"confirm_timeout": 60, "confirm_token": "t" * 32}], ids=["plain", "confirmed"]
+)
+def test_what_is_in_place_of_the_files_of_the_guard_is_refused_by_name_and_kept(
+    host: ManagedHost, arguments: dict[str, Any]
+) -> None:
+    document = {"temporary_sysctls": ROUTING["temporary_sysctls"], **arguments}
+    for script in DIRECTORIES.values():
+        planted(host, GUARD, script, "overlay_apply", document)
+    for name in ("run.json", "process", "reverted.json", "confirmed.json", "checkpoint", "checkpoint.new", "code.zip"):
+        for script in FILES.values():
+            planted(host, f"{GUARD}/{name}", script, "overlay_apply", document)
+    for script in FILES.values():
+        planted(host, LOCK, script, "overlay_apply", document)

@@ -101,7 +101,7 @@ def parse_peer(options: OptionReader, decode: DecodeKey = decode_public_key) -> 
     if name:
         options = OptionReader(options.options, f"{options.path} ({name})", options.errors)
     public_key = options.convert("public_key", decode, options.get("public_key") or "", b"")
-    endpoint = options.read("endpoint", parse_endpoint, None) if options.get("endpoint") else None
+    endpoint = options.read("endpoint", parse_endpoint, None) if options.get("endpoint") not in (None, "") else None
     keepalive = options.read("persistent_keepalive", within(0, 65535), None)
     allowed_ips = None if options.get("allowed_ips") is None else frozenset(options.each("allowed_ips", parse_prefix))
     # An empty text clears a preshared key.
@@ -109,12 +109,12 @@ def parse_peer(options: OptionReader, decode: DecodeKey = decode_public_key) -> 
     if not public_key:
         return None
     peer = Peer(public_key, preshared_key, None, keepalive, allowed_ips)
-    addresses = tuple(options.get("addresses") or ())
+    addresses = tuple(options.each("addresses", plain_name))
     family = options.read("endpoint_family", lambda word: one_of(word, ("ipv4", "ipv6")), "")
     if endpoint is None or endpoint.is_address:
         family = ""
-    routed, keeps = options.options.get("routed", True), options.options.get("keep_preshared_key", False)
-    return WantedPeer(peer, endpoint, name, addresses, bool(routed), family, bool(keeps))
+    routed, keeps = options.flag("routed", default=True), options.flag("keep_preshared_key")
+    return WantedPeer(peer, endpoint, name, addresses, routed, family, keeps)
 
 
 def parse_peers(
@@ -139,7 +139,7 @@ def parse_peers(
             if prefix in owner:
                 entry.error("", f"allowed IP {prefix} belongs to {owner[prefix]} and to {label}")
             owner[prefix] = label
-            if routed and prefix.length == 0 and not entry.get("exit"):
+            if routed and prefix.length == 0 and not entry.flag("exit"):
                 entry.error(
                     "",
                     f"allowed IP {prefix} would send all traffic of the host into the tunnel: "
@@ -154,9 +154,9 @@ def parse_interface(
     """Return the interface of a name. A peer without a preshared key has none."""
     options.refuse_unknown(_INTERFACE_FIELDS)
     if options.read("state", lambda word: one_of(word, ("present", "absent")), "present") == "absent":
-        key = options.required("private_key_file", plain_path, None) if options.get("remove_private_key") else None
+        key = options.required("private_key_file", plain_path, None) if options.flag("remove_private_key") else None
         return WantedInterface(name, present=False, private_key_file=key)
-    routed = bool(options.options.get("routes", True))
+    routed = options.flag("routes", default=True)
     peers = None
     if options.get("peers") is not None:
         entries = list(options.entries("peers", _PEER_FIELDS))
@@ -175,23 +175,23 @@ def parse_interface(
         listen_port=options.read("listen_port", within(0, 65535), None),
         fwmark=options.read("fwmark", within(0, ALL_BITS), None),
         mtu=options.read("mtu", within(*_MTU_RANGE), None),
-        threaded_napi=options.read("threaded_napi", bool, None),
+        threaded_napi=None if options.get("threaded_napi") is None else options.flag("threaded_napi"),
         addresses=addresses,
-        up=options.read("up", bool, None) if "up" in options.options else True,
+        up=None if options.options.get("up", True) is None else options.flag("up", default=True),
         peers=peers,
-        purge=bool(options.get("purge")),
+        purge=options.flag("purge"),
         routes=routed,
         routes_except=tuple(options.each("routes_except", parse_prefix)),
         route_metric=options.number("route_metric", 0, ALL_BITS),
-        userspace=bool(options.get("userspace")),
-        adopt=bool(options.get("adopt")),
-        adopt_allow_loss=bool(options.get("adopt_allow_loss")),
+        userspace=options.flag("userspace"),
+        adopt=options.flag("adopt"),
+        adopt_allow_loss=options.flag("adopt_allow_loss"),
         persistence=options.read("persistence", lambda word: one_of(word, METHODS), NONE),
         inventory_name=options.read("inventory_name", plain_name, ""),
         unknown_peers=frozenset(options.each("unknown_peers", plain_name)),
         revoked=dict(_mapping(options, "revoked")),
         sysctls=_sysctls(options),
-        allow_mass_removal=bool(options.get("allow_mass_removal")),
+        allow_mass_removal=options.flag("allow_mass_removal"),
         notes={str(key): str(text) for key, text in _mapping(options, "notes").items()},
         new_key=options.read("new_key", decode, b""),
     )

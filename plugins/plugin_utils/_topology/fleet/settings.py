@@ -74,8 +74,11 @@ _NO_INTERFACE = ("all", "default", "lo")
 _LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/]{40,46}={0,2}")
 # What YAML and Jinja write for no value, and words that are rather a typing error than the name of a host.
 _NO_NAMES = ("auto", "none", "null", "undefined", "true", "false", "yes", "no")
-_LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6")
-_LOOPBACK_NAMES += ("ip6-localhost", "ip6-loopback")  # of Debian's /etc/hosts
+# The last two are of Debian's /etc/hosts.
+_LOOPBACK_NAMES = (
+    *("localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6"),
+    *("ip6-localhost", "ip6-loopback"),
+)
 
 DEFAULT_PORT = 51820
 AUTO = "auto"

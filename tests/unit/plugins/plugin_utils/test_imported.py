@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._imported import import_hosts, read_interface
-from ansible_collections.wirewright.overlay.tests.unit.plugins.plugin_utils.planned_fleet import key_of
 from hypothesis import given
 from hypothesis import strategies as st
+from planned_fleet import key_of
 
 
 def peer(host: str, /, *allowed_ips: str, **more: Any) -> dict[str, Any]:

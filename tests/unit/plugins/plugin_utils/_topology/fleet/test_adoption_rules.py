@@ -15,7 +15,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_
     HostInput,
     PlanResult,
 )
-from ansible_collections.wirewright.overlay.tests.unit.plugins.plugin_utils.planned_fleet import (
+from planned_fleet import (
     address_of,
     fact_of,
     key_of,

@@ -157,7 +157,7 @@ def importing_project(session: Session) -> None:
         session.run(*marker)
         session.run(*link, accept=(1,))
         session.run(*lab.enter("front"), "rm", "/etc/shop-tagged.conf")
-        player.play_until_unchanged("tagged.yml", "--tags", "vpn")
+        player.play_and_change("tagged.yml", "--tags", "vpn")
         session.run(*marker, accept=(1,))
         witness_mesh(session, lab, hosts, "wg3")
 

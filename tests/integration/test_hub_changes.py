@@ -96,6 +96,7 @@ def test_without_purge_the_interface_of_a_hub_that_left_stays(lab: Lab) -> None:
         lab.hosts["hub1"] = hub1
 
 
+@pytest.mark.slow
 def test_hubs_trade_priorities_in_one_run_without_loss(lab: Lab) -> None:
     traded = {"hub1": {"hub_spoke_priority": 200}, "hub2": {"hub_spoke_priority": 100}}
     with contextlib.ExitStack() as stack:

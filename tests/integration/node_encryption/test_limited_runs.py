@@ -43,7 +43,7 @@ def lost(pings: dict[str, SteadyPing]) -> dict[str, list[int]]:
     return {way: found for way, ping in pings.items() if (found := ping.lost())}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("before", ["plain", "encrypted"])

@@ -214,10 +214,22 @@ def test_an_odd_value_that_is_right_has_the_plan_of_the_usual_one(
 
 
 @pytest.mark.parametrize(
-    "key", [*map(of_bytes, (0, 31, 33, 64)), KEY[:-1], KEY.replace("=", ""), f"{KEY[:-2]}B=", KEY + ZERO_WIDTH,
-     of_bytes(32)[::-1],
-     base64.b64encode(bytes(32)).decode(), base64.urlsafe_b64encode(b"\xfb" * 32).decode(), "0x" + "00" * 32, True, 5, [KEY]],
-)  # fmt: skip
+    "key",
+    [
+        *map(of_bytes, (0, 31, 33, 64)),
+        KEY[:-1],
+        KEY.replace("=", ""),
+        f"{KEY[:-2]}B=",
+        KEY + ZERO_WIDTH,
+        of_bytes(32)[::-1],
+        base64.b64encode(bytes(32)).decode(),
+        base64.urlsafe_b64encode(b"\xfb" * 32).decode(),
+        "0x" + "00" * 32,
+        True,
+        5,
+        [KEY],
+    ],
+)
 def test_an_odd_key_is_refused_without_its_text(key: Any) -> None:
     for variables in ({"public_key": key}, {"static_peers": [{**PEER, "public_key": key}]}):
         outcome = plan_mesh([host("h1", variables), host("h2")])

@@ -26,16 +26,16 @@ from test_management_guard import (
     key,
 )
 
-# What a run does about a way: it refuses it, the connection goes on, or the controller finds out (confirm_timeout).
+# What a run does about a cut: it refuses it, the connection goes on, or the controller finds out (confirm_timeout).
 REFUSED, HARMLESS, GUARD = "refused", "harmless", "left to the guard"
 REASONS = ("allow_management_change", "inside 192.0.2.50/32, which would be rou")
 BLOCKED_IN = [{"dir": "in", "src": OUTER, "dst": "0.0.0.0/0", "action": "block"}]
-REQUIRED = [{"dir": "out", "src": "0.0.0.0/0", "dst": OUTER, "tmpl": [{"proto": "esp", "mode": "transport"}]}]
+REQUIRED = [{"dir": "out", "src": "0.0.0.0/0", "dst": OUTER, "templates": [{"proto": "esp", "mode": "transport"}]}]
 DEFAULT = {"ip_routes": [{"table": 201, "routes": [{"destination": "0.0.0.0/0", "dev": "wg0"}]}]}
 ALL_INTO_WG0 = {**DEFAULT, "ip_rules": {"rules": [{"priority": 7000, "table": 201}]}}
 
 
-class Way(NamedTuple):
+class Cut(NamedTuple):
     """A way to cut the connection. underlay, overlay: what a run does where the connection goes there."""
 
     module: str
@@ -56,39 +56,39 @@ def document(**options: Any) -> dict[str, Any]:
     return {"interfaces": [{**WG0_FULL, **options}]}
 
 
-WAYS = {
-    "interface absent": Way("wg_interface", interface(state="absent"), HARMLESS, REFUSED),
-    "interface down": Way("wg_interface", interface(up=False), HARMLESS, REFUSED),
-    "interface of a document absent": Way("overlay_apply", GONE, HARMLESS, REFUSED),
-    "another address": Way("wg_interface", interface(addresses=["10.42.0.9/24"]), HARMLESS, REFUSED),
-    "no address": Way("wg_interface", interface(addresses=[]), HARMLESS, REFUSED),
-    "network on the link": Way("overlay_apply", document(addresses=["10.42.0.1/24", f"{OUTER[:-2]}1/25"]), REFUSED, REFUSED),
-    "another private key": Way("wg_interface", interface(private_key_file=OTHER_KEY), HARMLESS, REFUSED),
-    "another port": Way("wg_interface", interface(listen_port=51999), HARMLESS, GUARD),
-    "peers purged": Way("wg_peer", peers(purge=True), HARMLESS, REFUSED),
-    "peer absent": Way("wg_peer", peers({"public_key": A, "state": "absent"}), HARMLESS, REFUSED),
-    "peer of a document absent": Way("overlay_apply", document(peers=PEERS[1:], purge=True), HARMLESS, REFUSED),
-    "allowed IP of another peer": Way(
+CUTS = {
+    "interface absent": Cut("wg_interface", interface(state="absent"), HARMLESS, REFUSED),
+    "interface down": Cut("wg_interface", interface(up=False), HARMLESS, REFUSED),
+    "interface of a document absent": Cut("overlay_apply", GONE, HARMLESS, REFUSED),
+    "another address": Cut("wg_interface", interface(addresses=["10.42.0.9/24"]), HARMLESS, REFUSED),
+    "no address": Cut("wg_interface", interface(addresses=[]), HARMLESS, REFUSED),
+    "network on the link": Cut("overlay_apply", document(addresses=["10.42.0.1/24", f"{OUTER[:-2]}1/25"]), REFUSED, REFUSED),
+    "another private key": Cut("wg_interface", interface(private_key_file=OTHER_KEY), HARMLESS, REFUSED),
+    "another port": Cut("wg_interface", interface(listen_port=51999), HARMLESS, GUARD),
+    "peers purged": Cut("wg_peer", peers(purge=True), HARMLESS, REFUSED),
+    "peer absent": Cut("wg_peer", peers({"public_key": A, "state": "absent"}), HARMLESS, REFUSED),
+    "peer of a document absent": Cut("overlay_apply", document(peers=PEERS[1:], purge=True), HARMLESS, REFUSED),
+    "allowed IP of another peer": Cut(
         "wg_peer", peers({"public_key": B, "allowed_ips": [f"{CONTROLLER}/32"]}), HARMLESS, REFUSED
     ),
-    "no allowed IPs": Way("wg_peer", peers({"public_key": A, "allowed_ips": []}), HARMLESS, REFUSED),
-    "another preshared key": Way("wg_peer", peers({"public_key": A, "preshared_key": key("psk")}), HARMLESS, REFUSED),
-    "another endpoint": Way("wg_peer", peers({"public_key": A, "endpoint": "198.51.100.9:51820"}), HARMLESS, GUARD),
-    "allowed IPs with the client": Way(
+    "no allowed IPs": Cut("wg_peer", peers({"public_key": A, "allowed_ips": []}), HARMLESS, REFUSED),
+    "another preshared key": Cut("wg_peer", peers({"public_key": A, "preshared_key": key("psk")}), HARMLESS, REFUSED),
+    "another endpoint": Cut("wg_peer", peers({"public_key": A, "endpoint": "198.51.100.9:51820"}), HARMLESS, GUARD),
+    "allowed IPs with the client": Cut(
         "overlay_apply",
         document(routes=True, peers=[*PEERS, {"public_key": key("c"), "allowed_ips": [f"{OUTER}/32"]}]),
         REFUSED,
         REFUSED,
     ),
-    "route": Way("ip_route", NOWHERE, REFUSED, REFUSED),
-    "route of a document": Way("overlay_apply", {"ip_routes": [NOWHERE]}, REFUSED, REFUSED),
-    "rule": Way("ip_rule_fwmark", {"rules": [{"priority": 7000, "to": OUTER, "action": "blackhole"}]}, REFUSED, REFUSED),
-    "default route by a rule of a document": Way("overlay_apply", ALL_INTO_WG0, REFUSED, REFUSED),
-    "policy that blocks replies": Way("xfrm_policy", {"policies": BLOCKED}, REFUSED, REFUSED),
-    "policy that blocks what comes": Way("xfrm_policy", {"policies": BLOCKED_IN}, REFUSED, REFUSED),
-    "policy without a state": Way("overlay_apply", {"xfrm_policies": {"policies": REQUIRED}}, REFUSED, REFUSED),
-    "packet filter": Way("overlay_apply", {"nftables": {"wg0": {"drop_plaintext": DROPPED}}}, REFUSED, REFUSED),
-    "kernel parameter": Way(
+    "route": Cut("ip_route", NOWHERE, REFUSED, REFUSED),
+    "route of a document": Cut("overlay_apply", {"ip_routes": [NOWHERE]}, REFUSED, REFUSED),
+    "rule": Cut("ip_rule_fwmark", {"rules": [{"priority": 7000, "to": OUTER, "action": "blackhole"}]}, REFUSED, REFUSED),
+    "default route by a rule of a document": Cut("overlay_apply", ALL_INTO_WG0, REFUSED, REFUSED),
+    "policy that blocks replies": Cut("xfrm_policy", {"policies": BLOCKED}, REFUSED, REFUSED),
+    "policy that blocks what comes": Cut("xfrm_policy", {"policies": BLOCKED_IN}, REFUSED, REFUSED),
+    "policy without a state": Cut("overlay_apply", {"xfrm_policies": {"policies": REQUIRED}}, REFUSED, REFUSED),
+    "packet filter": Cut("overlay_apply", {"nftables": {"wg0": {"drop_plaintext": DROPPED}}}, REFUSED, REFUSED),
+    "kernel parameter": Cut(
         "overlay_apply", {"temporary_sysctls": {"net.ipv4.conf.all.arp_ignore": 8}}, REFUSED, REFUSED
     ),
 }  # fmt: skip
@@ -102,7 +102,7 @@ def tunnelled(host: ManagedHost) -> ManagedHost:
     return host
 
 
-def way_to_client(host: ManagedHost) -> str:
+def path_to_client(host: ManagedHost) -> str:
     """Return the route to the client, and the policies and filters that its packets pass."""
     return host.shell(f"ip route get {OUTER} | head -1; ip xfrm policy; nft list ruleset; ip rule")
 
@@ -111,20 +111,20 @@ def way_to_client(host: ManagedHost) -> str:
 def test_each_way_to_cut_the_management_connection(
     tunnelled: ManagedHost, monkeypatch: pytest.MonkeyPatch, side: str
 ) -> None:
-    assert len(WAYS) >= 23
+    assert len(CUTS) >= 23
     own = tunnelled.shell("ip -4 -o addr show eth0").split()[3].partition("/")[0]
     connection = {"underlay": f"{OUTER} 50000 {own} 22", "overlay": f"{CONTROLLER} 50000 10.42.0.1 22"}[side]
-    before, route = observe(tunnelled), way_to_client(tunnelled)
-    for name, way in WAYS.items():
+    before, route = observe(tunnelled), path_to_client(tunnelled)
+    for name, cut in CUTS.items():
         monkeypatch.setenv("SSH_CONNECTION", connection)
-        result = tunnelled.module(way.module, **way.options)
-        expected = getattr(way, side)
+        result = tunnelled.module(cut.module, **cut.options)
+        expected = getattr(cut, side)
         if expected == REFUSED:
             assert any(text in result.failure for text in REASONS), (side, name, result.output)
             assert observe(tunnelled) == before, (side, name)
             continue
         assert result.changed, (side, name)
-        assert expected == GUARD or way_to_client(tunnelled) == route, (side, name)
+        assert expected == GUARD or path_to_client(tunnelled) == route, (side, name)
         monkeypatch.delenv("SSH_CONNECTION")
         restored = {**WG0_FULL, "listen_port": 51820, "private_key_file": KEY_FILE, "purge": True}
         tunnelled.module("overlay_apply", interfaces=[restored])

@@ -13,7 +13,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from lab_hosts import FORWARD_NOTHING, PROGRAM, Lab, Play
@@ -73,12 +73,18 @@ def build_hosts(lab: Lab, wanted: Mapping[str, dict[str, Any]]) -> None:
 
 
 def converge(
-    lab: Lab, *args: str, per_host: Mapping[str, Mapping[str, Any]] | None = None, play: str = PLAY, **variables: Any
+    lab: Lab,
+    *args: str,
+    per_host: Mapping[str, Mapping[str, Any]] | None = None,
+    play: str = PLAY,
+    hubs: Collection[str] | None = None,
+    **variables: Any,
 ) -> Play:
-    """Write the inventory of the lab's hosts, run the role, and return the result."""
+    """Write the inventory of the lab's hosts, run the role, and return the result. hubs: by default those named so."""
     groups: dict[str, dict[str, Any]] = {"hubs": {}, "spokes": {}}
     for name, spec in lab.hosts.items():
-        groups["hubs" if name.startswith("hub") else "spokes"][name] = {
+        is_hub = name.startswith("hub") if hubs is None else name in hubs
+        groups["hubs" if is_hub else "spokes"][name] = {
             "ansible_connection": "wirewright.overlay.exec",
             "ansible_exec_prefix": lab.enter(name),
             "ansible_python_interpreter": "/usr/bin/python3",

@@ -141,3 +141,22 @@ def test_the_interface_of_a_hub_gets_another_name(lab: Lab) -> None:
         assert not exists(lab, name, "wg0") and port(lab, name, "overlay0") == 51820
     assert {device for _to, device, _metric in routes(lab, "s1")} == {"overlay0", "wg1"}
     assert reaches(lab, "s1", "hub1") and reaches(lab, "s1", "s2") and reaches(lab, "s2-site", "s3-site")
+
+
+@pytest.mark.slow
+def test_a_hub_and_a_spoke_trade_places(lab: Lab) -> None:
+    """hub2 and s3, which is public, change their groups in one run."""
+    with contextlib.ExitStack() as stack:
+        to_hub1 = [stack.enter_context(SteadyPing(lab.enter(name), ADDRESSES["hub1"])) for name in ("s1", "s2")]
+        changed = {
+            "s3": {"hub_spoke_interface": "wg1", "hub_spoke_priority": 200},
+            "hub2": {"hub_spoke_interface": None},
+        }
+        converge_twice(lab, per_host=changed, hubs=["hub1", "s3"])
+        assert [ping.lost() for ping in to_hub1] == [[], []]
+    for name in ("s1", "s2", "hub2"):
+        assert (ADDRESSES["s3"], "wg1", 200) in routes(lab, name) and (ADDRESSES["hub1"], "wg0", 100) in routes(
+            lab, name
+        )
+        assert reaches(lab, name, "s3") and reaches(lab, name, "hub1")
+    assert not exists(lab, "s3", "wg0") and reaches(lab, "s1", "s2")

@@ -88,6 +88,13 @@ def test_an_unreachable_host_gets_the_endpoint_that_all_members_have_cached() ->
     assert planned(nowhere, *known).hosts["h9"].endpoints == Endpoints()
 
 
+def test_a_host_that_has_no_endpoint_any_more_has_none_in_the_plan() -> None:
+    """The peer's option is left out, so that the endpoint in the kernel is not changed."""
+    stored = {"peers": remembered("h2", "10.42.0.2", "198.51.100.2:51820"), "notes": {"overlay": "mesh"}}
+    plan = planned(host("h1", **stored), host("h2", {"endpoint": "none"}))
+    assert peers(plan, "h1")["h2"]["endpoint"] is None
+
+
 def test_a_reassigned_address_is_no_endpoint_of_an_unreachable_host() -> None:
     known = host("h1", ipv4="192.0.2.9", peers=remembered("h8", "10.42.0.8", "192.0.2.9:51820"))
     plan = planned(silent("h8"), known, host("h2", ipv4="192.0.2.2"))

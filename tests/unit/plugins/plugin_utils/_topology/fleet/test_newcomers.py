@@ -50,6 +50,13 @@ def test_a_new_key_is_a_new_peer() -> None:
     assert in_mesh(neighbour, host("h4")) == Newcomers(("h4",), ("h1",))
 
 
+def test_a_reinstalled_host_keeps_its_address() -> None:
+    neighbour = outside(host("h1", peers=remembered("h4", "10.42.0.77", key=key_of("old")), notes={"overlay": "mesh"}))
+    outcome = plan_mesh([neighbour, host("h4")])
+    assert outcome.plan is not None, outcome.problems
+    assert [address.bare for address in outcome.plan.hosts["h4"].addresses] == ["10.42.0.77"]
+
+
 def test_a_renamed_host_is_not_new() -> None:
     """Others have it as a peer with the same key, under its former name."""
     neighbour = outside(host("h1", peers=remembered("old", key=key_of("h4")), notes={"overlay": "mesh"}))

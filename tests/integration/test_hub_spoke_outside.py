@@ -56,6 +56,7 @@ def test_a_phone_at_the_standby_hub_is_reached_by_all(lab: Lab) -> None:
     assert not [to for to, _device, _metric in routes(lab, "s1") if to == PHONE]
 
 
+@pytest.mark.slow
 def test_a_spoke_behind_a_port_forward_stays_reachable(lab: Lab) -> None:
     lab.run("nat1", ["sh", "-ec", FORWARD])
     forwarded = {"s1": {"hub_spoke_endpoint": "192.0.2.101:40001"}}

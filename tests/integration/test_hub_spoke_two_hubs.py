@@ -152,6 +152,7 @@ def test_replies_may_come_through_the_other_hub(lab: Lab) -> None:
     assert is_cut_off(lab, "s1", "s2"), "without the sysctl the kernel drops them"
 
 
+@pytest.mark.slow
 def test_a_second_hub_resets_no_session() -> None:
     with fleet(*ONE_HUB) as lab:
         assert reaches(lab, "s1", "s2")

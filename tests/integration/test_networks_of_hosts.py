@@ -41,6 +41,7 @@ def state(lab: Lab) -> dict[str, Any]:
     return {"peers": configurations(lab), "routes": routes}
 
 
+@pytest.mark.slow
 def test_a_host_in_the_lan_of_a_site_keeps_it() -> None:
     with mesh("h1", "h2", "h3") as lab:
         join(lab, "h1", "h2")

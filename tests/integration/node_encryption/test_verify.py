@@ -24,6 +24,7 @@ def verdicts(play: Play) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_cluster_is_verified_disabled_and_removed(cluster: EncryptedNodes) -> None:

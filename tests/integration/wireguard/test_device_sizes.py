@@ -40,6 +40,7 @@ def test_peer_with_many_allowed_ips_is_read_back_exactly(host: ManagedHost, coun
     assert dumped(host) == {as_dumped(peer) for peer in wanted}
 
 
+@pytest.mark.slow
 def test_allowed_ips_are_added_to_and_taken_from_600(host: ManagedHost) -> None:
     create_device(host)
     all_of_them = networks(601)

@@ -36,7 +36,7 @@ def refusals(
     for option, names in (("interface", [interface] if interface else []), ("interfaces", listed)):
         for name in names:
             try:
-                interface_name(str(name))
+                interface_name("" if name is None else str(name))
             except ValueError as error:
                 errors.append(f"{named.get(option, option)}: {error}")
     if private_key_file:

@@ -150,7 +150,7 @@ def test_a_hub_and_a_spoke_trade_places(lab: Lab) -> None:
         to_hub1 = [stack.enter_context(SteadyPing(lab.enter(name), ADDRESSES["hub1"])) for name in ("s1", "s2")]
         changed = {
             "s3": {"hub_spoke_interface": "wg1", "hub_spoke_priority": 200},
-            "hub2": {"hub_spoke_interface": None},
+            "hub2": {"hub_spoke_interface": "wg0", "hub_spoke_allow_mass_removal": True},
         }
         converge_twice(lab, per_host=changed, hubs=["hub1", "s3"])
         assert [ping.lost() for ping in to_hub1] == [[], []]

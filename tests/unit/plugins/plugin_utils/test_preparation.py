@@ -24,6 +24,9 @@ def test_names_that_no_interface_can_have_are_refused_with_the_variable(name: st
     assert bool(found) is bool(name), "an empty name is an option that is not given"
     assert all(text.startswith(f"mesh_interface: {name!r} cannot name an interface") for text in found)
     assert len(refusals("h1", interfaces=["wg0", name or "/", "wg1"], variables=NAMED)) == 1
+    for nothing in ("", None):
+        (text,) = refusals("h1", interfaces=["wg0", nothing], variables=NAMED)
+        assert text.startswith("hub_spoke_interface: '' cannot name an interface")
 
 
 def test_a_relative_path_is_quoted_and_a_key_in_its_place_is_not() -> None:

@@ -34,10 +34,10 @@ from ..rules import left_behind, owned_by_its_own, run_problems, runs_plugin
 from ..settings import IPSEC, LOCATION, NodeSettings, read_node_settings
 from . import key_rotation, records, rules
 from .fact import read_ipsec_fact
+from .one_sided_changes import one_sided
 from .phases import outside_nodes, pair_roles, role_of, unreached_senders
 from .sections import LABEL
 from .settings import read_index, read_ipsec_settings
-from .shared import one_sided
 
 
 def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> PlanResult:

@@ -148,7 +148,7 @@ def importing_project(session: Session) -> None:
         player.play_until_unchanged("two_networks.yml")
         witness_mesh(session, lab, hosts, "wg0")
         witness_mesh(session, lab, hosts, "wg1")
-        player.play_and_change("one_by_one.yml")
+        player.play_until_unchanged("one_by_one.yml")
         witness_mesh(session, lab, hosts, "wg2")
 
         marker = [*lab.enter("front"), "cat", "/etc/shop-tagged.conf"]
@@ -157,7 +157,7 @@ def importing_project(session: Session) -> None:
         session.run(*marker)
         session.run(*link, accept=(1,))
         session.run(*lab.enter("front"), "rm", "/etc/shop-tagged.conf")
-        player.play_and_change("tagged.yml", "--tags", "vpn")
+        player.play_until_unchanged("tagged.yml", "--tags", "vpn")
         session.run(*marker, accept=(1,))
         witness_mesh(session, lab, hosts, "wg3")
 

@@ -57,9 +57,9 @@ def assert_hub2_alone(lab: Lab) -> None:
     assert reaches(lab, "s1", "s2") and reaches(lab, "s2-site", "s3-site")
 
 
-def in_one_pause(lost: list[int]) -> bool:
-    """Whether the packets lost were in flight, or sent, while an interface closed one port and opened another."""
-    return len(lost) <= 3 and lost == list(range(min(lost, default=0), max(lost, default=-1) + 1))
+def in_flight(lost: list[int]) -> bool:
+    """Whether no more was lost than the packet in flight when an interface closed one port and opened another."""
+    return len(lost) <= 1
 
 
 def test_revoking_the_first_hub_keeps_the_sessions_with_the_second(lab: Lab) -> None:
@@ -67,7 +67,7 @@ def test_revoking_the_first_hub_keeps_the_sessions_with_the_second(lab: Lab) -> 
         pings = [stack.enter_context(SteadyPing(lab.enter(name), ADDRESSES["hub2"])) for name in SPOKES]
         converge_twice(lab, overlay_revoked=["hub1"])
         lost = [ping.lost() for ping in pings]
-    assert all(map(in_one_pause, lost)), lost
+    assert all(map(in_flight, lost)), lost
     assert_hub2_alone(lab)
 
 
@@ -78,7 +78,7 @@ def test_the_first_hub_leaves_its_group(lab: Lab) -> None:
         with SteadyPing(lab.enter("s1"), ADDRESSES["hub2"]) as ping:
             converge_twice(lab)
             lost = ping.lost()
-        assert in_one_pause(lost), lost
+        assert in_flight(lost), lost
         assert_hub2_alone(lab)
     finally:
         lab.hosts["hub1"] = hub1
@@ -128,7 +128,7 @@ def test_a_spoke_trades_the_ports_of_its_interfaces(lab: Lab) -> None:
         pings = [stack.enter_context(SteadyPing(lab.enter("s3"), ADDRESSES[hub])) for hub in ("hub1", "hub2")]
         converge_twice(lab, per_host=traded)
         lost = [ping.lost() for ping in pings]
-    assert all(map(in_one_pause, lost)), lost
+    assert all(map(in_flight, lost)), lost
     assert (port(lab, "s3", "wg0"), port(lab, "s3", "wg1")) == (51821, 51820)
 
 

@@ -113,12 +113,16 @@ def at_port(offered: Endpoints, port: int) -> Endpoints:
 
 
 def families(settings: Settings, endpoints: Endpoints, observation: Observation | None) -> tuple[str, ...]:
-    """Return the address families over which a host can reach others; both if nothing is known."""
+    """Return the address families over which a host can reach others; both if nothing is known.
+
+    A host without a default route reaches the networks that it has routes to.
+    """
     if settings.endpoint_family in BOTH:
         return (settings.endpoint_family,)
-    if observation is None or not observation.underlay:
+    known = observation.underlay or observation.routed if observation else ()
+    if not known:
         return BOTH
-    return tuple(family for family in BOTH if family in observation.underlay or getattr(endpoints, family))
+    return tuple(family for family in BOTH if family in known or getattr(endpoints, family))
 
 
 def choose(own_families: Container[str], endpoints: Endpoints) -> tuple[str, Endpoint | None]:

@@ -23,6 +23,7 @@ from ....module_utils._ip.prefix import Address, parse_address
 from ....module_utils._wireguard.endpoint import Endpoint, address_family, parse_endpoint
 from ....module_utils._wireguard.keys import decode_public_key
 from ..._untrusted import mapping_of, text_of
+from .network_routes import network_routes
 
 FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
 # The notes of a device that name its overlay, and its listen port.
@@ -66,7 +67,7 @@ class Observation:
     one, if any, is not reported. port: the listen port that was applied last, 0 if unknown. replaced_key: the public key
     that the interface has, where the key file has another one; else "". existing: the interface if others made it, None if this
     collection did, or there is none. without_ipv6: whether the host lets it have no IPv6 address. left: the addresses that it
-    had stored of revoked hosts, by name.
+    had stored of revoked hosts, by name. routed: without an underlay, the families in which it has a route to any network.
     """
 
     underlay: Mapping[str, Underlay]
@@ -82,6 +83,7 @@ class Observation:
     existing: ExistingInterface | None = None
     without_ipv6: bool = False
     left: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    routed: tuple[str, ...] = ()
 
     @property
     def has_key(self) -> bool:
@@ -109,8 +111,9 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
     made = device.get("existing")
     existing = from_fact(interface, made) if isinstance(made, Mapping) else None
     addresses = _addresses(device.get("addresses"))
+    underlay = _underlays(mapping_of(fact.get("underlay")))
     return Observation(
-        underlay=_underlays(mapping_of(fact.get("underlay"))),
+        underlay=underlay,
         persistence=str(persistence) if persistence in PERSISTENCE else "none",
         public_key="" if new_key else text_of(device.get("public_key")).strip(),
         addresses=existing.addresses if existing and not addresses else addresses,
@@ -127,7 +130,13 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         existing=existing,
         without_ipv6=device.get("without_ipv6") is True,
         left=_left(text_of(notes.get(LEFT_NOTE))),
+        routed=() if underlay else _routed(fact, interface),
     )
+
+
+def _routed(fact: Mapping[str, Any], interface: str) -> tuple[str, ...]:
+    found = {route.destination.family for route in network_routes(fact, {interface})}
+    return tuple(name for family, name in FAMILIES.items() if family in found)
 
 
 def without_predictions(fact: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -140,6 +140,24 @@ def test_pairs_use_a_common_family() -> None:
     assert used["h4"] == {"h1": None, "h2": "[2001:db8::2]:51820", "h3": "[2001:db8::3]:51820"}
 
 
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ("2001:db8:1::/64\teth0\t256\tconnected", "[2001:db8::2]:51820"),
+        ("192.0.2.0/24\teth0\t0\tconnected", "192.0.2.2:51820"),
+        ("192.0.2.0/24\teth0\t0\tconnected\n2001:db8:1::/64\teth0\t256\trouted", "192.0.2.2:51820"),
+        # Of its own tunnel.
+        ("10.42.0.0/24\twg0\t0\tconnected\n2001:db8:1::/64\teth0\t256\trouted", "[2001:db8::2]:51820"),
+        ("", "192.0.2.2:51820"),
+        ("nonsense", "192.0.2.2:51820"),
+    ],
+)
+def test_without_a_default_route_a_host_reaches_the_families_of_its_networks(routes: str, expected: str) -> None:
+    # h1 is reached by a name, so that nothing but its routes is known of it.
+    alone = HostInput("h1", {"network": "10.42.0.0/24"}, "h1.example.org", {**fact_of("h1"), "routes": routes})
+    assert peers(planned(alone, host("h2", **BOTH)), "h1")["h2"]["endpoint"] == expected
+
+
 def test_a_member_keeps_its_key_when_only_its_name_is_known() -> None:
     plan = planned(host("h1"), silent("h2", {"public_key": key_of("h2")}, ansible_host="h2.example.org"))
     assert peers(plan, "h1")["h2"]["endpoint"] == "h2.example.org:51820"

@@ -17,6 +17,9 @@ from planned_fleet import fact_of, host, key_of, problems, silent, warnings
 SECRET = base64.b64encode(b"canary-preshared-key-of-32-bytes").decode()
 PHONE = {"name": "phone", "public_key": key_of("phone"), "allowed_ips": ["10.42.0.200/32"]}
 H2 = host("h2")
+# Without a default route.
+CONNECTED = {"routes": "2001:db8:1::/64\teth0\t256\tconnected"}
+ONLY_IPV6 = HostInput("h1", {"network": "10.42.0.0/24"}, "2001:db8:1::1", {**fact_of("h1"), **CONNECTED})
 
 
 def phone(**changes: object) -> dict[str, object]:
@@ -269,6 +272,10 @@ WARNED: list[tuple[list[HostInput], str]] = [
     ),
     (
         [host("h1", ipv4="192.0.2.1"), host("h2", ipv4="", ipv6="2001:db8::2")],
+        "neither end has an endpoint of the other, so no tunnel comes up between 'h1' and 'h2'",
+    ),
+    (
+        [ONLY_IPV6, host("h2", ipv4="192.0.2.2")],
         "neither end has an endpoint of the other, so no tunnel comes up between 'h1' and 'h2'",
     ),
     ([host("h1", {"revoked": ["h9"]}), H2], "host 'h1': mesh_revoked: no key of 'h9' is known, so none is revoked"),

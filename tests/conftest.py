@@ -36,18 +36,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="also run the tests marked slow and, on the kernel, those marked long"
     )
+    parser.addoption("--first-case", action="store_true", help="of each test function's parameters, run only the first")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--first-case"):
+        items[:] = {item.nodeid.partition("[")[0]: item for item in reversed(items)}.values()
+        items.reverse()
     if config.getoption("--long"):
         return
     if config.getoption("--backend") == "kernel":
-        left_out = [item for item in items if item.get_closest_marker("long")]
-        reason = "takes minutes in an emulated machine; make kernel runs it"
+        mark, reason = "long", "takes minutes in an emulated machine; make kernel runs it"
     else:
-        left_out = [item for item in items if item.get_closest_marker("slow")] + _not_sampled(items)
-        reason = "has tests of the same kind beside it; make integration runs it"
-    for item in left_out:
+        mark, reason = "slow", "has tests of the same kind beside it; make integration runs it"
+    for item in [item for item in items if item.get_closest_marker(mark)] + _not_sampled(items):
         item.add_marker(pytest.mark.skip(reason=reason))
 
 

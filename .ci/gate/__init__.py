@@ -26,6 +26,7 @@ GATES: dict[str, Callable[[Session], None]] = {
 
 # Left out unless named, or all are wanted, and why.
 SLOW = {
+    "importer": "the linters and sanity read the same files; make gates also runs Galaxy's importer",
     "units-newest-python": "the oldest Python runs these tests, and that of the unit tier; make gates also runs the newest",
     "site-core-2.19": "importing-project runs plays with this ansible-core; make gates also runs the site",
     "site-core-2.21": "the oldest and the newest ansible-core run plays; make gates also runs the site with this one",

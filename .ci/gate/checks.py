@@ -85,6 +85,8 @@ def _units(session: Session, version: Version) -> None:
     programs = environment(session, "units", version, *requirements, "ansible-core", "pytest")
     tests = [name for name in TARGET_TESTS if (copies.checkout() / name).is_dir()]
     settings = {"PYTHONPATH": str(copies.TREE), "PYTHONPYCACHEPREFIX": str(CACHE / "pycache")}
-    # The unit tier tests properties thoroughly; here a few examples suffice.
-    command = (programs / "python", "-m", "pytest", "--hypothesis-profile=some")
-    session.run(*command, *tests, cwd=copies.checkout(), env=settings)
+    # The unit tier tests properties thoroughly; here a few examples suffice, and the first case of each table.
+    options = ["--hypothesis-profile=some"]
+    if not os.environ.get("WIREWRIGHT_LONG"):
+        options.append("--first-case")
+    session.run(programs / "python", "-m", "pytest", *options, *tests, cwd=copies.checkout(), env=settings)

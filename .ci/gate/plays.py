@@ -133,7 +133,10 @@ def _site(session: Session, programs: Path, *, all_again: bool = False) -> None:
 
 
 def importing_project(session: Session) -> None:
-    """A project of somebody else uses the role beside its own roles, without collisions."""
+    """A project of somebody else uses the role beside its own roles, without collisions.
+
+    Its runs keep the archives of modules, with bytecode: other gates show that each run can make them.
+    """
     hosts = ["cart", "front", "stock"]
     project = CACHE / "importing_project"
     shutil.rmtree(project, ignore_errors=True)
@@ -144,7 +147,12 @@ def importing_project(session: Session) -> None:
     session.run(DEVELOPMENT / "ansible-galaxy", *install, cwd=project, env=SETTINGS)
     with new_lab("import") as lab:
         lab.up(hosts)
-        player = Player(session, DEVELOPMENT, "-e", f"lab_name={lab.name}", cwd=project)
+        kept = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/integration/callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "kept_archives",
+            "WIREWRIGHT_ARCHIVES": str(project / "archives"),
+        }
+        player = Player(session, DEVELOPMENT, "-e", f"lab_name={lab.name}", cwd=project, **kept)
         player.play_until_unchanged("two_networks.yml")
         witness_mesh(session, lab, hosts, "wg0")
         witness_mesh(session, lab, hosts, "wg1")

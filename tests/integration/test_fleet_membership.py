@@ -129,6 +129,7 @@ def test_mass_removal_is_refused() -> None:
         lab.hosts.update(all_hosts)
 
 
+@pytest.mark.slow
 def test_cloned_machine_is_refused_before_anything_changes(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     before = configurations(lab)

@@ -104,6 +104,7 @@ def move_mapping(lab: Lab, gateway: str) -> None:
     lab.run(gateway, ["ip", "link", "set", "eth0", "up"])
 
 
+@pytest.mark.slow
 def test_isolated_spokes_reach_only_the_hub_and_networks_behind_it(lab: Lab) -> None:
     assert_ok(converge(lab, hub_spoke_isolate=True))
     for target in ("hub1", "hub1-site"):

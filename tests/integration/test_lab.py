@@ -226,6 +226,7 @@ def test_down_ends_a_process_whose_first_thread_has_ended(lab: Lab) -> None:
     assert not any(is_running(int(thread)) for thread in threads)
 
 
+@pytest.mark.slow
 def test_hosts_are_made_in_a_mount_namespace_of_another_processor(lab: Lab) -> None:
     """Linux 6.18 refuses to keep a mount namespace by a file if it was made on a processor with lower numbers."""
     document = json.dumps({"lab": lab.name, "hosts": {"h1": {"addresses": ["192.0.2.1/24"]}}})

@@ -52,6 +52,7 @@ def ping(lab: Lab, source: str, address: str) -> bool:
     return lab.run(source, ["ping", "-n", "-c", "1", "-w", "2", address], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_hosts_behind_a_gateway_send_from_its_address_and_cannot_be_reached(lab: Lab, tmp_path: Path) -> None:
     assert sorted(up(lab)["created"]) == ["deep", "h1", "inner", "inner-site", "nat1", "nat2", "nat3", "other"]
     with Capture(lab, tmp_path / "public.pcap") as capture:

@@ -50,6 +50,7 @@ def test_capture_sees_plaintext(mesh_of_three: Lab, tmp_path: Path) -> None:
     assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") != []
 
 
+@pytest.mark.slow
 def test_ipv6_only_underlay_carries_both_families() -> None:
     with Lab() as lab:
         lab.up({"h1": ["2001:db8:1::11/64"], "h2": ["2001:db8:1::12/64"]})

@@ -59,6 +59,7 @@ def test_a_run_returns_exit_code_results_and_output(tmp_path: Path) -> None:
     assert "--no-such-option" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_each_run_removes_its_temporary_directory(tmp_path: Path) -> None:
     lab = Lab()
     lab.path = tmp_path

@@ -129,6 +129,7 @@ def configurations_of(lab: Lab, names: Mapping[str, object]) -> dict[str, object
     }
 
 
+@pytest.mark.slow
 def test_a_play_of_single_hosts_needs_the_group(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     before = configurations(lab)

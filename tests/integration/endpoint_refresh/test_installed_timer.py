@@ -104,6 +104,7 @@ def systemctl_calls(lab: Lab) -> list[str]:
     return [line for line in lines if line.split()[0] not in ("show", "is-enabled")]
 
 
+@pytest.mark.slow
 def test_a_host_without_systemd_is_unchanged(lab: Lab) -> None:
     play = role(lab)
     assert changed(play) == 0

@@ -57,6 +57,7 @@ def test_the_unit_of_somebody_else_stays(lab: Lab) -> None:
     assert {PROGRAM, CONFIGURATION} <= left(lab, "s1") and left(lab, "s3") == set()
 
 
+@pytest.mark.slow
 def test_removing_the_interface_to_one_of_two_hubs_removes_it(lab: Lab) -> None:
     assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_group=s1", "-e", "overlay_interfaces=wg0"))
     assert left(lab, "s1") == set() and {PROGRAM, CONFIGURATION} <= left(lab, "s3")

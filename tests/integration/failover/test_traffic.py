@@ -60,6 +60,7 @@ def test_traffic_moves_to_the_second_hub_and_returns_without_loss(
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_service_keeps_routes_and_the_next_start_continues(
     net: TwoHubs, installed: Installed, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_with_both_hubs_dead_routes_stay(net: TwoHubs, installed: Installed) -> 
     assert copies in ([], net.routes(88))
 
 
+@pytest.mark.slow
 def test_once_prints_the_state(net: TwoHubs, installed: Installed) -> None:
     installed.configure(net.configuration())
 

@@ -139,6 +139,7 @@ def test_default_route_of_wg_quick_carries_traffic_with_strict_reverse_path(defa
     assert "not from all fwmark 0xca6c lookup 51820" in ip(h1, "-6 rule")
 
 
+@pytest.mark.slow
 def test_throw_routes_of_calico_encrypt_their_prefixes_only(throw_routes: Lab) -> None:
     lab = throw_routes
     lab.run("h2", ["ip", "addr", "add", "10.244.9.1/32", "dev", "lo"])

@@ -154,7 +154,7 @@ CASES = [
 TYPES = ("local", "throw", "blackhole", "unreachable", "prohibit")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("family", "options", "words"), CASES)
 def test_route_equals_that_of_iproute2(router: ManagedHost, family: str, options: dict[str, Any], words: str) -> None:
     absent = {name: options[name] for name in ("destination", "metric", "family", "via") if name in options}

@@ -121,7 +121,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("change", CHANGES)
 def test_interface_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = CHANGES[change]

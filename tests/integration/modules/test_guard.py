@@ -145,7 +145,7 @@ def test_a_run_that_fails_needs_no_guard_afterwards(ready: ManagedHost) -> None:
     wait_until(lambda: not left(ready), "the guard has ended")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("step", [1, 3, 6, 11, 16, 21, 26])
 def test_the_guard_reverts_a_run_that_was_killed(ready: ManagedHost, step: int) -> None:
     """An odd step is done when the process is killed, an even one is not."""

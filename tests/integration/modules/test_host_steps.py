@@ -111,7 +111,7 @@ def clean(host: ManagedHost) -> Iterator[None]:
     host.shell(CLEAN)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("change", CHANGES)
 def test_host_takes_twelve_steps(host: ManagedHost, change: str) -> None:
     first, then = CHANGES[change]
@@ -145,6 +145,7 @@ def test_tables_are_created_before_rules_and_deleted_after_them(host: ManagedHos
         assert kinds == order, sent
 
 
+@pytest.mark.slow
 def test_the_packet_filter_is_in_place_as_long_as_the_interface(host: ManagedHost) -> None:
     """Isolation is applied before the interface has an address, and removed after the interface."""
     host.make_key()

@@ -55,7 +55,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 ON_KERNEL = (pytest.mark.both, pytest.mark.long)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "change", [pytest.param(name, marks=ON_KERNEL if name == "everything" else ()) for name in CHANGES]
 )
@@ -224,6 +224,7 @@ def test_wireguard_go_is_used_only_if_allowed(host: ManagedHost, backend: str) -
     assert not host.module("wg_interface", interface="wg0", userspace=False).changed, "it is about making, not keeping"
 
 
+@pytest.mark.slow
 def test_a_removed_userspace_interface_leaves_no_process(host: ManagedHost, backend: str) -> None:
     if backend == "kernel":
         pytest.skip("a kernel interface has no process")

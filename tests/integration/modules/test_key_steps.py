@@ -193,7 +193,7 @@ def calls_on(trace: str, directory: str) -> list[tuple[str, str]]:
     return call.findall(trace)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("umask", ["000", "022", "077", "377"])
 @pytest.mark.parametrize("regenerate", [False, True], ids=["first", "replaced"])
 def test_the_key_file_is_never_readable_or_incomplete(host: ManagedHost, umask: str, regenerate: bool) -> None:

@@ -84,9 +84,8 @@ def by_name(host: ManagedHost) -> dict[str, Any]:
 
 @pytest.mark.sampled(2)
 @pytest.mark.both
-@pytest.mark.parametrize(
-    "case", [pytest.param(name, marks=pytest.mark.long if place else ()) for place, name in enumerate(CASES)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("case", CASES)
 def test_values_move_in_one_run(ready: ManagedHost, case: str) -> None:
     first, then = CASES[case]
     assert ready.module("overlay_apply", interfaces=first).changed

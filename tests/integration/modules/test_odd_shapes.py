@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from managed_host import ManagedHost, key, run_module
@@ -147,5 +148,6 @@ def search(examples: int) -> int:
     return logged
 
 
+@pytest.mark.slow
 def test_no_secret_in_arguments_of_odd_shapes_is_logged_or_returned(host: ManagedHost) -> None:
     assert host.call(search, 150) > 20

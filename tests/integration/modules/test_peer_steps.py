@@ -62,7 +62,7 @@ def host(host: ManagedHost) -> ManagedHost:
     return host
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "change", [pytest.param(name, marks=ON_KERNEL if name == "everything" else ()) for name in CHANGES]
 )

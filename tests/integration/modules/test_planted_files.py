@@ -105,11 +105,13 @@ def planted(
     host.run("rm", "-rf", path)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(8)
+@pytest.mark.parametrize("part", range(3))
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_what_is_in_place_of_a_file_is_refused_by_name_and_kept(host: ManagedHost, name: str) -> None:
+def test_what_is_in_place_of_a_file_is_refused_by_name_and_kept(host: ManagedHost, name: str, part: int) -> None:
     paths = written(host, DOCUMENTS[name])
     assert len([path for kind, path in paths if kind == "f"]) >= 4, paths
+    paths = paths[part::3]
     for kind, path in paths:
         for script in (DIRECTORIES if kind == "d" else FILES).values():
             planted(host, path, script, "overlay_apply", DOCUMENTS[name])
@@ -155,6 +157,7 @@ def test_what_is_in_place_of_a_file_of_a_program_is_refused_by_name_and_kept(hos
     assert host.module("overlay_prepare", **arguments).changed, "the key is made when nothing is in place of the files"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "arguments", [{}, {"confirm_timeout": 60, "confirm_token": "t" * 32}], ids=["plain", "confirmed"]
 )

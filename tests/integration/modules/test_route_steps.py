@@ -81,7 +81,7 @@ def call(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"table": str(TABLE), "routes": list(entries), **options}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("destination", "first", "then"), CASES)
 def test_route_takes_twelve_steps(
     router: ManagedHost, destination: str, first: dict[str, Any], then: dict[str, Any]
@@ -243,7 +243,7 @@ def test_kernel_refusal_names_the_route(router: ManagedHost) -> None:
     assert SITE in message and "Invalid prefsrc address" in message
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("entry", "words"),
     [

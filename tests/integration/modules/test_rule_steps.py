@@ -76,7 +76,7 @@ def call(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {"rules": list(entries), **OURS, **options}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("change", CHANGES)
 def test_rule_takes_twelve_steps(router: ManagedHost, change: str) -> None:
     first, then = ({**BASE, **options} for options in CHANGES[change])
@@ -90,7 +90,7 @@ def test_rules_take_twelve_steps(router: ManagedHost) -> None:
     take_twelve_steps(router, "ip_rule_fwmark", call(*first), call(*then), call(purge=True))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -148,7 +148,7 @@ def test_rule_is_created_beside_one_that_the_kernel_matches_with_it(router: Mana
     assert not rule_module(router, {**BASE, "fwmark": 1}).changed
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("entry", "words"),
     [

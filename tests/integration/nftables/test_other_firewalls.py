@@ -175,6 +175,7 @@ def test_foreign_table_with_policy_drop(hub: Hub) -> None:
         assert hub.found() == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_iptables_with_policy_drop(hub: Hub, backend: str) -> None:
     close_by_iptables(hub, backend)
@@ -185,6 +186,7 @@ def test_iptables_with_policy_drop(hub: Hub, backend: str) -> None:
         assert hub.found() == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_iptables_with_a_last_rule_that_rejects(hub: Hub, backend: str) -> None:
     for family in ("iptables", "ip6tables"):
@@ -195,6 +197,7 @@ def test_iptables_with_a_last_rule_that_rejects(hub: Hub, backend: str) -> None:
         assert hub.found() == []
 
 
+@pytest.mark.slow
 def test_foreign_table_with_a_last_rule_that_drops(hub: Hub) -> None:
     hub.net.nft(
         "table inet site { chain forward { type filter hook forward priority 0; ct state established accept; drop; }; }"
@@ -215,6 +218,7 @@ def test_iptables_on_a_host_without_nft(hub: Hub) -> None:
     assert named(found, "iptables") == {AMONG, OUT}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_docker_has_a_chain_for_accepted_packets(hub: Hub, backend: str) -> None:
     close_by_iptables(hub, backend, "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER")

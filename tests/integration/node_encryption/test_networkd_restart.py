@@ -78,6 +78,7 @@ def steering(node: Node) -> list[str]:
     return [line for text in shown for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_pods_remain_encrypted_when_networkd_restarts(cluster: EncryptedNodes, directory: Path, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
     # Without the kill switch, so that an object that networkd removes causes plaintext.

@@ -86,6 +86,7 @@ def test_underlay_with_extra_bytes(cluster: EncryptedNodes, tmp_path: Path) -> N
         assert cluster.fetch(n1.pod, n2.pod, n2.pod.ipv4)[0] == 20000
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_nodes_reach_each_other_while_switched_over_one_by_one(cluster: EncryptedNodes) -> None:

@@ -43,6 +43,7 @@ def pod_routes(cluster: EncryptedNodes, node: Node, gateway: str) -> list[str]:
     return [f"route replace {other.pod_networks[0]} via {gateway.format(other.number)}" for other in others]
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_pods_behind_a_second_interface_lose_nothing(second: EncryptedNodes) -> None:

@@ -54,6 +54,7 @@ def test_every_source_check_of_the_underlay(cluster: EncryptedNodes, value: int)
             node.set_sysctls({f"ipv4/conf/{name}/rp_filter": 1 for name in ("all", "eth0")})
 
 
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 def test_device_without_address_or_loose_check_drops_asymmetric_packets(cluster: EncryptedNodes) -> None:

@@ -97,6 +97,7 @@ def test_one_way_if_the_peer_does_not_allow_our_addresses(pair: Pair) -> None:
     assert [route["verdict"] for route in peer["addresses"]] == ["one_way", "one_way"]
 
 
+@pytest.mark.slow
 def test_one_way_if_no_packet_reaches_the_peer(pair: Pair) -> None:
     left, right = pair
     create_key(left), create_key(right)
@@ -128,6 +129,7 @@ def test_filtered_if_the_peer_drops_echo_requests(pair: Pair) -> None:
     assert ping(left, "10.42.0.2", 100) is None
 
 
+@pytest.mark.slow
 def test_filtered_in_one_family_only(pair: Pair) -> None:
     left, right = pair
     join(left, right)
@@ -226,6 +228,7 @@ def test_missing_interface_is_refused(pair: Pair, state: str) -> None:
     assert "wg0" in probe(left).failure
 
 
+@pytest.mark.slow
 def test_wait_for_a_handshake_without_a_route_to_the_peer(pair: Pair) -> None:
     left, right = pair
     for host in pair:

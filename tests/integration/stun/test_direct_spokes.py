@@ -178,6 +178,7 @@ def test_the_next_run_changes_nothing_although_nat_mappings_have_changed(lab: La
     assert relayed(lab, "s2", "s1") < BYTES / 5
 
 
+@pytest.mark.slow
 def test_between_runs_traffic_of_a_dead_tunnel_goes_through_the_hub_until_it_works_again(
     lab: Lab, first: First
 ) -> None:

@@ -30,7 +30,7 @@ def play_of_the_page(interface: str) -> str:
     return play.replace("wg0", interface)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.plays
 @pytest.mark.parametrize("mapping", [ENDPOINT_INDEPENDENT, SYMMETRIC], ids=["independent", "symmetric"])
 def test_play_of_the_page_connects_hosts_or_fails(

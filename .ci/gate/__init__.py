@@ -30,4 +30,5 @@ SLOW = {
     "units-newest-python": "the oldest Python runs these tests, and that of the unit tier; make gates also runs the newest",
     "site-core-2.19": "importing-project runs plays with this ansible-core; make gates also runs the site",
     "site-core-2.21": "the oldest and the newest ansible-core run plays; make gates also runs the site with this one",
+    "sanity-oldest-core": "ruff and mypy read the same files; make gates also runs pylint, and what depends on this ansible-core",
 }

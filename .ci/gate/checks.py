@@ -38,14 +38,8 @@ _SHORTENED = ("changelog", "yamllint", "import")
 
 
 def sanity_oldest(session: Session) -> None:
-    """The tests of `ansible-test sanity` that depend on ansible-core, with the oldest supported one; and pylint.
-
-    Unless WIREWRIGHT_LONG is set, pylint alone, of what is installed on hosts or controllers: ruff and mypy check the rest.
-    """
-    if os.environ.get("WIREWRIGHT_LONG"):
-        _sanity(session, DEVELOPMENT, *_options("--test", _OF_THE_CORE))
-    else:
-        _sanity(session, DEVELOPMENT, "--test", "pylint", "plugins/", "playbooks/", "roles/")
+    """The tests of `ansible-test sanity` that depend on ansible-core, with the oldest supported one; and pylint."""
+    _sanity(session, DEVELOPMENT, *_options("--test", _OF_THE_CORE))
 
 
 def sanity_newest(session: Session) -> None:

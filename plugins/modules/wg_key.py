@@ -79,9 +79,10 @@ path:
 
 import os
 
-from ..module_utils._engine.errors import Refused
+from ..module_utils._engine.errors import InvalidOptions, Refused
 from ..module_utils._engine.module_run import Module, exit_with
 from ..module_utils._engine.result import StageResult
+from ..module_utils._interface.option_types import plain_path
 from ..module_utils._interface.running_key import held_key
 from ..module_utils._overlay.exclusive import run_exclusively
 from ..module_utils._wireguard.key_change import KeyChange, converge_key
@@ -111,6 +112,10 @@ def main() -> None:
 
 
 def _converge(module: Module, path: str) -> KeyChange:
+    try:
+        plain_path(path)
+    except ValueError as exc:
+        raise InvalidOptions([f"path: {exc}; write one such as /etc/wireguard/wg0.key"]) from None
     present, regenerate = module.params["state"] == "present", module.params["regenerate"]
     held = held_key(path, _interfaces(module.params["interface"], path)) if present and not regenerate else None
     try:

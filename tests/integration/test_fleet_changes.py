@@ -136,6 +136,7 @@ def state(lab: Lab) -> list[object]:
     return [settings, [word for word in link if not word.startswith("fe80")], mtu, sorted(routes)]
 
 
+@pytest.mark.slow
 def test_derived_preshared_keys_match_at_both_ends_and_change_with_the_epoch() -> None:
     master = "correct horse battery staple"
     with mesh("h1", "h2", "h3", overlay_psk_master=master) as lab:

@@ -147,6 +147,7 @@ def test_adding_or_removing_a_spoke_does_not_change_others(lab: Lab) -> None:
     assert all(went_on(state, session(lab, name, "hub1")) for name, state in before.items())
 
 
+@pytest.mark.slow
 def test_masquerade_replaces_the_source_address_of_spokes(lab: Lab) -> None:
     assert_ok(converge(lab, hub_spoke_masquerade=True))
     # Without a route to the overlay, a reply proves that the request had the hub's address.

@@ -296,6 +296,7 @@ def test_reach_reports_missing_interfaces(lab: Lab) -> None:
     assert 'h1: Device "wg0" does not exist' in done.stdout
 
 
+@pytest.mark.slow
 def test_reach_measures_and_detects_a_lost_peer(lab: Lab) -> None:
     lab.up(["h1", "h2"])
     keys = {}
@@ -324,6 +325,7 @@ def test_reach_measures_and_detects_a_lost_peer(lab: Lab) -> None:
     assert done.returncode == 1 and done.stdout.count("no answer within 1 s") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.plays
 def test_playbooks_distinguish_unreachable_from_failed_hosts(lab: Lab) -> None:
     lab.up(["h1", "h2"])
@@ -364,6 +366,7 @@ def test_playbooks_distinguish_unreachable_from_failed_hosts(lab: Lab) -> None:
     assert lab.run("h1", ["cmp", "/bin/true", "/root/copied"]).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.plays
 def test_lab_playbooks_are_idempotent(lab: Lab, tmp_path: Path) -> None:
     """The shipped inventory under another lab's name, so that a running demo stays as it is."""

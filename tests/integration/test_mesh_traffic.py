@@ -27,6 +27,7 @@ def test_underlay_carries_wireguard_only(mesh_of_three: Lab, tmp_path: Path) -> 
     assert capture.lines(f"not ({WIREGUARD}) and not ({NEIGHBOURS})") == []
 
 
+@pytest.mark.slow
 def test_tshark_dissects_handshakes_and_transport_data(mesh_of_three: Lab, tmp_path: Path) -> None:
     """A second dissector, which knows the message types (whitepaper, 5.4)."""
     lab = mesh_of_three

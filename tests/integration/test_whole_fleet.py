@@ -174,6 +174,7 @@ def test_what_both_ends_share_changes_only_together(mesh_of_three: Lab) -> None:
     assert_full_mesh(lab)
 
 
+@pytest.mark.slow
 def test_a_new_key_is_applied_by_a_run_of_all_only(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     used = public_key(lab, "h1")

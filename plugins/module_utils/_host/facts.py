@@ -18,7 +18,7 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .._netlink import route_lookup
@@ -37,24 +37,34 @@ def boot_id() -> str:
         return file.read().strip()
 
 
-def underlay(towards: str = "", mark_of: Callable[[str], int] = lambda _name: 0) -> dict[str, dict[str, Any] | None]:
+def underlay(
+    towards: str = "", tunnels: Collection[str] = (), mark_of: Callable[[str], int] = lambda _name: 0
+) -> dict[str, dict[str, Any] | None]:
     """Return by family the interface, source address and MTU of packets to an address, by default of the default route.
 
-    The entry of a family without a route is None. mark_of: the mark of a WireGuard interface's packets, 0 for other
-    interfaces. If a tunnel carries all traffic, the underlay is the route of the tunnel's own packets.
+    The entry of a family without a route is None. tunnels: interfaces of overlays, which are no underlay: if the controller is
+    reached through one, the default route counts, and if one carries all traffic, the route of the tunnel's own packets.
+    mark_of: the mark of the packets that such an interface sends, 0 for none.
     """
     found: dict[str, dict[str, Any] | None] = {}
     for family, far_away in _FAR_AWAY.items():
-        destination = towards if (":" in towards) == (family == "ipv6") and towards else far_away
-        route = _lookup(destination) or _lookup(far_away)
-        mark = mark_of(route[0]) if route else 0
-        if mark:
-            route = _lookup(destination, mark) or _lookup(far_away, mark)
+        nearer = [towards] if towards and (":" in towards) == (family == "ipv6") else []
+        routes = (_route(destination, tunnels, mark_of) for destination in [*nearer, far_away])
+        route = next(filter(None, routes), None)
         found[family] = None
         if route is not None and route[0] != "lo":
             interface, address = route
             found[family] = {"interface": interface, "address": address, "mtu": _mtu(interface)}
     return found
+
+
+def _route(destination: str, tunnels: Collection[str], mark_of: Callable[[str], int]) -> tuple[str, str] | None:
+    """Return interface and source address outside of tunnels, None without such a route."""
+    route = _lookup(destination)
+    if route is not None and route[0] in tunnels:
+        mark = mark_of(route[0])
+        route = _lookup(destination, mark) if mark else None
+    return route if route is not None and route[0] not in tunnels else None
 
 
 def lacks_ipv6(interface: str) -> bool:

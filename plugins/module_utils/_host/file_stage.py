@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .._engine.reconcile import Operation, counts, reconcile
 from .._engine.shown import Diff
 from .._engine.stage import Stage
-from . import file_changes, files, systemd
+from . import file_changes, files, systemd, systemd_units
 from .files import BootFile
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def apply(operations: Sequence[Operation[BootFile]], unit: str, *, start: bool) 
     units = [one for one in operations if one.key().startswith(_UNITS)]
     of_unit = [one for one in operations if os.path.basename(one.key()) == unit and not _is_link(one)]
     if systemd.is_running() and any(one.after is None for one in of_unit):
-        systemd.retire(unit)
+        systemd_units.retire(unit)
     file_changes.write_files(operations)
     if systemd.is_running() and units:
-        systemd.reload()
+        systemd_units.reload()
         if start and any(one.after is not None for one in of_unit):
-            systemd.start(unit)
+            systemd_units.start(unit)
     return 0  # requests to the kernel
 
 

@@ -23,6 +23,7 @@ from .firewalls import DropChain, Firewalld, Firewalls, Pair, Ufw, Zone
 
 FIREWALLD, UFW, DOCKER = "firewalld", "ufw", "docker"
 _TRUSTED = "trusted"
+_PATIENCE = 60  # seconds; firewalld is asked over D-Bus
 _WIREGUARD_PORT = 51820  # of firewalld's own service `wireguard`
 _ANSWERS = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
 Command = tuple[str, ...]
@@ -204,7 +205,12 @@ def close(operations: Iterable[Operation[Finding]]) -> None:
 
 
 def _run(command: Command) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{shlex.join(command)}: no answer within {_PATIENCE} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise OSError(f"{shlex.join(command)}: {said or f'exit code {done.returncode}'}")

@@ -24,6 +24,7 @@ from .._host import (
     rtnetlink,
     sysctl_changes,
     systemd,
+    systemd_units,
     threaded_napi,
 )
 from .._netlink.connection import Connection
@@ -114,7 +115,7 @@ def write_files(found: Plan) -> None:
         unit = boot_files.quick_unit(operation.key())
         left = boot_files.paths(found.name)[boot_files.WG_QUICK][0]
         if unit and operation.after is None and systemd.is_running() and not os.path.exists(left):
-            systemd.retire(unit)
+            systemd_units.retire(unit)
 
 
 def _apply_addresses(fib: Connection, found: Plan, link: links.Link, add_routes: Callable[[], None]) -> None:

@@ -27,7 +27,7 @@ from .._host.sysctls import Sysctl
 from .._ip.prefix import Prefix
 from .._wireguard import state_file
 from .._wireguard.endpoint import Endpoint
-from .._wireguard.keys import ZERO, encode_key, public_key
+from .._wireguard.keys import ZERO, clamp, encode_key, public_key
 from .._wireguard.model import Device, Peer, Settings, changed_settings, plan_peers
 from .._wireguard.state_file import KnownPeer, StateFile
 from . import boot_files
@@ -114,6 +114,7 @@ def plan(
         refuse_foreign_link(current.link, current.device, wanted)
     device = current.device or Device(wanted.name, Settings(ZERO, 0, 0), ZERO)
     own_key = public_key(private_key) if private_key else device.public_key
+    _refuse_own_keys(wanted, own_key, private_key or device.settings.private_key or ZERO)
     peers = _plan_peers(device, current.recorded, wanted, own_key, resolved or {})
     peers_after: dict[bytes, Peer] = replay(device.peers, peers)  # type: ignore[assignment]
     link_after = _link(current.link, wanted, has_peers=bool(peers_after))
@@ -193,6 +194,20 @@ def _link(before: Link | None, wanted: WantedInterface, *, has_peers: bool) -> L
     )
 
 
+def _refuse_own_keys(wanted: WantedInterface, own_key: bytes, private_key: bytes) -> None:
+    listed = {item.peer.public_key for item in wanted.peers or ()}
+    if own_key in listed:
+        raise Refused(
+            f"{wanted.name}: one of the peers has this host's own public key, so two hosts share one private key. If one was "
+            "cloned from the other, remove the key file there and run again"
+        )
+    if any(private_key) and listed & {private_key, clamp(private_key)}:
+        raise Refused(
+            f"{wanted.name}: the public key of one of the peers is the private key of this host, so it is not secret any more. "
+            "Correct the peer, and replace the key here (module wg_key with regenerate=true)"
+        )
+
+
 def _plan_peers(
     device: Device,
     recorded: StateFile,
@@ -202,11 +217,6 @@ def _plan_peers(
 ) -> list[Operation[Peer]]:
     if wanted.peers is None:
         return []
-    if any(peer.peer.public_key == own_key for peer in wanted.peers):
-        raise Refused(
-            f"{wanted.name}: one of the peers has this host's own public key, so two hosts share one private key. If one was "
-            "cloned from the other, remove the key file there and run again"
-        )
     present = {peer.public_key: peer for peer in device.peers}
     peers = [
         replace(

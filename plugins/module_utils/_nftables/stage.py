@@ -27,6 +27,7 @@ from .table import TableEntry, WantedRuleset, describe, label, plan
 if TYPE_CHECKING:
     from .._engine.rollback import Rollback
 
+_PATIENCE = 60  # seconds
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 # Errors of nft on a kernel without nf_tables, or without netfilter. Missing permissions are no such error.
 _NO_KERNEL = re.compile(r"cache initialization failed: (?!Operation not permitted)|Unable to initialize Netlink socket")
@@ -164,15 +165,19 @@ def run_nft(*arguments: str, text: str | None = None) -> str:
     program = shutil.which("nft", path=path)
     if program is None:
         raise NftMissing("this host has no nft: install the package nftables")
-    done = subprocess.run(
-        [program, *arguments],
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+    try:
+        done = subprocess.run(
+            [program, *arguments],
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"nft {' '.join(arguments)}: no answer within {_PATIENCE} s") from None
     if done.returncode == 0:
         return done.stdout
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]

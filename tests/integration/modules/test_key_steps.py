@@ -181,6 +181,38 @@ def test_twenty_replacements_at_once_leave_one_whole_key(host: ManagedHost) -> N
     assert host.run("ls", "-A", "/etc/wireguard").split() == ["wg0.key"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "wg0.key",
+            "./wg0.key",
+            "/",
+            "/etc/wireguard/",
+            "//etc/wg0.key",
+            "/etc/../wg0.key",
+            "/etc/wireguard/./wg0.key",
+        ),
+        *(
+            "/dev/null",
+            "/dev/wg0.key",
+            "/proc/self/mem",
+            "/sys/wg0.key",
+            "/etc/a b.key",
+            "/etc/wg0.key\n",
+            "/etc/%i.key",
+        ),
+        *("/etc/`id`.key", "/etc/wg0.key;id", "/etc/\u2028.key", "/" + "a" * 256, "/a" * 2048, key("secret")),
+    ],
+)
+def test_an_odd_path_is_refused_and_nothing_is_made(host: ManagedHost, path: str) -> None:
+    before = host.run("find", "/etc/wireguard", "-ls")
+    for options in ({}, {"regenerate": True}, {"state": "absent"}, {"check_mode": True}):
+        result = host.module("wg_key", path=path, **options)
+        assert result.rc and "path: not " in result.failure and key("secret") not in result.output, result.output
+    assert host.run("find", "/etc/wireguard", "-ls") == before
+
+
 FILE_CALLS = (
     "execve,open,openat,creat,write,fsync,fchmod,chmod,fchmodat,chown,fchown,rename,renameat,renameat2,link,linkat"
 )

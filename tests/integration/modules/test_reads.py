@@ -245,3 +245,14 @@ def test_overlay_prepare_refuses_a_broken_key_without_quoting_it(host: ManagedHo
     refused = host.module("overlay_prepare", **FACTS)
     assert KEY_FILE in refused.failure
     assert key("canary")[:-3] not in refused.output
+
+
+@pytest.mark.parametrize("client", ["10.42.0.2", "fd42::2"])
+def test_a_tunnel_of_the_collection_is_no_underlay(
+    host: ManagedHost, monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    create_interfaces(host)
+    known = facts_of(read(host, "overlay_prepare", **FACTS))["underlay"]
+    assert underlay(host, "-4", "10.42.0.2") != known["ipv4"], "the client is reached through wg0"
+    monkeypatch.setenv("SSH_CONNECTION", f"{client} 50000 {FIRST['addresses'][':' in client].partition('/')[0]} 22")
+    assert facts_of(read(host, "overlay_prepare", **FACTS))["underlay"] == known

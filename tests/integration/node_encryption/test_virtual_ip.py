@@ -18,6 +18,7 @@ VIP, CLIENT = "10.99.0.1", "10.98.0.1"
 PORT = 7777
 
 
+@pytest.mark.slow
 def test_replies_to_the_virtual_ip_use_the_tunnel(cluster: EncryptedNodes) -> None:
     n1, n2, n3 = cluster.nodes
     # n3 is the remote end, with a device created by hand; n1 and n2 are the cluster.

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._xfrm import boot_facts
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.ipsec.records import epochs
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.ipsec import BOTH, spi_of
@@ -43,6 +44,7 @@ def facts(node: Node) -> dict[str, Any]:
     return node.host.call(boot_facts.gather)
 
 
+@pytest.mark.long
 def test_node_boots_without_other_hosts(cluster: NodeCluster, tmp_path: Path) -> None:
     n1, n2, _n3 = cluster.nodes
     ipsec = PlannedIpsec(cluster, 2)

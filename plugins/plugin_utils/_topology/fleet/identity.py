@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from ....module_utils._wireguard.keys import NEW_KEY_OF, key_identity
+from ....module_utils._wireguard.keys import NEW_KEY_OF, decode_key, encode_key, key_identity, public_key
 from ..._problems import Problem, host_list, possessive
 from ..plan_model.fleet import HostInput
 from .observation import CachedPeer, Observation, is_public_key
@@ -127,7 +127,7 @@ def key_problems(
     variable = prefix + "public_key"
     if observation is not None and observation.new_key:
         if settings.public_key:
-            text = f"the inventory has {settings.public_key}, but the host has no key, so this run would generate another one"
+            text = "the inventory has a key, but the host has none, so this run would generate another one"
             yield Problem(
                 name, variable, f"{text}; remove the variable, or copy the key to {settings.private_key_file}"
             )
@@ -135,8 +135,17 @@ def key_problems(
         text = f"the host reports an invalid key; {replace_key('there', settings.private_key_file)}, and run again"
         yield Problem(name, prefix + "private_key_file", text)
     elif own and settings.public_key and own != settings.public_key:
-        text = f"the inventory has {settings.public_key}, but the key of the host is {own}"
-        yield Problem(name, variable, f"{text}; correct or remove the variable")
+        if _is_private_key_of(settings.public_key, own):
+            text = "this is the private key of the host, which must not be in the inventory; remove the variable, "
+            yield Problem(name, variable, text + replace_key("there", settings.private_key_file))
+        else:
+            # Without the value: it may be a private key.
+            text = f"the inventory has another key than the host, whose key is {own}"
+            yield Problem(name, variable, f"{text}; correct or remove the variable")
+
+
+def _is_private_key_of(text: str, own: str) -> bool:
+    return encode_key(public_key(decode_key(text))) == own
 
 
 def key_warnings(

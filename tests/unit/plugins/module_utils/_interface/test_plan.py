@@ -17,7 +17,12 @@ from ansible_collections.wirewright.overlay.plugins.module_utils._interface.diff
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.options import WantedInterface
 from ansible_collections.wirewright.overlay.plugins.module_utils._interface.plan import Current, Plan, plan
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address, parse_prefix
-from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import ZERO, clamp, public_key
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import (
+    ZERO,
+    clamp,
+    encode_key,
+    public_key,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.model import Settings
 
 from ..samples import key
@@ -215,6 +220,20 @@ def test_a_peer_with_the_own_key_is_refused_with_the_remedy() -> None:
         again(Current(), mesh(clone))
     with pytest.raises(Refused, match="two hosts share one private key"):
         plan(converged(mesh()), replace(mesh(clone), private_key_file=None), None)
+
+
+UNCLAMPED = bytes([PRIVATE[0] | 7]) + PRIVATE[1:]
+
+
+@pytest.mark.parametrize(("text", "in_file"), [(PRIVATE, PRIVATE), (UNCLAMPED, UNCLAMPED), (PRIVATE, UNCLAMPED)])
+def test_a_peer_with_the_private_key_as_its_public_one_is_refused_without_the_key(text: bytes, in_file: bytes) -> None:
+    confused = replace(BETA, peer=replace(BETA.peer, public_key=text))
+    with pytest.raises(Refused, match="is the private key of this host") as caught:
+        plan(Current(), mesh(confused), in_file)
+    assert encode_key(text) not in str(caught.value)
+    if text == PRIVATE:  # as the device has it
+        with pytest.raises(Refused, match="is the private key of this host"):
+            plan(converged(mesh()), replace(mesh(confused), private_key_file=None), None)
 
 
 def test_a_peer_with_the_new_own_key_is_removed_in_the_plan() -> None:

@@ -263,8 +263,16 @@ def test_an_odd_value_of_a_static_peer_is_refused_by_name(entry: dict[str, Any],
     assert "secret" not in said
 
 
-@pytest.mark.parametrize(("name", "value"), [("persistence", "sometimes"), ("userspace", "maybe"), ("revoked", [5])])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param(name, value, id=f"{name}={ascii(value)[:30]}")
+        for name, of_mesh in {"persistence": "persistence", "userspace": "routes", "revoked": "revoked"}.items()
+        for value in ["sometimes", *REFUSED["mesh_"][of_mesh]]
+        if (name, value) != ("revoked", "sometimes")
+    ],
+)
 def test_a_variable_of_all_roles_is_refused_under_its_own_name(name: str, value: Any) -> None:
     one = host("h1", {name: value})._replace(shared=frozenset([name]))
     (problem,) = plan_mesh([one, host("h2")]).problems
-    assert problem.startswith(f"host 'h1': overlay_{name}: {value!r} ")
+    assert problem.startswith(f"host 'h1': overlay_{name}: ")

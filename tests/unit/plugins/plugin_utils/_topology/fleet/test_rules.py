@@ -116,7 +116,7 @@ ONE_HOST = [
     ({"private_key_file": key_of("secret")}, "mesh_private_key_file: this is not a plain absolute path"),
     ({"private_key_file": "/etc/a b"}, "mesh_private_key_file: '/etc/a b' is not a plain absolute path"),
     ({"private_key_file": "/etc/a#b"}, "mesh_private_key_file: '/etc/a#b' is not a plain absolute path"),
-    ({"public_key": key_of("other")}, "mesh_public_key: the inventory has "),
+    ({"public_key": key_of("other")}, "mesh_public_key: the inventory has another key than the host, whose key is "),
     ({"public_key": "AAAA"}, "mesh_public_key: a WireGuard key is 44 characters of base64"),
     ({"public_key": base64.b64encode(bytes(32)).decode()}, "mesh_public_key: a low-order point"),
     ({"public_key": 5}, "mesh_public_key: a public key is base64 text"),

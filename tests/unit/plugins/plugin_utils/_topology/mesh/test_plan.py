@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.facts import peer_lines
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.keys import (
+    decode_key,
+    encode_key,
+    public_key,
+)
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.state_file import KnownPeer
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import NotInPlan, host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
@@ -168,9 +173,18 @@ def test_keys_that_a_run_will_generate_are_placeholders() -> None:
     }
 
 
+def test_a_private_key_in_the_inventory_is_refused_without_quoting_it() -> None:
+    private = key_of("private")
+    of_h1 = encode_key(public_key(decode_key(private)))
+    (problem,) = problems(host("h1", {"public_key": private}, public_key=of_h1), host("h2"))
+    assert "mesh_public_key: this is the private key of the host" in problem and "regenerate=true" in problem
+    (other,) = problems(host("h1", {"public_key": private}), host("h2"))
+    assert private not in problem + other
+
+
 def test_a_key_in_the_inventory_that_a_new_one_would_contradict() -> None:
     (problem,) = problems(host("h1", {"public_key": key_of("h1")}, new_key=True), host("h2"))
-    assert f"the inventory has {key_of('h1')}, but the host has no key" in problem
+    assert "the inventory has a key, but the host has none" in problem and key_of("h1") not in problem
     assert "mesh_public_key" in problem and "/etc/wireguard/wg0.key" in problem
 
 

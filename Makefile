@@ -20,7 +20,7 @@ demo-shell: ## Open a shell in a lab host: make demo-shell HOST=h1
 demo-clean: ## Remove the demo's hosts with all their processes and files.
 	@$(LAB) down
 
-test: ## Install what the tests need and run all tiers, as the CI does.
+test: ## Install what the tests need, and run the usual ones of all tiers.
 	@.ci/test
 
 venv: ## Install packages, make .venv and the collection links.

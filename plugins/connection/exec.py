@@ -146,6 +146,7 @@ class Connection(ConnectionBase):
         self.close()
 
     def close(self) -> None:
+        """Mark the connection as closed: no process is open between commands."""
         self._connected = False
 
     @property

@@ -24,7 +24,8 @@ DELETE = "delete"
 class Keyed(Protocol):
     """An object that can be reconciled."""
 
-    def key(self) -> Any: ...
+    def key(self) -> Any:
+        """Return what identifies the object among those of its kind."""
 
 
 T = TypeVar("T", bound=Keyed)

@@ -71,6 +71,7 @@ _SAME_IN_A_RUN: dict[str, Callable[[NodeSettings], object]] = {
 def differing(
     node_settings: Mapping[str, NodeSettings], same: Mapping[str, Callable[[NodeSettings], object]], prefix: str
 ) -> Iterator[Problem]:
+    """Yield the variables that all nodes must agree on and do not. same: by variable, how it is read from settings."""
     for variable, value in same.items():
         by_value: dict[object, list[str]] = {}
         for name, settings in node_settings.items():

@@ -47,6 +47,7 @@ def _forwarding(nodes: NodeFleet, member: Member) -> dict[str, str]:
 
 
 def steering(nodes: NodeFleet, member: Member) -> Steering:
+    """Return what leads packets of a node and its pods into the tunnel: mark, table, rules and source checks."""
     settings, found, host = nodes.node_settings[member.name], nodes.discoveries[member.name], nodes.inputs[member.name]
     fwmark, interface = member.settings.fwmark, member.settings.interface
     fact: Mapping[str, Any] = host.fact or {}

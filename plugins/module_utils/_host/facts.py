@@ -42,9 +42,9 @@ def underlay(
 ) -> dict[str, dict[str, Any] | None]:
     """Return by family the interface, source address and MTU of packets to an address, by default of the default route.
 
-    The entry of a family without a route is None. tunnels: interfaces of overlays, which are no underlay: if the controller is
-    reached through one, the default route counts, and if one carries all traffic, the route of the tunnel's own packets.
-    mark_of: the mark of the packets that such an interface sends, 0 for none.
+    The entry of a family without a route is None. tunnels: interfaces that cannot be their own underlay: if the controller is
+    reached through one, the default route counts. mark_of: the mark of a WireGuard interface's packets, 0 for other interfaces.
+    If a tunnel carries all traffic, the underlay is the route of the tunnel's own packets.
     """
     found: dict[str, dict[str, Any] | None] = {}
     for family, far_away in _FAR_AWAY.items():
@@ -59,12 +59,12 @@ def underlay(
 
 
 def _route(destination: str, tunnels: Collection[str], mark_of: Callable[[str], int]) -> tuple[str, str] | None:
-    """Return interface and source address outside of tunnels, None without such a route."""
+    """Return interface and source address of a route, None without one, or where it leads into one of the tunnels."""
     route = _lookup(destination)
-    if route is not None and route[0] in tunnels:
-        mark = mark_of(route[0])
-        route = _lookup(destination, mark) if mark else None
-    return route if route is not None and route[0] not in tunnels else None
+    mark = mark_of(route[0]) if route else 0
+    if mark:
+        route = _lookup(destination, mark)
+    return route if route and route[0] not in tunnels else None
 
 
 def lacks_ipv6(interface: str) -> bool:

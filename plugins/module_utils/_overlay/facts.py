@@ -65,7 +65,7 @@ def gather(
         "kernel_wireguard": kernel_wireguard,
         "missing": host.missing(kernel_wireguard, userspace) + (_missing_nft(environment) if nftables else []),
         "persistence": host.persistence(kernel_wireguard),
-        "underlay": host.underlay(towards, names, _mark_of),
+        "underlay": host.underlay(towards, own_keys, lambda name: _mark_of(name) if name in names else 0),
         "interfaces": interfaces,
         "routes": _network_routes(own_keys),
         "addresses": bare_addresses(interfaces),

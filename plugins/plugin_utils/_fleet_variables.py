@@ -65,7 +65,7 @@ class FleetVariables:
         elif not group:
             pattern = self._play.hosts
         named = [pattern] if isinstance(pattern, str) else pattern
-        self._groups_only = all(word.lstrip("!") in members for word in split_host_pattern(list(named)))
+        self._groups_only = all(word in members for word in split_host_pattern(list(named)))
         self._inventory = inventory
         # The fleet is the same under --limit and in every batch of `serial`: only the work is limited.
         hosts = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
@@ -74,9 +74,9 @@ class FleetVariables:
             raise unplanned([f"no host of the inventory matches {pattern}, so there is no fleet to plan"])
 
     def bystanders(self) -> frozenset[str]:
-        """Return the other hosts of the inventory if the play's `hosts` is the fleet and names more than groups.
+        """Return the other hosts of the inventory if the play's `hosts` is the fleet and names more than whole groups.
 
-        Then the play may have a part of the fleet only, as with `hosts: "{{ target }}"`.
+        Then the play may have a part of the fleet only, as with `hosts: "{{ target }}"` or `hosts: vpn:!maintenance`.
         """
         if self._groups_only:
             return frozenset()

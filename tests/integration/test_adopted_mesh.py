@@ -146,6 +146,13 @@ def test_an_imported_inventory_gives_the_same_mesh(tmp_path: Path) -> None:
         directory = lab.path / "host_vars"
         play = assert_ok(lab.playbook("playbooks/import.yml", "--check"))
         assert not directory.exists() and "mesh_static_peers" in play.stdout
+        hidden = directory / "h1.yml"
+        directory.mkdir()
+        hidden.write_text("mesh_persistent_keepalive: 33\n")
+        said = failure(lab.playbook("playbooks/import.yml"))
+        assert f"no longer read {hidden} beside the directory" in said and "main.yml" in said
+        assert not (directory / "h1").exists()
+        hidden.unlink()
         play = assert_ok(lab.playbook("playbooks/import.yml", *LOUD))
         assert leaks([private(name) for name in NAMES], play.stdout + play.stderr) == []
         assert sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*.yml")) == [

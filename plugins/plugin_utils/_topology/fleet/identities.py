@@ -17,7 +17,7 @@ from ..._problems import Problem
 from ..plan_model.fleet import HostInput
 from .identity import credible, identify, key_problems, key_warnings
 from .observation import CachedPeer, Observation
-from .put_off import absent_hosts, keys_in_use, replaced_keys, with_stored_ports
+from .put_off import absent_hosts, keys_in_use, replaced_keys, revoked_elsewhere, with_stored_ports
 from .revocation import Revocation, revoke
 from .settings import Settings
 
@@ -73,6 +73,7 @@ def identities(
     cached, disputed, false = credible(cached_of(names, seen), settings, seen, prefix)
     with_ports, put_off = with_stored_ports(inputs, settings, seen, cached, absent, unresolved, prefix)
     problems, warnings = list(replaced.problems), [*revocation.warnings, *replaced.warnings, *false, *put_off]
+    warnings.extend(revoked_elsewhere(revocation.names, seen, absent, inputs, prefix))
     keys = {}
     for name in names:
         about = (with_ports[name], seen.get(name), cached.get(name, ()), revocation.keys.keys())

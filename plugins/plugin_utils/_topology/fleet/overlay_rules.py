@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ..._problems import Problem, host_list
+from ..._problems import Problem, agree, host_list
 from .observation import Observation, cached_names, observe
 from .settings import Settings
 
@@ -48,7 +48,7 @@ def left_out(
     revoked: Collection[str],
     prefix: str,
 ) -> Iterator[Problem]:
-    """Yield hosts that would lose peers, or have none, because the play itself names single hosts.
+    """Yield hosts that would lose peers, or have none, because the play itself does not name whole groups.
 
     names: the members. bystanders: the other hosts of the inventory, if it is not certain that they are no members.
     """
@@ -59,12 +59,12 @@ def left_out(
         ]
         if known:
             text = (
-                f"{host_list(known)} would be removed as peers, because this play names single hosts and does not have them; "
-                f"{remedy}, or list them in {prefix}revoked if they are to leave"
+                f"{host_list(known)} would be removed as peers, because the hosts of this play are not whole groups and lack "
+                f"{agree(known, 'it', 'them')}; {remedy}, or list them in {prefix}revoked if they are to leave"
             )
             yield Problem(name, prefix + "group", text)
         elif len(names) == 1:
-            text = f"this is the only member, because this play names single hosts; {remedy}"
+            text = f"this is the only member, because the hosts of this play are not whole groups; {remedy}"
             yield Problem(name, prefix + "group", text)
 
 

@@ -5,21 +5,23 @@
 """Settings that both ends of a tunnel share: they change only on hosts that a run changes together.
 
 A port that others have stored is put off. A key that replaces one in use is refused while others that use it are not in the
-run. Preshared keys are put off by `overlay_apply`, which knows the current ones; see `absent` of a plan.
+run. Preshared keys are put off by `overlay_apply`, which knows the current ones; see `absent` of a plan. An address changes, with
+a warning: nobody but the administrator changes one.
 This plugin util is private to the collection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple
 
+from ....module_utils._ip.prefix import Address
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._problems import Problem, agree, host_list
 from ..plan_model.fleet import Absence, HostInput
 from .absence import by_absence, why_absent
-from .observation import CachedPeer, Observation, cached_names
+from .observation import CachedPeer, Observation, cached_names, cached_peers
 from .settings import AUTO, Settings
 
 _TOGETHER = "run all of them at once, without --limit and serial"
@@ -115,6 +117,61 @@ def with_stored_ports(
         endpoint = own.endpoint._replace(port=stored) if isinstance(own.endpoint, Endpoint) else own.endpoint
         found[name] = replace(own, port=stored, endpoint=endpoint)
     return found, warnings
+
+
+def replaced_addresses(
+    planned: Mapping[str, Sequence[Address]],
+    observations: Mapping[str, Observation],
+    cached: Mapping[str, Sequence[CachedPeer]],
+    absent: Collection[str],
+    inputs: Mapping[str, HostInput],
+    prefix: str,
+) -> Iterator[Problem]:
+    """Yield a warning for each host with another address than the hosts outside of this run, or it itself, go on using.
+
+    planned: the addresses of each member. observations, cached: what hosts report of themselves, and have stored of others.
+    """
+    for name, addresses in planned.items() if absent else ():
+        seen = observations.get(name)
+        used = seen.addresses if seen is not None else _agreed_addresses(cached.get(name, ()))
+        new = {address.host for address in addresses}
+        gone = [address.bare for address in used if address.host not in new]
+        if not gone or not new.difference(address.host for address in used):
+            continue
+        if name in absent:
+            missing, text = [name], "the host itself"
+        elif missing := _with_tunnels(seen, absent):
+            text = f"{host_list(missing)} {agree(missing, 'accepts', 'accept')} packets of the old one only and"
+        else:
+            continue
+        text = f"{', '.join(gone)} is replaced by another address, and {text} {_why_not_changed(missing, inputs)}"
+        yield Problem(name, prefix + "addresses", text)
+
+
+def revoked_elsewhere(
+    revoked: Set[str],
+    observations: Mapping[str, Observation],
+    absent: Collection[str],
+    inputs: Mapping[str, HostInput],
+    prefix: str,
+) -> Iterator[Problem]:
+    """Yield a warning for each revoked host that hosts outside of this run go on accepting.
+
+    That is, while a host of the run has it as a peer. A host without facts may have it, too.
+    """
+    for name, peers in cached_peers(observations, revoked).items() if revoked and absent else ():
+        having = {peer.reporter for peer in peers}
+        if not (here := sorted(having.difference(absent))):
+            continue
+        waiting = sorted(other for other in absent if other in having or other not in observations)
+        if waiting:
+            text = f"{name!r} remains a peer of {host_list(waiting)}: {agree(waiting, 'it', 'they')} "
+            yield Problem(here[0], prefix + "revoked", text + _why_not_changed(waiting, inputs))
+
+
+def _agreed_addresses(cached: Sequence[CachedPeer]) -> tuple[Address, ...]:
+    stored = {peer.addresses for peer in cached}
+    return stored.pop() if len(stored) == 1 else ()
 
 
 def _is_lost(host: HostInput) -> bool:

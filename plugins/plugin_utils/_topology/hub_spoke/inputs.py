@@ -19,7 +19,7 @@ from ..._problems import Problem
 from ..fleet.former_interfaces import DIRECT, continued, former_interfaces
 from ..fleet.identity import credible
 from ..fleet.observation import CachedPeer, Observation, cached_peers, observe
-from ..fleet.put_off import absent_hosts, keys_in_use, replaced_keys, with_stored_ports
+from ..fleet.put_off import absent_hosts, keys_in_use, replaced_keys, revoked_elsewhere, with_stored_ports
 from ..fleet.revocation import Revocation, revoke
 from ..fleet.settings import Settings
 from ..plan_model.fleet import HostInput
@@ -152,6 +152,9 @@ def read_inputs(hosts: Iterable[HostInput], prefix: str, problems: list[Problem]
         unresolved = {name for name, host in by_name.items() if host.unresolved}
         settings, put_off = with_stored_ports(by_name, settings, *ports, absent, unresolved, prefix)
         warnings.extend(put_off)
+        for device in kept.values():
+            going_on = revoked_elsewhere(revocation.names, device, absent, by_name, prefix)
+            warnings.extend(one for one in going_on if one not in warnings)
     return HubSpokeInputs(
         by_name,
         settings,

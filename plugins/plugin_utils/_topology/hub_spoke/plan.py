@@ -27,6 +27,7 @@ from ..fleet.newcomers import merged, newcomers
 from ..fleet.option_variables import option_variables
 from ..fleet.overlay_rules import left_behind, taken_interfaces
 from ..fleet.port_rules import taken_ports
+from ..fleet.put_off import replaced_addresses
 from ..fleet.revocation import refusals
 from ..plan_model.fleet import FleetPlan, HostInput, HostPlan, Hub, Newcomers, PlanResult
 from . import networks, rules
@@ -64,6 +65,11 @@ def plan_hub_spoke(
         withheld(left, inputs.settings, inputs.revocation.names),
     )
     warnings = [*inputs.revocation.warnings, *inputs.warnings, *allocation.warnings]
+    stored = {name: inputs.reported.of(name) for name in inputs.absent if name in inputs.names}
+    planned_addresses = {name: one for name, one in allocation.addresses.items() if name not in allocation.refused}
+    for device in devices:
+        moved = replaced_addresses(planned_addresses, device, stored, inputs.absent, inputs.hosts, prefix)
+        warnings.extend(one for one in moved if one not in warnings)
     fleet = hub_spoke_fleet(inputs, allocation, problems, warnings)
     mtus = packet_sizes(fleet.any_fleet.members, spoke_tunnel_kinds(fleet))
     problems.extend(unresolved_problems(inputs.hosts.values(), prefix))

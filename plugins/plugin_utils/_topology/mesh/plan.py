@@ -38,6 +38,7 @@ from ..fleet.observation import CachedPeer, Observation, cached_peers, observe
 from ..fleet.option_variables import option_variables
 from ..fleet.overlay_rules import left_interface, left_out, taken_interfaces
 from ..fleet.port_rules import taken_ports
+from ..fleet.put_off import replaced_addresses
 from ..fleet.revocation import Revocation, refusals
 from ..fleet.settings import Settings, read_settings
 from ..plan_model.fleet import FleetPlan, HostInput, HostPlan, PlanResult
@@ -90,6 +91,8 @@ def plan_mesh(
         for name in names
     ]
     refused = {**allocation.refused, **found.disputed}
+    planned_addresses = {name: allocation.addresses[name] for name in names if name not in refused}
+    warnings.extend(replaced_addresses(planned_addresses, observations, cached, absent, inputs, prefix))
     members = without_refused(without_stale_endpoints(members, cached), refused)
     fleet = Fleet(members, prefix, revocation.keys, revocation.said_by, revocation.names)
     refused_keys, refusing = refusals(

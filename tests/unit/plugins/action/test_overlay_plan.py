@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from fleet_project import UNREACHABLE, Project, fact_of, key_of
 
 pytestmark = pytest.mark.plays
@@ -298,3 +299,27 @@ def test_different_master_secrets_are_refused_without_showing_them(project: Proj
     assert run.code != 0 and not run.documents
     assert f"hosts '{H1}', '{H2}': mesh_psk_master: all hosts need the same master secret" in run.output
     assert "canary-master" not in run.output
+
+
+@pytest.mark.parametrize("pattern", ["vpn:!away", "h1:h2", "vpn:!h3"])
+def test_a_play_that_leaves_out_members_of_a_group_is_refused(project: Project, pattern: str) -> None:
+    addresses = {H1: "10.42.0.1", H2: "10.42.0.2", H3: "10.42.0.3"}
+    facts = {
+        name: fact_of(name, number, {other: one for other, one in addresses.items() if other != name})
+        for number, name in enumerate(addresses, 1)
+    }
+    project.hosts({name: {"fake_fact": fact} for name, fact in facts.items()})
+    inventory = yaml.safe_load((project.root / "hosts.yml").read_text())
+    inventory["all"]["children"]["away"] = {"hosts": {H3: {}}}
+    project.write("hosts.yml", inventory)
+    project.play["hosts"] = pattern
+    run = project.run()
+    assert run.code != 0 and not run.documents
+    assert (
+        "'h3' would be removed as peers, because the hosts of this play are not whole groups and lack it" in run.output
+    )
+    tasks = project.tasks()
+    tasks[1]["wirewright.overlay.overlay_plan"] = {"group": "vpn"}
+    project.write("roles/mesh/tasks/main.yml", tasks)
+    whole = project.run()
+    assert whole.code == 0 and set(whole.documents) == {H1, H2} and H3 in whole.peers(H1), whole.output

@@ -214,3 +214,91 @@ def test_a_spoke_alone_follows_no_change_of_its_hub() -> None:
     assert entry["peers"][0]["endpoint"] == "198.51.100.1:51820"
     assert entry["peers"][0]["keep_preshared_key"]
     assert entry["listen_port"] == 51999, "hubs learn the port of a spoke without an endpoint"
+
+
+MOVED = {"addresses": ["10.42.0.77"]}
+KNOWN = remembered("h1", "10.42.0.1", "198.51.100.1:51820")
+
+
+def about_addresses(*hosts: HostInput) -> list[str]:
+    outcome = plan_mesh(hosts)
+    assert outcome.plan is not None, outcome.problems
+    return [line for line in outcome.warnings if "is replaced by another address" in line]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        (
+            [outside(silent("h2"))],
+            f"'h2' accepts packets of the old one only and is not changed by this run; {TOGETHER}",
+        ),
+        (
+            [outside(host("h2", peers=KNOWN)), outside(silent("h3"))],
+            f"'h2', 'h3' accept packets of the old one only and are not changed by this run; {TOGETHER}",
+        ),
+        (
+            [host("h2", peers=KNOWN), silent("h3")],
+            "'h3' accepts packets of the old one only and is unreachable; run again",
+        ),
+    ],
+    ids=["outside", "two outside", "unreachable"],
+)
+def test_the_hosts_that_do_not_learn_a_new_address_are_named(others: list[HostInput], expected: str) -> None:
+    own = host("h1", MOVED, addresses=["10.42.0.1/24"], peers=stored(*(one.name for one in others)))
+    (warning,) = about_addresses(own, *others)
+    assert warning.startswith(f"host 'h1': mesh_addresses: 10.42.0.1 is replaced by another address, and {expected}")
+
+
+def test_an_absent_host_whose_address_changes_on_others_only_is_named() -> None:
+    others = [host(name, peers=remembered("h1", "10.42.0.1", "198.51.100.1:51820")) for name in ("h2", "h3")]
+    (warning,) = about_addresses(silent("h1", MOVED), *others)
+    assert "10.42.0.1 is replaced by another address, and the host itself is unreachable" in warning
+
+
+def test_an_address_that_all_learn_or_that_is_added_or_taken_away_is_no_warning() -> None:
+    old = {"addresses": ["10.42.0.1/24"], "peers": stored("h2")}
+    away = outside(silent("h2"))
+    assert not about_addresses(host("h1", MOVED, **old), host("h2", peers=KNOWN))
+    assert not about_addresses(host("h1", {"addresses": ["10.42.0.1", "10.42.0.77"]}, **old), away)
+    two = {**old, "addresses": ["10.42.0.1/24", "10.42.0.77/24"]}
+    assert not about_addresses(host("h1", MOVED, **two), away), "others know the address that stays"
+    assert not about_addresses(host("h1", MOVED), away), "a new host"
+
+
+def test_the_hub_that_does_not_learn_the_new_address_of_a_spoke_is_named() -> None:
+    away = outside(hub("h1")._replace(fact=None))
+    moved = spoke("h2", {"addresses": ["10.43.0.77"]}, addresses=["10.43.0.2/24"], peers=stored("h1"))
+    outcome = plan_hub_spoke([away, moved])
+    assert outcome.plan is not None, outcome.problems
+    assert [line for line in outcome.warnings if "10.43.0.2 is replaced by another address, and 'h1' accepts" in line]
+
+
+def about_revoked(*hosts: HostInput) -> list[str]:
+    outcome = plan_mesh(hosts)
+    assert outcome.plan is not None, outcome.problems
+    return [line for line in outcome.warnings if "remains a peer of" in line]
+
+
+REVOKED = {"revoked": ["h9"]}
+STALE = remembered("h9", "10.42.0.9", "198.51.100.9:51820")
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (outside(host("h2", REVOKED, peers=STALE)), f"'h2': it is not changed by this run; {TOGETHER}"),
+        (outside(silent("h2", REVOKED)), f"'h2': it is not changed by this run; {TOGETHER}"),
+        (silent("h2", REVOKED), "'h2': it is unreachable; run again when it is reachable"),
+    ],
+    ids=["asked", "outside", "unreachable"],
+)
+def test_the_hosts_that_go_on_with_a_revoked_peer_are_named(other: HostInput, expected: str) -> None:
+    (warning,) = about_revoked(host("h1", REVOKED, peers=STALE), other)
+    assert warning.startswith(f"host 'h1': mesh_revoked: 'h9' remains a peer of {expected}")
+
+
+def test_a_revoked_peer_that_is_gone_is_no_warning() -> None:
+    assert not about_revoked(host("h1", REVOKED), outside(silent("h2", REVOKED)))
+    assert not about_revoked(host("h1", REVOKED, peers=STALE), host("h2", REVOKED, peers=STALE))
+    assert not about_revoked(host("h1", REVOKED, peers=STALE), outside(host("h2", REVOKED)))

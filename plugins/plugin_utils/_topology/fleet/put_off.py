@@ -157,15 +157,15 @@ def revoked_elsewhere(
 ) -> Iterator[Problem]:
     """Yield a warning for each revoked host that hosts outside of this run go on accepting.
 
-    That is, while a host of the run has it as a peer. A host without facts may have it, too.
+    That is, while a host with facts has it as a peer. A host without facts may have it, too.
     """
     for name, peers in cached_peers(observations, revoked).items() if revoked and absent else ():
         having = {peer.reporter for peer in peers}
-        if not (here := sorted(having.difference(absent))):
+        if not (here := sorted(having.difference(absent)) or sorted(having)):
             continue
         waiting = sorted(other for other in absent if other in having or other not in observations)
         if waiting:
-            text = f"{name!r} remains a peer of {host_list(waiting)}: {agree(waiting, 'it', 'they')} "
+            text = f"{name!r} may remain a peer of {host_list(waiting)}: {agree(waiting, 'it', 'they')} "
             yield Problem(here[0], prefix + "revoked", text + _why_not_changed(waiting, inputs))
 
 

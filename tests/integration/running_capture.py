@@ -24,14 +24,16 @@ def described(nodes: list[Node]) -> list[dict[str, Any]]:
 def capture_while(cluster: NodeCluster, node: Node, traffic: Callable[[], object], most: int = 500) -> dict[str, Any]:
     """Run the module on a node, make traffic once the capture has started, then fill it up to its packet limit."""
 
-    def sockets() -> int:
-        return len(node.quick(Path("/proc/thread-self/net/packet").read_text).splitlines())
+    def receiving() -> int:
+        lines = node.quick(Path("/proc/thread-self/net/packet").read_text).splitlines()[1:]
+        # A socket is listed before it is bound to a protocol (Proto) and receives packets (R).
+        return len([line for line in lines if (words := line.split())[3] == "0003" and words[5] == "1"])
 
-    before = sockets()
+    before = receiving()
     options = {"nodes": described(cluster.nodes), "seconds": 120, "packets": most}
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(node.host.module, "traffic_info", **options)
-        wait_until(lambda: sockets() > before or running.done(), "the capture starts")
+        wait_until(lambda: receiving() > before or running.done(), "the capture starts")
         traffic()
         assert not running.done(), "the capture ended before the traffic"
         while not running.done():

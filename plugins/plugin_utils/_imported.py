@@ -31,7 +31,7 @@ _NONE = "none"
 
 @dataclass(frozen=True)
 class ImportedPeer:
-    """A peer of a host. endpoint: "" for none."""
+    """A peer of a host. endpoint: "" for none. in_files_only: whether the interface exists without it."""
 
     public_key: str
     name: str
@@ -39,6 +39,7 @@ class ImportedPeer:
     allowed_ips: tuple[Prefix, ...]
     persistent_keepalive: int
     has_preshared_key: bool
+    in_files_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ def read_interface(result: object, name: str) -> ImportedInterface | None:
         _number(one.get("mtu"), 0xFFFF),
         tuple(_each(parse_address, one.get("addresses"))),
         one.get("routes") is not False,
-        tuple(_peers(one.get("peers"))),
+        tuple(_peers(one.get("peers"), one.get("runs") is True)),
         tuple(text[:300] for text in list_of(one.get("unsupported")) if isinstance(text, str) and text.isprintable()),
     )
 
 
-def _peers(value: object) -> Iterable[ImportedPeer]:
+def _peers(value: object, runs: bool) -> Iterable[ImportedPeer]:
     for one in map(mapping_of, list_of(value)):
         key = _key(one.get("public_key"))
         if not key:
@@ -102,6 +103,7 @@ def _peers(value: object) -> Iterable[ImportedPeer]:
             tuple(sorted(set(_each(parse_prefix, one.get("allowed_ips"))))),
             _number(one.get("persistent_keepalive"), 0xFFFF),
             one.get("preshared_key") is True,
+            runs and one.get("runs") is False,
         )
 
 
@@ -222,6 +224,9 @@ def _add_static(host: ImportedHost, peers: Sequence[ImportedPeer], prefix: str) 
         if peer.has_preshared_key:
             text = f"add preshared_key to its entry in {prefix}static_peers, from a vault"
             host.notes.append(f"the static peer {name} has a preshared key: {text}")
+        if peer.in_files_only:
+            text = f"delete its entry in {prefix}static_peers if it was removed, because a run adds it"
+            host.notes.append(f"the static peer {name} is in the files only, not on the interface: {text}")
     if entries:
         host.variables["static_peers"] = entries
 

@@ -126,6 +126,20 @@ def test_each_static_peer_has_a_name_of_its_own() -> None:
     assert [one["name"] for one in static] == ["peer2", "peer1", "peer4", "phone", "peer5", "peer3"]
 
 
+def test_a_peer_that_is_in_the_files_only_has_a_note() -> None:
+    """It was removed on the interface; a run would add it again."""
+    gone, here = peer("p8", name="lost phone", runs=False), peer("p9", name="phone", runs=True)
+    member = peer("h2", runs=False)
+    results = {"h1": found("h1", gone, here, member, runs=True), "h2": found("h2")}
+    hosts = import_hosts({name: read_interface(result, "") for name, result in results.items()})
+    assert hosts["h1"].notes == [
+        "the static peer peer1 is in the files only, not on the interface: delete its entry in mesh_static_peers if it was "
+        "removed, because a run adds it"
+    ]
+    stopped = import_hosts({"h1": read_interface(found("h1", gone, runs=False), "")})
+    assert stopped["h1"].notes == []
+
+
 def test_a_key_that_several_hosts_report_takes_the_peer_of_none() -> None:
     results = {"h1": found("h1", peer("h2")), "h2": found("h2"), "h3": found("h3", public_key=key_of("h2"))}
     hosts = import_hosts({name: read_interface(result, "wg0") for name, result in results.items()})

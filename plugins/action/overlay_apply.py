@@ -19,8 +19,8 @@ from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleConnecti
 
 from ..plugin_utils._argument_secrets import extract_keys, extract_keys_ahead, find_misplaced
 from ..plugin_utils._facts_after import facts_after, predicted_addresses
-from ..plugin_utils._fleet_variables import FACT
 from ..plugin_utils._fresh_connection import fresh
+from ..plugin_utils._host_fact import FACT
 from ..plugin_utils._host_module import HostModule
 from ..plugin_utils._plain import to_plain
 from ..plugin_utils._preshared_key_warnings import preshared_key_warnings

@@ -108,6 +108,8 @@ class ActionModule(ActionBase):
                     break
                 asked.update(answers)
                 lacking.update(dict.fromkeys(planned.lacking))
+        if run.asked_again:
+            self._display.display(asked_again(run.asked_again))
         if asked:
             self._display.display(asked_outside(lacking, asked))
         unknown = format_problems(names.problems())
@@ -158,11 +160,11 @@ class ActionModule(ActionBase):
 def _run_arguments(
     args: Mapping[str, Any], run: ThisRun, fleet: FleetVariables, inputs: Iterable[HostInput]
 ) -> dict[str, Any]:
-    """Return the further arguments of a topology's planner: the time, the stage of direct tunnels, other hosts."""
+    """Return the further arguments of a topology's planner: the time, the stage of direct tunnels, the scope of the fleet."""
     if args["topology"] == "node_encryption":
-        return {"now": time.time(), "bystanders": fleet.bystanders()}
+        return {"now": time.time(), "scope": fleet.scope()}
     if args["topology"] != "hub_spoke":
-        return {"bystanders": fleet.bystanders()}
+        return {"scope": fleet.scope()}
     names = [host.name for host in inputs]
     play, batch = (frozenset(filter(has, names)) for has in (run.is_alive, run.is_changed))
     return {"direct": DirectRun(ProbeStage(args["stage"]), play, batch)}
@@ -185,6 +187,22 @@ def asked_outside(lacking: Iterable[str], answers: Mapping[str, Answer]) -> str:
         parts.append(f"If a warning names a member without a key, run again when {they} can be reached.")
     else:
         parts.append("There is nothing to do.")
+    return " ".join(parts)
+
+
+def asked_again(answers: Mapping[str, Answer]) -> str:
+    """Return which hosts outside of this run were asked because the fact cache is older than what hosts have stored."""
+    hosts = sorted(answers)
+    parts = [
+        f"The fact cache has {agree(hosts, 'another key', 'other keys')} of {host_list(hosts)} than hosts of this run have "
+        "stored.",
+        f"So the plan read the facts of {', '.join(map(repr, hosts))} outside of this run and changed nothing there.",
+        *(
+            f"{name!r} did not answer, so the stored key stays: {answers[name].reason.rstrip('. ')}."
+            for name in hosts
+            if answers[name].fact is None
+        ),
+    ]
     return " ".join(parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..plugin_utils._host_fact import FACT, of_this_run
 from ..plugin_utils._host_module import HostModule
 from ..plugin_utils._plain import to_plain
 from ..plugin_utils._preparation import refusals
@@ -42,4 +43,7 @@ class ActionModule(HostModule):
         result.update(self.run_module(MODULE, args, variables))
         if result.get("key_files") and not self._task.check_mode:
             add_written_keys(str(variables["inventory_hostname"]))
+        facts = result.get("ansible_facts")
+        if isinstance(facts, dict) and isinstance(facts.get(FACT), dict):
+            result["ansible_facts"] = {**facts, FACT: of_this_run(facts[FACT])}
         return result

@@ -190,6 +190,11 @@ ansible_facts:
           type: str
           returned: success
           sample: 3f7ad1c0-1a0b-4c62-8d36-4a0f2d7e7a11
+        run:
+          description: Identifier of the run of Ansible that gathered the facts, to tell them from older ones of a fact cache.
+          type: str
+          returned: success
+          sample: 5f0c2a9be17d4c63
         kernel_wireguard:
           description: Whether the kernel has WireGuard.
           type: bool

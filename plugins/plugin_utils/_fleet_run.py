@@ -9,24 +9,27 @@ Like `_fleet_variables`, this plugin util needs Ansible. It is private to the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ansible import constants as C
 from ansible.playbook.task import Task
 from ansible.plugins.loader import strategy_loader
 
-from ._fleet_variables import FACT, FleetVariables, HostReader
+from ._fleet_variables import FleetVariables, HostReader
+from ._host_fact import FACT, is_of_this_run
 from ._other_hosts import Answer, Answers, ask, gather_task
 from ._problems import host_list
 from ._refusal import unplanned
+from ._topology.fleet.earlier_facts import contradicted
 from ._topology.fleet.observation import without_predictions
 from ._topology.plan_model.fleet import HUB, Absence, HostInput
-from ._untrusted import mapping_of
+from ._untrusted import mapping_of, text_of
 
 # Hosts outside of a run that are asked at a time, and at most in one play.
 ASKED_AT_A_TIME, ASKED_AT_MOST = 3, 9
 _MEMORY_CACHE = ("memory", "ansible.builtin.memory")
+_LOCAL = ("local", "ansible.builtin.local")
 
 
 class ThisRun(NamedTuple):
@@ -91,6 +94,8 @@ class FleetRun:
         self._freely = runs_freely(task)
         self._answers = Answers(task.get_play()._uuid, overlay)
         self._inputs: dict[str, HostInput] = {}
+        # Hosts outside of the run that were asked because the fact cache has another key of them than hosts of the run.
+        self.asked_again: dict[str, Answer] = {}
 
     @property
     def inputs(self) -> list[HostInput]:
@@ -106,6 +111,8 @@ class FleetRun:
             notice(name, variables)
             self._inputs[name] = self._input(name, variables)
         self._refuse_without_facts()
+        self._refuse_one_machine()
+        doubted = contradicted(self._inputs, {name for name, host in self._inputs.items() if _is_earlier(host.fact)})
         with self._answers.hold() as known:
             own = {name for name, host in self._inputs.items() if self._run.is_changed(name) and host.fact is not None}
             # A worker knows the facts of other hosts as they were when it started, so without batches it needs this one's too.
@@ -119,15 +126,21 @@ class FleetRun:
                     name for name in self._inputs if name not in own and name not in known and self._is_stale(name)
                 ]
                 found.update(ask(self._gather, map(self._fleet.host, names)))
+                again = [name for name in sorted(doubted.keys) if self._inputs[name].outside and name not in known]
+                again = again[: _allowed(known)]
+                self.asked_again = self._ask_outside(again) if again else {}
+                found.update(self.asked_again)
             self._answers.add(found)
         self._use({**known, **found})
+        for name in doubted.keys | doubted.others:
+            if _is_earlier(self._inputs[name].fact):
+                self._inputs[name] = self._inputs[name]._replace(fact=None)
         return sorted(name for name, answer in found.items() if answer.changed)
 
     def _is_stale(self, name: str) -> bool:
-        """Return whether a host of the play has no facts, or perhaps those of an earlier run."""
-        return self._run.is_alive(name) and (
-            self._inputs[name].fact is None or C.CACHE_PLUGIN not in _MEMORY_CACHE  # type: ignore[attr-defined]
-        )
+        """Return whether a host of the play has no facts, or those of an earlier run."""
+        fact = self._inputs[name].fact
+        return self._run.is_alive(name) and (fact is None or _is_earlier(fact))
 
     def _use(self, answers: Mapping[str, Answer]) -> None:
         for name, answer in answers.items():
@@ -156,11 +169,27 @@ class FleetRun:
             if any(map(_has_peers, before)):
                 able = [host for host in able if host.name in lacking]
             able.sort(key=lambda host: (HUB not in host.parts, host.name not in lacking))
-            names = [host.name for host in able][: max(0, min(ASKED_AT_A_TIME, ASKED_AT_MOST - len(before)))]
-            found = ask(self._gather, map(self._fleet.host, names), outside=True)
+            names = [host.name for host in able][: min(ASKED_AT_A_TIME, _allowed(known))]
+            found = self._ask_outside(names)
             self._answers.add(found)
         self._use({**known, **found})
         return found
+
+    def _ask_outside(self, names: Iterable[str]) -> dict[str, Answer]:
+        """Return the answers of hosts outside of the run; none of one that is a machine of this run, by its connection."""
+        if self._gather is None:
+            return {}
+        own = {key for host in self._inputs.values() if host.reached for key in _public_keys(host.fact)}
+        found = ask(self._gather, map(self._fleet.host, names), outside=True)
+        for name, answer in found.items():
+            if own.intersection(_public_keys(answer.fact)) and self._is_local(name):
+                reason = "its connection is local, so this is the machine of a host of this run"
+                found[name] = answer._replace(fact=None, reason=reason)
+        return found
+
+    def _is_local(self, name: str) -> bool:
+        connection = self._fleet.variables_of(name).get("ansible_connection") or getattr(self._gather, "connection", "")
+        return str(connection) in _LOCAL
 
     def _input(self, name: str, variables: Mapping[str, Any], fact: Mapping[str, Any] | None = None) -> HostInput:
         if fact is not None:
@@ -189,6 +218,36 @@ class FleetRun:
                 "(overlay_prepare) was left out. Run without --skip-tags and --start-at-task, or run the role keys before"
             )
             raise unplanned([text])
+
+    def _refuse_one_machine(self) -> None:
+        """Fail if hosts of the current batch are one machine: their connection is local, and they have one key."""
+        by_key: dict[str, list[str]] = {}
+        for name, host in self._inputs.items():
+            for key in _public_keys(host.fact) if host.reached else ():
+                by_key.setdefault(key, []).append(name)
+        for names in by_key.values():
+            if len(names) > 1 and all(map(self._is_local, names)):
+                text = (
+                    f"{host_list(names)} have the connection local, so they are one machine; run with --limit and its name "
+                    "there, as ansible-pull does, or set ansible_connection for them"
+                )
+                raise unplanned([text])
+
+
+def _is_earlier(fact: Mapping[str, Any] | None) -> bool:
+    """Return whether a fact cache has kept a fact from an earlier run, perhaps of another controller."""
+    cached = C.CACHE_PLUGIN not in _MEMORY_CACHE  # type: ignore[attr-defined]
+    return cached and fact is not None and not is_of_this_run(fact)
+
+
+def _allowed(known: Mapping[str, Answer]) -> int:
+    """Return how many more hosts outside of the run may be asked in this play. known: the answers so far."""
+    return max(0, ASKED_AT_MOST - sum(answer.outside for answer in known.values()))
+
+
+def _public_keys(fact: Mapping[str, Any] | None) -> set[str]:
+    devices = mapping_of((fact or {}).get("interfaces")).values()
+    return {key for device in devices if (key := text_of(mapping_of(device).get("public_key")))}
 
 
 def _has_peers(answer: Answer) -> bool:

@@ -24,14 +24,15 @@ from ansible.playbook.play import Play
 from ansible.playbook.task import Task
 from ansible.template import Templar
 
+from ._host_fact import FACT
 from ._plain import to_plain
 from ._refusal import unplanned
 from ._shared_secrets import MasterSecrets
 from ._topology.fleet import settings
+from ._topology.fleet.overlay_rules import Scope
 from ._topology.fleet.settings import SHARED, SHARED_PREFIX
 from ._topology.plan_model.fleet import HostInput
 
-FACT = "wirewright_overlay"
 _CONNECTION_ADDRESS = "ansible_host"
 
 
@@ -65,7 +66,8 @@ class FleetVariables:
         elif not group:
             pattern = self._play.hosts
         named = [pattern] if isinstance(pattern, str) else pattern
-        self._groups_only = all(word in members for word in split_host_pattern(list(named)))
+        words = split_host_pattern(list(named))
+        self._groups = ",".join(sorted(set(words))) if all(word in members for word in words) else ""
         self._inventory = inventory
         # The fleet is the same under --limit and in every batch of `serial`: only the work is limited.
         hosts = inventory.get_hosts(pattern, ignore_limits=True, ignore_restrictions=True)
@@ -73,14 +75,13 @@ class FleetVariables:
         if not self._hosts:
             raise unplanned([f"no host of the inventory matches {pattern}, so there is no fleet to plan"])
 
-    def bystanders(self) -> frozenset[str]:
-        """Return the other hosts of the inventory if the play's `hosts` is the fleet and names more than whole groups.
+    def scope(self) -> Scope:
+        """Return which hosts of the inventory the fleet is.
 
-        Then the play may have a part of the fleet only, as with `hosts: "{{ target }}"` or `hosts: vpn:!maintenance`.
+        A play may have a part of the fleet only, as with `hosts: "{{ target }}"`, `hosts: vpn:!maintenance` or another group.
         """
-        if self._groups_only:
-            return frozenset()
-        return frozenset(str(host.name) for host in self._inventory.get_hosts("all", True, True)) - self._hosts.keys()
+        every = frozenset(str(host.name) for host in self._inventory.get_hosts("all", True, True))
+        return Scope(self._groups, every - self._hosts.keys())
 
     def parts_of(self, name: str) -> tuple[str, ...]:
         """Return the roles of a member in the fleet, by its groups."""

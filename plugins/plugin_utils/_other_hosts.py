@@ -29,7 +29,7 @@ from ansible.inventory.host import Host
 from ansible.playbook.block import Block
 from ansible.playbook.task import Task
 
-from ._fleet_variables import FACT
+from ._host_fact import FACT
 
 _GATHER = "overlay_prepare"
 
@@ -91,20 +91,35 @@ def _tasks(block: Block) -> Iterator[Task]:
 
 
 def ask(task: Task, hosts: Iterable[Host], *, outside: bool = False) -> dict[str, Answer]:
-    """Run a task that gathers facts on hosts, whatever its conditions, and return their answers.
+    """Run a task that gathers facts on hosts, and return their answers.
 
-    outside: the hosts are not in this run, so nothing is changed on them.
+    outside: the hosts are not in this run, so nothing is changed on them, nor on hosts for which the task's conditions do not
+    hold: these will not run it, but perhaps have a key.
     """
     current = worker.current_worker
     if current is None:
         return {}
-    asked = task.copy(exclude_parent=True)
-    asked._parent = task._parent
-    asked.squash()
-    asked.when, asked.register = [], None
-    if outside:
-        asked.check_mode = True
-        asked.args = {**asked.args, "create_key": False}
+    asked, reading = _copy(task), _copy(task)
+    reading.when, reading.check_mode = [], True
+    reading.args = {**task.args, "create_key": False}
+    listed = list(hosts)
+    answers = _run(current, reading if outside else asked, listed)
+    if asked.when and not outside:
+        skipped = [host for host in listed if answers[host.name].fact is None and not answers[host.name].unreachable]
+        answers.update(_run(current, reading, skipped))
+    return {name: answer._replace(outside=outside) for name, answer in answers.items()}
+
+
+def _copy(task: Task) -> Task:
+    """Return a task with all that its blocks, role and play give it, whose result is not registered."""
+    made = task.copy(exclude_parent=True)
+    made._parent = task._parent
+    made.squash()
+    made.register = None
+    return made
+
+
+def _run(current: Any, asked: Task, hosts: Iterable[Host]) -> dict[str, Answer]:
     waiting = list(reversed(list(hosts)))
     running: dict[Connection, tuple[str, Any]] = {}
     answers: dict[str, Answer] = {}
@@ -116,7 +131,7 @@ def ask(task: Task, hosts: Iterable[Host], *, outside: bool = False) -> dict[str
             running[receiver] = (host.name, process)
         for ready in [receiver for receiver in wait(list(running)) if isinstance(receiver, Connection)]:
             name, process = running.pop(ready)
-            answers[name] = _received(ready)._replace(outside=outside)
+            answers[name] = _received(ready)
             process.join()
             process.close()
     return answers

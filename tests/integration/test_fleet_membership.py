@@ -155,6 +155,20 @@ def test_group_without_hosts_is_refused_by_name(mesh_of_three: Lab) -> None:
     assert configurations(lab) == before
 
 
+def test_a_play_with_a_group_of_some_hosts_removes_nobody(mesh_of_three: Lab) -> None:
+    """A play for other purposes, with the role for a part of the hosts; with mesh_group, it is a limited run."""
+    lab = mesh_of_three
+    before = configurations(lab)
+    web = lab.path / "web.yml"
+    web.write_text("web: {hosts: {h1: , h2: }}")
+    message = failure(lab.playbook("site.yml", "-i", str(web), "-e", "overlay_group=web"))
+    assert "mesh_group: 'h3' would be removed as peers, because the hosts of this play are those of 'web'" in message
+    assert configurations(lab) == before
+    whole = ("-i", str(web), "-e", "overlay_group=web", "-e", "mesh_group=vpn")
+    assert assert_ok(lab.playbook("site.yml", *whole)).changed == 0
+    assert configurations(lab) == before
+
+
 def test_new_host_gets_the_key_of_an_unreachable_one_from_cached_state(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     third = public_key(lab, "h3")

@@ -21,7 +21,7 @@ from ..plan_model.host_document import InterfaceEntry, PeerEntry
 from .device import FORWARDING, without_redirects
 from .endpoints import choose
 from .former_interfaces import DIRECT
-from .observation import LEFT_NOTE, OVERLAY_NOTE, PORT_NOTE
+from .observation import GROUPS_NOTE, LEFT_NOTE, OVERLAY_NOTE, PORT_NOTE
 
 _AS_PLANNED = PeerOverride()
 _EVERYTHING = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
@@ -120,6 +120,8 @@ def _notes(plan: FleetPlan, inventory_name: str, own: InterfaceEntry) -> dict[st
     """Return what a host records of an interface, for the plans of later runs."""
     is_direct = plan.direct is not None and own["name"] == plan.direct.interface
     found = {OVERLAY_NOTE: plan.overlay + (DIRECT if is_direct else "")} if plan.overlay else {}
+    if plan.groups:
+        found[GROUPS_NOTE] = plan.groups
     if inventory_name in plan.left and not is_direct:
         found[LEFT_NOTE] = plan.left[inventory_name]
     return {**found, PORT_NOTE: str(own["listen_port"])} if own.get("listen_port") else found

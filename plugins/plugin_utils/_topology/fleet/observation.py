@@ -26,8 +26,8 @@ from ..._untrusted import mapping_of, text_of
 from .network_routes import network_routes
 
 FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6"}
-# The notes of a device that name its overlay, and its listen port.
-OVERLAY_NOTE, PORT_NOTE = "overlay", "port"
+# The notes of a device that name its overlay, the groups of all members, and its listen port.
+OVERLAY_NOTE, GROUPS_NOTE, PORT_NOTE = "overlay", "groups", "port"
 # What the host had stored of revoked hosts: a line for each, with name and addresses.
 LEFT_NOTE = "revoked_addresses"
 # In a fact of check mode: whether the run would generate the key of an interface.
@@ -68,6 +68,7 @@ class Observation:
     that the interface has, where the key file has another one; else "". existing: the interface if others made it, None if this
     collection did, or there is none. without_ipv6: whether the host lets it have no IPv6 address. left: the addresses that it
     had stored of revoked hosts, by name. routed: without an underlay, the families in which it has a route to any network.
+    groups: those of all members in the last run, "" if unknown.
     """
 
     underlay: Mapping[str, Underlay]
@@ -84,6 +85,7 @@ class Observation:
     without_ipv6: bool = False
     left: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     routed: tuple[str, ...] = ()
+    groups: str = ""
 
     @property
     def has_key(self) -> bool:
@@ -131,6 +133,7 @@ def observe(fact: Mapping[str, Any], interface: str) -> Observation:
         without_ipv6=device.get("without_ipv6") is True,
         left=_left(text_of(notes.get(LEFT_NOTE))),
         routed=() if underlay else _routed(fact, interface),
+        groups=_one_line(notes.get(GROUPS_NOTE)),
     )
 
 

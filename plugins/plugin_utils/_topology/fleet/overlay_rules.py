@@ -13,11 +13,24 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..._problems import Problem, agree, host_list
 from .observation import Observation, cached_names, observe
 from .settings import Settings
+
+
+class Scope(NamedTuple):
+    """Which hosts of the inventory a fleet is. others: the other hosts.
+
+    groups: the groups that the play or the variable of the role names, "" if it names more than whole groups.
+    """
+
+    groups: str = ""
+    others: Collection[str] = frozenset()
+
+
+WHOLE = Scope()
 
 
 def taken_interfaces(
@@ -44,26 +57,30 @@ def taken_interfaces(
 def left_out(
     names: Collection[str],
     observations: Mapping[str, Observation],
-    bystanders: Collection[str],
+    scope: Scope,
     revoked: Collection[str],
     prefix: str,
 ) -> Iterator[Problem]:
-    """Yield hosts that would lose peers, or have none, because the play itself does not name whole groups.
+    """Yield hosts that would lose peers, or have none, because the play perhaps has a part of the fleet only.
 
-    names: the members. bystanders: the other hosts of the inventory, if it is not certain that they are no members.
+    names: the members. A host that leaves the groups that the fleet had leaves the fleet; other groups may be a part of it.
     """
     remedy = f"set {prefix}group to the group of the whole fleet, whatever hosts the play has"
-    for name in names if bystanders else ():
-        known = [
-            other for other in cached_names(observations.get(name)) if other in bystanders and other not in revoked
-        ]
+    for name in names if scope.others else ():
+        seen = observations.get(name)
+        if scope.groups and (seen is None or seen.groups in ("", scope.groups)):
+            continue
+        known = [other for other in cached_names(seen) if other in scope.others and other not in revoked]
         if known:
+            why = f"are not whole groups and lack {agree(known, 'it', 'them')}"
+            if scope.groups and seen is not None:
+                why = f"are those of {scope.groups!r}, and this host had those of {seen.groups!r} as peers"
             text = (
-                f"{host_list(known)} would be removed as peers, because the hosts of this play are not whole groups and lack "
-                f"{agree(known, 'it', 'them')}; {remedy}, or list them in {prefix}revoked if they are to leave"
+                f"{host_list(known)} would be removed as peers, because the hosts of this play {why}; {remedy}, or list "
+                f"{agree(known, 'it', 'them')} in {prefix}revoked if {agree(known, 'it is', 'they are')} to leave"
             )
             yield Problem(name, prefix + "group", text)
-        elif len(names) == 1:
+        elif len(names) == 1 and not scope.groups:
             text = f"this is the only member, because the hosts of this play are not whole groups; {remedy}"
             yield Problem(name, prefix + "group", text)
 

@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -36,7 +36,7 @@ from ..fleet.network_routes import network_routes
 from ..fleet.newcomers import newcomers
 from ..fleet.observation import CachedPeer, Observation, cached_peers, observe
 from ..fleet.option_variables import option_variables
-from ..fleet.overlay_rules import left_interface, left_out, taken_interfaces
+from ..fleet.overlay_rules import WHOLE, Scope, left_interface, left_out, taken_interfaces
 from ..fleet.port_rules import taken_ports
 from ..fleet.put_off import replaced_addresses
 from ..fleet.revocation import Revocation, refusals
@@ -46,12 +46,12 @@ from .document import mesh_interfaces
 
 
 def plan_mesh(
-    hosts: Iterable[HostInput], prefix: str = "mesh_", overlay: str = "", *, bystanders: Collection[str] = ()
+    hosts: Iterable[HostInput], prefix: str = "mesh_", overlay: str = "", *, scope: Scope = WHOLE
 ) -> PlanResult:
     """Return the plan of a fleet, whatever the order of hosts. All problems of all hosts are reported together.
 
-    overlay: the overlay that hosts record for their interface; an interface of another one is a problem. bystanders: other
-    hosts of the inventory, which perhaps are members too.
+    overlay: the overlay that hosts record for their interface; an interface of another one is a problem. scope: which
+    hosts of the inventory these are, because others perhaps are members too.
     """
     inputs = {host.name: host for host in sorted(hosts, key=lambda host: host.name)}
     problems: list[Problem] = []
@@ -107,7 +107,7 @@ def plan_mesh(
     problems.extend(outer_rules.violations(fleet, outer_rules.mesh_addresses(fleet), own_routes))
     warnings.extend(rules.mesh_warnings(fleet, mtus))
     interface = next((member.settings.interface for member in members), "")
-    problems.extend(left_out(names, observations, bystanders, revocation.names, prefix))
+    problems.extend(left_out(names, observations, scope, revocation.names, prefix))
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     warnings.extend(
         left_interface(name, one, prefix) for name in names for one in former[name] if one not in going[name]
@@ -122,6 +122,7 @@ def plan_mesh(
         plan = replace(
             planned,
             overlay=overlay,
+            groups=scope.groups,
             variables=option_variables(prefix),
             absent=absent,
             refused=refused,

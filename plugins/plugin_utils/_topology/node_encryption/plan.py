@@ -9,8 +9,9 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
+from ..fleet.overlay_rules import WHOLE, Scope
 from ..plan_model.fleet import HostInput, PlanResult
 from .discovery import with_one_cluster
 from .ipsec.plan import plan_node_ipsec
@@ -24,13 +25,13 @@ def plan_node_encryption(
     overlay: str = "",
     *,
     now: float,
-    bystanders: Collection[str] = (),
+    scope: Scope = WHOLE,
 ) -> PlanResult:
     """Return the plan for all nodes, or every problem of every node. The order of the hosts does not matter.
 
-    overlay, bystanders: as in `plan_mesh`. now: seconds since 1970, the first epoch of a new IPsec node.
+    overlay, scope: as in `plan_mesh`. now: seconds since 1970, the first epoch of a new IPsec node.
     """
     inputs = with_one_cluster(hosts)
     if any(host.variables.get("backend") == IPSEC for host in inputs.values()):
         return plan_node_ipsec(inputs, prefix, int(now))
-    return plan_node_wireguard(inputs, prefix, overlay, bystanders)
+    return plan_node_wireguard(inputs, prefix, overlay, scope)

@@ -242,7 +242,8 @@ class FleetPlan:
     networks: those of the overlay, which spokes route to their hubs. isolate: spokes reach hubs only.
     retired: the devices towards revoked hubs. direct: the tunnels between spokes, None without any.
     encryption: settings of all Kubernetes nodes with WireGuard; ipsec: the plan of those with IPsec.
-    overlay: name of the overlay, which hosts record for their devices; "" keeps the record.
+    overlay: name of the overlay, which hosts record for their devices; "" keeps the record. groups: those of all members,
+    recorded, too; "" for others than whole groups.
     variables: by option of a module, the variable that sets it, for messages. absent: the members that are not changed
     together with the hosts of this run. coverage: of the nodes of a cluster, whether they encrypt. refused: the members that are
     not planned because of what they report, or others report of them, with the reason. refusals: by host, the keys that it alone
@@ -271,6 +272,7 @@ class FleetPlan:
     refusals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    groups: str = ""
 
     def refuses(self, name: str, public_key: str | None) -> bool:
         """Return whether a host refuses a key for itself, which others may accept."""

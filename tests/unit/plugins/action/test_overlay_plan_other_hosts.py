@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,3 +170,102 @@ def test_the_number_of_hosts_asked_outside_is_bounded(counted: Project) -> None:
     assert run.code == 0, run.output
     asked = [line for line in counted.asked() if line.endswith("False")]
     assert len(asked) == len(set(asked)) == 9
+
+
+@pytest.fixture
+def cached(counted: Project, tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a run with a fact cache; an earlier run has filled it with the facts of h1 to h3."""
+    environment = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
+    counted.hosts(["h1", "h2", "h3"])
+    run = counted.run(**environment)
+    assert run.code == 0, run.output
+    (counted.root / "asked").unlink()
+    return environment
+
+
+def changed_key(name: str, number: int) -> dict[str, Any]:
+    return {"fake_fact": fact_of(name, number, public_key=key_of("new key"))}
+
+
+def knowing(name: str, number: int, **keys: str) -> dict[str, Any]:
+    """Return a host that has stored keys of others."""
+    lines = [f"{key_of(key)}\t{other}\t\t" for other, key in keys.items()]
+    return {"fake_fact": fact_of(name, number, peers="\n".join(lines))}
+
+
+def test_a_fact_cache_puts_no_old_key_back(counted: Project, cached: dict[str, str]) -> None:
+    """h3 has got another key since, by a run with another cache."""
+    counted.hosts({"h1": knowing("h1", 1, h2="h2", h3="new key"), "h2": {}, "h3": changed_key("h3", 3)})
+    run = counted.run("--limit", "h1", **cached)
+    assert run.code == 0, run.output
+    assert {name: peer["public_key"] for name, peer in run.peers("h1").items()} == {
+        "h2": key_of("h2"),
+        "h3": key_of("new key"),
+    }
+    assert counted.asked() == ["h1 run True", "h3 check False"]
+    assert (
+        "The fact cache has another key of 'h3' than hosts of this run have stored. So the plan read the facts of 'h3' outside "
+        "of this run and changed nothing there."
+    ) in run.output
+
+
+def test_a_fact_cache_counts_where_the_host_has_the_newer_key(counted: Project, cached: dict[str, str]) -> None:
+    """h1 was down when h3 got the key that the cache has."""
+    counted.hosts({"h1": knowing("h1", 1, h2="h2", h3="old key"), "h2": {}, "h3": {}})
+    run = counted.run("--limit", "h1", **cached)
+    assert run.code == 0, run.output
+    assert run.peers("h1")["h3"]["public_key"] == key_of("h3")
+
+
+def test_a_stored_key_stays_where_the_host_does_not_answer(counted: Project, cached: dict[str, str]) -> None:
+    counted.hosts({"h1": knowing("h1", 1, h2="h2", h3="new key"), "h2": {}, "h3": UNREACHABLE})
+    run = counted.run("--limit", "h1", **cached)
+    assert run.code == 0, run.output
+    assert run.peers("h1")["h3"]["public_key"] == key_of("new key")
+    assert "'h3' did not answer, so the stored key stays: " in run.output
+
+
+def test_a_fact_cache_saves_connections_where_nothing_contradicts_it(counted: Project, cached: dict[str, str]) -> None:
+    counted.hosts(["h1", "h2", "h3", "h4"])
+    run = counted.run("--limit", "h4", **cached)
+    assert run.code == 0, run.output
+    assert set(run.peers("h4")) == {"h1", "h2", "h3"}
+    assert counted.asked() == ["h4 run True"]
+
+
+def test_facts_of_an_earlier_play_of_the_run_are_not_old(counted: Project, cached: dict[str, str]) -> None:
+    counted.hosts({"h1": knowing("h1", 1, h3="h3"), "h2": {}, "h3": changed_key("h3", 3)}, mesh_group="vpn")
+    tasks = counted.tasks_that_count()
+    tasks[1]["wirewright.overlay.overlay_plan"] = {"group": "vpn"}
+    counted.write("roles/mesh/tasks/main.yml", tasks)
+    counted.earlier = [{**counted.play, "hosts": "h3"}]
+    counted.play["hosts"] = "h1"
+    run = counted.run(**cached)
+    assert run.code == 0, run.output
+    assert run.peers("h1")["h3"]["public_key"] == key_of("new key")
+    assert not [line for line in counted.asked() if line.startswith("h3 check")]
+
+
+@pytest.mark.parametrize("condition", ["inventory_hostname != 'h2'", "later is succeeded"])
+def test_a_host_that_will_not_run_the_role_gets_no_key(counted: Project, condition: str) -> None:
+    """Its condition is false, or needs what an earlier task has not registered yet; a key that it has counts."""
+    counted.hosts(["h1", "h2", "h3"])
+    counted.play["serial"] = 1
+    counted.play["roles"] = [{"role": "mesh", "when": f"inventory_hostname == 'h1' or ({condition})"}]
+    run = counted.run()
+    assert set(run.peers("h1")) == {"h2", "h3"}, run.output
+    assert "h2 check False" in counted.asked() and "h2 run True" not in counted.asked()
+    assert run.documents.keys() & {"h2"} == set()
+
+
+def test_a_local_connection_to_another_host_is_this_machine(counted: Project) -> None:
+    """As with ansible-pull, which runs with `--connection local` and the limit of one host."""
+    one = {"fake_fact": fact_of("machine", 1)}
+    counted.hosts({"h1": one, "h2": one, "h3": {**one, "mesh_public_key": key_of("h3")}})
+    run = counted.run("--limit", "h1")
+    assert run.code == 0, run.output
+    assert set(run.peers("h1")) == {"h3"}
+    assert "'h2' did not answer: its connection is local, so this is the machine of a host of this run" in run.output
+    everywhere = counted.run()
+    assert everywhere.code != 0 and not everywhere.documents
+    assert "'h1', 'h2', 'h3' have the connection local, so they are one machine; run with --limit" in everywhere.output

@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .....module_utils._ip.prefix import Address, Prefix
@@ -35,7 +35,7 @@ from ...fleet.member import (
 from ...fleet.network_routes import network_routes
 from ...fleet.observation import FAMILIES, CachedPeer, Observation, Underlay, cached_names, cached_peers, observe
 from ...fleet.option_variables import option_variables
-from ...fleet.overlay_rules import left_out, taken_interfaces
+from ...fleet.overlay_rules import WHOLE, Scope, left_out, taken_interfaces
 from ...fleet.revocation import Revocation, refusals
 from ...fleet.settings import AUTO, Settings
 from ...plan_model.fleet import Endpoints, FleetPlan, HostInput, HostPlan, PlanResult
@@ -56,14 +56,12 @@ from .steering_plan import steering, sysctls
 _ALIGNMENT = 16
 
 
-def plan_node_wireguard(
-    inputs: Mapping[str, HostInput], prefix: str, overlay: str, bystanders: Collection[str] = ()
-) -> PlanResult:
-    """Return the plan for all nodes, or every problem of every node. overlay, bystanders: as in `plan_mesh`."""
-    result, refused = _plan_without(inputs, prefix, overlay, bystanders, {})
+def plan_node_wireguard(inputs: Mapping[str, HostInput], prefix: str, overlay: str, scope: Scope = WHOLE) -> PlanResult:
+    """Return the plan for all nodes, or every problem of every node. overlay, scope: as in `plan_mesh`."""
+    result, refused = _plan_without(inputs, prefix, overlay, scope, {})
     if refused:
         # What a refused node claims is no part of the plan of the others.
-        result, _refused = _plan_without(inputs, prefix, overlay, bystanders, refused)
+        result, _refused = _plan_without(inputs, prefix, overlay, scope, refused)
     return result
 
 
@@ -71,7 +69,7 @@ def _plan_without(
     inputs: Mapping[str, HostInput],
     prefix: str,
     overlay: str,
-    bystanders: Collection[str],
+    scope: Scope,
     known: Mapping[str, str],
 ) -> tuple[PlanResult, dict[str, str]]:
     """Return the plan without refused nodes, and further nodes to refuse, with the reason. known: those refused so far."""
@@ -150,7 +148,7 @@ def _plan_without(
     common = [warning for warning in fleet_rules.warnings(fleet, mtus) if warning[:2] not in unkeyed]
     warnings = [*found.warnings, *claims.warnings, *refusing, *common, *own, *unlisted, *further.warnings]
     interface = next((settings[name].interface for name in names), "")
-    problems.extend(left_out(names, observations, bystanders, revocation.names, prefix))
+    problems.extend(left_out(names, observations, scope, revocation.names, prefix))
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     problems.extend(unmanaged_interfaces(observations, settings, prefix))
     plan = None
@@ -158,6 +156,7 @@ def _plan_without(
         plan = replace(
             _plan(nodes, mtus, revocation),
             overlay=overlay,
+            groups=scope.groups,
             variables=_variables(nodes, prefix),
             absent=absent,
             coverage=coverage(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.fleet.overlay_rules import Scope
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.mesh.plan import plan_mesh
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
@@ -83,12 +84,40 @@ def test_the_old_interface_of_a_hub_is_reported() -> None:
 
 def test_a_play_of_single_hosts_that_leaves_members_out_is_refused() -> None:
     member = host("h1", peers="\n".join(map(remembered, ("h2", "h3", "gone", "web1"))))
-    (problem,) = plan_mesh([member, host("h2", {"revoked": "h3"})], bystanders={"h3", "web1", "web2"}).problems
+    (problem,) = plan_mesh([member, host("h2", {"revoked": "h3"})], scope=Scope(others={"h3", "web1", "web2"})).problems
     assert problem.startswith("host 'h1': mesh_group: 'web1' would be removed as peers")
     assert plan_mesh([member, host("h2")]).problems == ()
 
 
 def test_the_only_member_of_a_play_of_single_hosts_is_refused() -> None:
-    (problem,) = plan_mesh([host("h1")], bystanders={"h2"}).problems
+    (problem,) = plan_mesh([host("h1")], scope=Scope(others={"h2"})).problems
     assert problem.startswith("host 'h1': mesh_group: this is the only member")
     assert plan_mesh([host("h1")]).problems == ()
+
+
+def noted(name: str, groups: str, *peers: str) -> HostInput:
+    """Return a host that has recorded the groups of all members, and has peers."""
+    return host(name, notes={"overlay": "mesh", "groups": groups}, peers="\n".join(map(remembered, peers)))
+
+
+def test_a_play_with_another_group_that_would_remove_members_is_refused() -> None:
+    hosts = [noted("web1", "vpn", "web2", "db1"), noted("web2", "vpn", "web1", "db1")]
+    (problem,) = plan_mesh(hosts, scope=Scope("web", {"db1"})).problems
+    assert problem == (
+        "hosts 'web1', 'web2': mesh_group: 'db1' would be removed as peers, because the hosts of this play are those of 'web', "
+        "and this host had those of 'vpn' as peers; set mesh_group to the group of the whole fleet, whatever hosts the play has, "
+        "or list it in mesh_revoked if it is to leave"
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "others"),
+    [("vpn", {"db1"}), ("all", {"db2"}), ("web", set())],
+    ids=["a host left the group", "another group with the same hosts", "a host left the inventory"],
+)
+def test_a_host_may_leave_and_a_group_may_have_another_name(groups: str, others: set[str]) -> None:
+    hosts = [noted("web1", "vpn", "web2", "db1"), noted("web2", "vpn", "web1", "db1")]
+    outcome = plan_mesh(hosts, scope=Scope(groups, others))
+    assert outcome.problems == () and outcome.plan is not None
+    documents = [host_document(outcome.plan, name)["interfaces"][0] for name in ("web1", "web2")]
+    assert [document["notes"]["groups"] for document in documents] == [groups, groups]

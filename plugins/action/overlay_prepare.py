@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..plugin_utils._host_fact import FACT, of_this_run
@@ -40,6 +41,7 @@ class ActionModule(HostModule):
         )
         if found:
             raise refusal("Refused, nothing was changed", "errors", found)
+        args.setdefault("controller_time", time.time())
         result.update(self.run_module(MODULE, args, variables))
         if result.get("key_files") and not self._task.check_mode:
             add_written_keys(str(variables["inventory_hostname"]))

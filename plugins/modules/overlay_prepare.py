@@ -91,6 +91,12 @@ options:
     elements: str
     choices: [direct, endpoint_refresh, failover, ipsec]
     default: []
+  controller_time:
+    description:
+      - The time on the controller in seconds since 1970, with which the clock of a new host is compared. The action plugin
+        sets it.
+    type: float
+    default: 0
   return_facts:
     description:
       - Whether to return the facts. Without them only the keys are made, and O(programs) checked.
@@ -355,6 +361,7 @@ def main() -> None:
                 "default": [],
             },
             "return_facts": {"type": "bool", "default": True},
+            "controller_time": {"type": "float", "default": 0},
             "variables": {"type": "dict", "default": {}},
             "sessions": {"type": "list", "elements": "str", "default": []},
             "node": {
@@ -384,6 +391,11 @@ def main() -> None:
     )
     for path, key in keys.items():
         for warning in key.warnings(path):
+            module.warn(warning)
+    if any(key.is_made for key in keys.values()):
+        from ..module_utils._overlay.new_host import warnings
+
+        for warning in warnings(names[0], userspace=params["userspace"], controller_time=params["controller_time"]):
             module.warn(warning)
     changed = [key for key in keys.values() if key.changed]
     diff = with_headers([found for path, key in keys.items() for found in key.diff(path)])

@@ -18,6 +18,8 @@ from ._problems import Problem
 COMMON = (
     "node_encryption_verdicts",
     "overlay_confirm_timeout",
+    "overlay_doctor_fail",
+    "overlay_doctor_role",
     "overlay_group",
     "overlay_hubs_group",
     "overlay_import_directory",

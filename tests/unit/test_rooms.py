@@ -33,7 +33,7 @@ LAYERS = {
         ("_fib", "_xfrm", "_nftables"),
         ("_probe", "_stun", "_kubernetes"),
         ("_interface",),
-        ("_traffic",),
+        ("_traffic", "_preflight"),
         ("_overlay",),
     ),
     "plugin_utils/_topology": (

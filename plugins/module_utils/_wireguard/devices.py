@@ -9,7 +9,9 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from .._netlink.generic import FamilyMissing
@@ -33,6 +35,18 @@ def session_lines(name: str, now: float) -> str:
         for peer in peers
         if peer.latest_handshake
     )
+
+
+def devices() -> Iterator[Device]:
+    """Yield the WireGuard devices of this host that can be read; without rights, none can."""
+    try:
+        for name in wireguard_interfaces():
+            found = _device(name)
+            if found is not None:
+                yield found
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES):
+            raise
 
 
 def mark_of(name: str) -> int:

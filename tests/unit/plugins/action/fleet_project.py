@@ -37,6 +37,7 @@ options = {
     "asked": {"type": "path"},
     "create_key": {"type": "bool", "default": True, "no_log": False},
     "makes_key": {"type": "bool", "default": False, "no_log": False},
+    "controller_time": {"type": "float", "default": 0},
 }
 module = AnsibleModule(options, supports_check_mode=True)
 fact = module.params["fact"]

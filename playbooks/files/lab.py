@@ -3,8 +3,8 @@
 """Build a lab of hosts from Linux namespaces, inspect it, and remove it without a trace.
 
 A lab host has its own network, mount and uts namespace. It sees the machine's files through an overlay on /etc, /var,
-/root and /tmp, and an empty /run; what it writes stays in the lab. veth pairs connect the hosts to a bridge in a network
-namespace of the lab; the machine's own network is not touched.
+/root, /tmp and /usr/local, and an empty /run; what it writes stays in the lab. veth pairs connect the hosts to a bridge in a
+network namespace of the lab; the machine's own network is not touched.
 
     echo '{"lab": "demo", "hosts": {"h1": {"addresses": ["192.0.2.11/24"], "mtu": 1500}}}' | lab.py up
     lab.py list

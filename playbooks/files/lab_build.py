@@ -15,7 +15,7 @@ from lab_gateway import plan_lan, translate
 from lab_model import NETNS, SWITCH, Host, Lab, LabError, batch, is_namespace, port_name, run, show
 from lab_remove import remove
 
-OVERLAID = ("etc", "var", "root", "tmp")
+OVERLAID = ("etc", "var", "root", "tmp", "usr/local")
 
 # Runs in the new namespaces, with the host's name and directory. /run comes last, because it hides that directory.
 # Mounts below /run are released first: this host would keep the namespaces of other labs.

@@ -34,11 +34,11 @@ from ..plugin_utils._untrusted import list_of, mapping_of
 
 MODULE = "wirewright.overlay.overlay_apply"
 CONFIRM_MODULE = "wirewright.overlay.overlay_confirm"
-# Options beside the plan. Only the last two are options of the module too.
+# Options beside the plan. Those from ALLOW on are options of the module too.
 ALLOW = "allow_management_change"
 VARIABLES = "variables"
-TIMEOUT, TOKEN = "confirm_timeout", "confirm_token"
-PLAN_OPTIONS = (PLAN_FROM, "phase", "earlier_phases", ALLOW, TIMEOUT)
+TIMEOUT, TOKEN, REQUIRED = "confirm_timeout", "confirm_token", "confirm_required"
+PLAN_OPTIONS = (PLAN_FROM, "phase", "earlier_phases", ALLOW, TIMEOUT, REQUIRED)
 STATES, KEYS, BOOT = "xfrm_states", "xfrm_keys", "xfrm_boot"
 _LONGER = 10.0  # seconds after the deadline in which a host that is back can say why it was reverted
 _PAUSE = 1.0
@@ -159,6 +159,6 @@ class ActionModule(HostModule):
         names = dict(plan.variables)
         guarded = {}
         if own[TIMEOUT]:
-            guarded[TIMEOUT] = own[TIMEOUT]
+            guarded = {TIMEOUT: own[TIMEOUT], REQUIRED: True if own[REQUIRED] is None else own[REQUIRED]}
             names.setdefault(TIMEOUT, "overlay_confirm_timeout")
         return {**document, **guarded, ALLOW: own[ALLOW] or False, VARIABLES: names}

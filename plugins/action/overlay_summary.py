@@ -12,7 +12,14 @@ from typing import Any
 from ansible.errors import AnsibleActionSkip
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._change_summary import Changes, merge, newcomer_lines, read_changes, summary_lines
+from ..plugin_utils._change_summary import (
+    Changes,
+    left_behind_lines,
+    merge,
+    newcomer_lines,
+    read_changes,
+    summary_lines,
+)
 from ..plugin_utils._topology.plan_model.fleet import Newcomers
 from ..plugin_utils._topology.registered_plan import PLANNED, is_since
 from ..plugin_utils._untrusted import list_of, mapping_of
@@ -36,8 +43,11 @@ class ActionModule(ActionBase):
         planned = mapping_of((task_vars or {}).get(args["plan_from"])).get(PLANNED)
         # A host that has failed or was lost since it was changed is no longer in the batch of the variable.
         batch = [host for host in self._batch() if host in alive or self._is_of(host, planned, args["results"])]
-        lines = summary_lines({host: self._changes(host, args["results"], args["plan_from"]) for host in batch})
+        changes = {host: self._changes(host, args["results"], args["plan_from"]) for host in batch}
+        lines = summary_lines(changes)
         if lines:
+            unchanged = [host for host in self._batch() if self._has_failed(host, planned, args["results"])]
+            lines += left_behind_lines(changes, unchanged)
             lines += self._newcomers(batch, args["plan_from"])
         if not lines:
             raise AnsibleActionSkip("no host has a change")
@@ -54,6 +64,12 @@ class ActionModule(ActionBase):
         """Return whether a host has a result of the plan of a time or of a later stage of it, not of an earlier play."""
         registered = self._registered(host)
         return any(is_since(mapping_of(registered.get(name)).get(PLANNED), planned) for name in variables)
+
+    def _has_failed(self, host: str, planned: object, variables: Iterable[str]) -> bool:
+        """Return whether a host has failed to apply the plan of a time, or was unreachable then, as far as is known."""
+        found = [mapping_of(self._registered(host).get(name)) for name in variables]
+        failed = any(one.get("failed") is True and is_since(one.get(PLANNED), planned) for one in found)
+        return failed or any(one.get("unreachable") is True for one in found)
 
     def _changes(self, host: str, variables: Iterable[str], plan_from: str) -> Changes:
         """Return what a host has changed since its plan; another overlay of this run may have left older results."""

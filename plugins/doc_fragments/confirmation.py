@@ -22,6 +22,12 @@ options:
       - Refused with O(xfrm_states) and O(xfrm_boot), because a deleted state is not restored.
     type: int
     default: 0
+  confirm_required:
+    description:
+      - Whether a host is not changed where it cannot have a guard, for example because C(/run) is not in memory. With V(false)
+        it is changed without one, with a warning.
+    type: bool
+    default: true
   confirm_token:
     description: Token of the confirmation. The action plugin generates one for each call.
     type: str

@@ -164,8 +164,7 @@ options:
     type: bool
     default: false
   plan_from:
-    description:
-      - The variable with the registered result of M(wirewright.overlay.overlay_plan). The action plugin takes a part of it.
+    description: The variable with the registered result of M(wirewright.overlay.overlay_plan), of which the action takes a part.
     type: str
   phase:
     description:
@@ -360,7 +359,7 @@ from ..module_utils._overlay.converge import converge_host
 
 def main() -> None:
     module = Module(
-        argument_spec={
+        {
             "interfaces": {"type": "list", "elements": "dict", "default": []},
             "preshared_keys": {"type": "dict", "default": {}, "no_log": True},
             "ip_routes": {"type": "list", "elements": "dict", "default": []},
@@ -382,6 +381,7 @@ def main() -> None:
             "earlier_phases": {"type": "bool", "default": False},
             "variables": {"type": "dict", "default": {}},
             "confirm_timeout": {"type": "int", "default": 0},
+            "confirm_required": {"type": "bool", "default": True},
             "confirm_token": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,

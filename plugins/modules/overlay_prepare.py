@@ -300,7 +300,7 @@ ansible_facts:
           description: The UDP ports that are in use.
           type: list
           elements: int
-          returned: if O(node) is given
+          returned: success
           sample: [53, 51820]
         node:
           description:

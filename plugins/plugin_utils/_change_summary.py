@@ -24,6 +24,8 @@ _SIGNS = {CREATE: "+", UPDATE: "~", DELETE: "-"}
 # The order of a line; other kinds follow.
 _KINDS = ("interface", "peer", "address", "route", "rule", "state", "policy")
 _MOST_LINES, _MOST_RANGES, _LONGEST = 50, 10, 100
+# Attributes of a peer that both ends change together.
+_SHARED = frozenset({"preshared_key", "endpoint"})
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})(\D*)")
 
 
@@ -123,6 +125,28 @@ def newcomer_lines(hosts: Iterable[str], next_run: Iterable[str], later_batch: I
             text = f"{', '.join(ranges(names))} {agree(names, 'gets', 'get')} the new {peers} with {when}"
             lines.append(f"{text}; until then there is no tunnel between them")
     return lines
+
+
+def left_behind_lines(by_host: Mapping[str, Changes], unchanged: Iterable[str]) -> list[str]:
+    """Return the lines on hosts that failed while others have changed what both ends of a tunnel share.
+
+    Of a host that changed many peers the names are not known; it is assumed to have changed each.
+    """
+    lines = []
+    for name in unchanged:
+        others = [host for host, changes in by_host.items() if any(_is_shared(one, name) for one in changes)]
+        if others:
+            who = f"{', '.join(ranges(others))} {agree(others, 'has', 'have')}"
+            lines.append(
+                f"{who} changed the peer {name}, and {name} was not changed: there may be no tunnel to it until it is run again"
+            )
+    return lines
+
+
+def _is_shared(change: Change, name: str) -> bool:
+    """Return whether a change is one of a peer that the peer has to follow."""
+    is_peer = change.kind == "peer" and change.action == UPDATE and (name in change.names or not change.names)
+    return is_peer and bool(_SHARED.intersection(change.settings))
 
 
 def _first(group: tuple[Sequence[str], Changes]) -> tuple[object, ...]:

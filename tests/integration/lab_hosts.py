@@ -148,8 +148,13 @@ class Lab:
                 **(per_host or {}).get(name, {}),
             }
         path = self.path / "inventory.yml"
-        # Tests verify connectivity themselves, and lab hosts do not boot.
-        common = {"overlay_userspace": True, "mesh_verify_seconds": 0, "overlay_persistence": "none"}
+        # Tests verify connectivity themselves, lab hosts do not boot, and the guard of changes has tests of its own.
+        common = {
+            "overlay_userspace": True,
+            "mesh_verify_seconds": 0,
+            "overlay_persistence": "none",
+            "overlay_confirm_timeout": 0,
+        }
         path.write_text(json.dumps({group: {"hosts": hosts, "vars": {**common, **variables}}}))
         return path
 

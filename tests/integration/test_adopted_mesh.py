@@ -172,3 +172,20 @@ def test_an_imported_inventory_gives_the_same_mesh(tmp_path: Path) -> None:
         }
         assert ping(lab, "h3", "fd08::1") and public_key(lab, "h1") == before["h1"][0]
         assert assert_ok(lab.playbook("site.yml")).changed == 0
+
+
+def test_an_interface_that_is_only_in_files_is_refused_before_a_key_is_made() -> None:
+    with Lab() as lab:
+        lab.up(["h1", "h2"])
+        lab.inventory(mesh_network="10.42.0.0/24")
+        lab.run(
+            "h2",
+            [
+                "sh",
+                "-c",
+                "mkdir -p /etc/wireguard && printf '[Interface]\\nListenPort = 51820\\n' >/etc/wireguard/wg0.conf",
+            ],
+        )
+        message = failure(lab.playbook("site.yml"))
+        assert "host 'h2': mesh_interface: wg0 does not run, but is in files on this host and is not managed" in message
+        assert lab.run("h2", ["ls", "/etc/wireguard"]).stdout.split() == ["wg0.conf"]

@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from lab_hosts import Lab, Play
-from managed_host import wait_until
 from mesh_lab import NETWORK, assert_ok, mesh
+from taken_ports import port_taken
 
 GONE = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
-BIND = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', 51820)); time.sleep(600)"
 DROP = "add table inet f; add chain inet f input { type filter hook input priority 0; policy drop; }"
 
 
@@ -32,17 +27,6 @@ def states(lab: Lab) -> dict[str, str]:
         "find /etc/wireguard /var/lib/wirewright.overlay /etc/systemd/network /etc/sysctl.d -ls 2>&1"
     )
     return {name: lab.run(name, ["sh", "-c", commands + "; true"]).stdout for name in lab.hosts}
-
-
-@contextmanager
-def port_taken(lab: Lab, host: str) -> Iterator[None]:
-    user = subprocess.Popen([*lab.enter(host), "python3", "-c", BIND])
-    try:
-        wait_until(lambda: ":51820" in lab.run(host, ["ss", "-Hlun"]).stdout, "the port is taken")
-        yield
-    finally:
-        user.kill()
-        user.wait()
 
 
 def test_what_would_make_a_run_fail_is_named_and_nothing_changes() -> None:

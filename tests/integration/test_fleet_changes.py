@@ -16,6 +16,7 @@ from mesh_lab import (
     addresses,
     assert_full_mesh,
     assert_ok,
+    configurations,
     exists,
     failure,
     mesh,
@@ -24,6 +25,8 @@ from mesh_lab import (
     public_key,
 )
 from shared_lab import SharedLab
+from taken_ports import port_taken
+from test_fleet_membership import GONE
 
 
 def session(lab: Lab, host: str, other: str) -> PeerState:
@@ -241,7 +244,7 @@ def test_remove_deletes_the_interface_and_the_key_only_on_request() -> None:
         hubs = json.dumps({"hubs": [{"name": "hub1", "dev": "wg7", "address": "10.43.0.1"}]})
         lab.run("h2", ["sh", "-c", f"mkdir -p /etc/wirewright.overlay; cat > {failover}"], input=hubs)
         confirmed = ("-e", "overlay_remove_confirm=vpn")
-        several = '{"overlay_interfaces": ["wg0", "wg5"]}'
+        several = "overlay_interfaces=wg0,wg5"
         unconfirmed = failure(lab.playbook("playbooks/remove.yml", "-e", several))
         assert "Nothing was removed. This would remove wg0 (mesh, 1 peer) of h1, h2. The routes, packet" in unconfirmed
         assert "-e overlay_remove_confirm=vpn" in unconfirmed
@@ -312,3 +315,40 @@ def test_tags_leave_out_only_their_tasks(mesh_of_two: Lab) -> None:
     assert lab.playbook("site.yml", "--tags", "verify").results(task="Verify connectivity")
     message = failure(lab.playbook("site.yml", "--skip-tags", "keys"))
     assert "no facts of 'h1', 'h2' in this run" in message
+
+
+def test_a_port_that_another_program_has_is_refused_before_others_use_it(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    with port_taken(lab, "h1", 51999):
+        message = failure(lab.playbook("site.yml", "-e", "mesh_port=51999"))
+    assert "host 'h1': mesh_port: 51999 is in use by another program on this host" in message
+    assert configurations(lab) == before
+
+
+def test_a_host_that_did_not_follow_a_preshared_key_is_named(mesh_of_three: Lab) -> None:
+    """It fails while others already have the key, here because something else is in place of its lock."""
+    lab = mesh_of_three
+    lab.run("h1", ["sh", "-c", "rm -f /run/wirewright.overlay/lock; mkfifo /run/wirewright.overlay/lock"])
+    play = lab.playbook("site.yml", "-e", "mesh_psk_master=0123456789abcdef0123456789abcdef")
+    assert play.recap["h1"]["failures"] == 1
+    said = "h2, h3 have changed the peer h1, and h1 was not changed: there may be no tunnel to it until it is run again"
+    (summary,) = play.results(task="Summarize the changes", host="h1")
+    assert summary["msg"] == ["h2: ~2 peers h1 h3 (preshared_key)", "h3: ~2 peers h1 h2 (preshared_key)", said]
+    lab.run("h1", ["rm", "/run/wirewright.overlay/lock"])
+    assert_ok(lab.playbook("site.yml", "-e", "mesh_psk_master=0123456789abcdef0123456789abcdef"))
+    assert_full_mesh(lab)
+
+
+def test_a_host_that_was_renamed_while_unreachable_stays_a_peer(mesh_of_three: Lab) -> None:
+    lab = mesh_of_three
+    before = configurations(lab)
+    key = public_key(lab, "h3")
+    text = lab.inventory({"h3": GONE}, mesh_network=NETWORK).read_text()
+    (lab.path / "inventory.yml").write_text(text.replace('"h3":', '"other":'))
+    play = lab.playbook("site.yml")
+    assert play.recap["other"]["unreachable"] == 1 and key in peers(lab, "h1")
+    assert "'h3' is no longer in the inventory, and this host may have been it before it was renamed" in str(play)
+    assert {name: one for name, one in configurations(lab).items() if name != "h3"} == {
+        name: one for name, one in before.items() if name != "h3"
+    }

@@ -74,6 +74,7 @@ def test_packet_of_interface_mtu_passes_unfragmented() -> None:
 
 
 def test_two_remote_calls_per_host_with_and_without_changes() -> None:
+    """Without the confirmation of changes, see `test_a_mesh_is_confirmed_by_default`."""
     with mesh("h1", "h2", "h3", converge=False) as lab:
         for expect_change in (True, False):
             play = assert_ok(lab.playbook("site.yml", "-vvv"))

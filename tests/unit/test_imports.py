@@ -128,6 +128,12 @@ def test_modules_of_one_interface_import_no_whole_host(module: str) -> None:
 def test_facts_import_no_devices_tables_or_nodes() -> None:
     rooms, _said = imported("overlay_prepare", GATHER)
     assert of("_wireguard", rooms) == {"facts", "kernel_module", "key_change", "key_file", "keys", "state_file"}
-    assert not of("_fib", rooms) and of("_host", rooms) == {"facts", "files", "network_routes", "ssh_connection"}
+    assert not of("_fib", rooms) and of("_host", rooms) == {
+        "facts",
+        "files",
+        "network_routes",
+        "ports",
+        "ssh_connection",
+    }
     assert of("_netlink", rooms) == {"connection", "generic", "limited_dump", "messages", "route", "route_lookup"}
     assert not of("_nftables", rooms) | of("_xfrm", rooms)

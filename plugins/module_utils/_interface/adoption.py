@@ -32,6 +32,7 @@ from .losses import (
     PORT,
     PRESHARED_KEY,
     ROUTES,
+    full_tunnel_text,
     losses,
 )
 from .options import WantedInterface
@@ -107,6 +108,8 @@ def refuse_losses(current: Current, wanted: WantedInterface, private_key: bytes 
     """Return warnings of what is lost, where this is allowed. Raises Refused with every loss where it is not."""
     if current.existing is None:
         return []
+    if current.existing.table:
+        raise Refused(f"adoption of {wanted.name}: {full_tunnel_text(current.existing)}")
     own = public_key(private_key) if private_key is not None and wanted.private_key_file else None
     found = []
     for loss in losses(current.existing, wanted, own):

@@ -17,12 +17,13 @@ from .._engine.shown import Change
 from .._host.file_diff import is_bookkeeping
 from .._host.files import BootFile
 from .._wireguard.keys import encode_key
-from .._wireguard.model import Settings
+from .._wireguard.model import Peer, Settings
 from .._wireguard.state_file import KnownPeer, StateFile
 from .options import WantedInterface
 from .plan import Plan
 
 _UNKNOWN = KnownPeer()
+_ATTRIBUTES = ("endpoint", "allowed_ips", "persistent_keepalive", "preshared_key")
 
 
 def changes(plan: Plan, name_of: Callable[[bytes], str]) -> Iterator[Change]:
@@ -39,7 +40,12 @@ def changes(plan: Plan, name_of: Callable[[bytes], str]) -> Iterator[Change]:
     new = action == CREATE
     for operation in plan.peers:
         key = operation.key()
-        yield Change("peer", operation.action, "" if new else name_of(key) or encode_key(key))
+        yield Change(
+            "peer",
+            operation.action,
+            "" if new else name_of(key) or encode_key(key),
+            tuple(_changed_attributes(operation)),
+        )
     if not new:
         for kind, listed in (("address", plan.addresses), ("route", plan.routes)):
             for one in listed:
@@ -59,6 +65,12 @@ def renamed(wanted: WantedInterface, recorded: StateFile) -> Iterator[Change]:
     for before, after in names:
         if before and after and before != after:
             yield Change("recorded name", UPDATE, after, (f"was {before}",))
+
+
+def _changed_attributes(operation: Operation[Peer]) -> Iterator[str]:
+    """Yield the names of the attributes of a peer that an update changes."""
+    if operation.before is not None and operation.after is not None:
+        yield from (name for name in _ATTRIBUTES if getattr(operation.before, name) != getattr(operation.after, name))
 
 
 def _changed_settings(plan: Plan) -> Iterator[str]:

@@ -56,7 +56,8 @@ class ExistingPeer:
 class ExistingInterface:
     """An interface that others made. mtu: None for that of the kernel or of wg-quick. paths: the files of others.
 
-    unread: whether only its existence is known, because nobody asked for more.
+    unread: whether only its existence is known, because nobody asked for more. table: that to which rules of its program lead
+    all packets but its own, as for a full tunnel; 0 without such rules.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ExistingInterface:
     paths: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     unread: bool = False
+    table: int = 0
 
     @property
     def allowed_ips(self) -> frozenset[Prefix]:
@@ -185,6 +187,7 @@ def to_fact(existing: ExistingInterface) -> dict[str, Any]:
         "routes": existing.routes,
         "peers": "\n".join(map(_line, existing.peers)),
         "findings": list(map(str, existing.findings)),
+        "table": existing.table,
     }
 
 
@@ -217,6 +220,7 @@ def from_fact(name: str, fact: Mapping[str, Any]) -> ExistingInterface:
         peers=tuple(_peers_of(fact.get("peers"))),
         routes=routes if isinstance(routes, bool) else None,
         unread=fact.get("unread") is True,
+        table=_number(fact.get("table"), 0xFFFFFFFF),
         findings=tuple(
             Finding("", 0, text[:_TEXT_LENGTH])
             for text in findings[:_ENTRIES]

@@ -29,10 +29,10 @@ class ExistingFact(NamedTuple):
         return self.public_key is not None
 
 
-def read_fact(name: str, *, files: bool) -> ExistingFact | None:
-    """Return the fact of an interface, None where others made nothing of it. files: whether to read files."""
+def read_fact(name: str) -> ExistingFact | None:
+    """Return the fact of an interface, None where others made nothing of it, neither running nor in files."""
     with open_connection() as fib:
-        existing = read_existing.read_existing(fib, name, files=files)
+        existing = read_existing.read_existing(fib, name)
     if existing is None:
         return None
     return ExistingFact(to_fact(existing), encode_key(existing.public_key) if any(existing.public_key) else None)

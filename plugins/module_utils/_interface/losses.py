@@ -52,6 +52,14 @@ class Loss(NamedTuple):
     prefixes: tuple[Prefix, ...] = ()
 
 
+def full_tunnel_text(existing: ExistingInterface) -> str:
+    """Return why an interface with a full tunnel of another program is not adopted while it runs, and what to do."""
+    return (
+        f"rules of its program lead all packets into table {existing.table}, and an adoption does not remove them; stop it first "
+        f"with `wg-quick down {existing.name}`, or delete the rules that `ip rule` lists, and run again: its file is adopted"
+    )
+
+
 def losses(
     existing: ExistingInterface, wanted: WantedInterface, own_key: bytes | None, *, secrets_known: bool = True
 ) -> list[Loss]:

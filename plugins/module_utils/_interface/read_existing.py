@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .._fib import rules
 from .._host import addresses, links
 from .._netlink.connection import Connection
 from .._wireguard import key_file
@@ -27,15 +28,15 @@ _GENERATED = (
 )
 
 
-def read_existing(fib: Connection, name: str, *, files: bool = True) -> ExistingInterface | None:
+def read_existing(fib: Connection, name: str) -> ExistingInterface | None:
     """Return the interface that others made, None where there is none: neither running nor in files of others.
 
-    A device of this collection counts as none. files: whether to read files. Raises OSError.
+    A device of this collection counts as none. Raises OSError.
     """
     link = links.read(fib, name)
     if link is not None and link.is_ours:
         return None
-    return read_any(fib, name, config_files.read_all([name]) if files else [])
+    return read_any(fib, name, config_files.read_all([name]))
 
 
 def read_any(fib: Connection, name: str, configured: Sequence[ConfiguredInterface]) -> ExistingInterface | None:
@@ -46,7 +47,14 @@ def read_any(fib: Connection, name: str, configured: Sequence[ConfiguredInterfac
         return None
     held = [one.address for one in addresses.read(fib, link.index)] if link is not None else []
     mtu = link.mtu if link is not None else None
-    return existing.combine(name, device, held, mtu, [_with_keys(one) for one in configured])
+    found = existing.combine(name, device, held, mtu, [_with_keys(one) for one in configured])
+    return replace(found, table=_full_tunnel_table(fib, found.fwmark)) if device is not None else found
+
+
+def _full_tunnel_table(fib: Connection, fwmark: int) -> int:
+    """Return the table of a rule for all packets without a mark, as wg-quick(8) adds it, 0 without one."""
+    found = rules.read(fib) if fwmark else ()
+    return next((rule.table for rule in found if rule.invert and rule.fwmark == fwmark), 0)
 
 
 def _with_keys(one: ConfiguredInterface) -> ConfiguredInterface:

@@ -39,8 +39,12 @@ _PROGRAM = (
 )
 
 
+class CannotGuard(Refused):
+    """This host cannot have a guard; nothing was changed."""
+
+
 def arm(token: str, timeout: float, interfaces: dict[str, bool], found: Checkpoint) -> None:
-    """Write the checkpoint and start the guard. Raises Refused where it is not ready; nothing remains then.
+    """Write the checkpoint and start the guard. Raises CannotGuard where it is not ready; nothing remains then.
 
     timeout: seconds. interfaces: as in PendingRun. The caller holds the lock of the host, and no run is pending.
     """
@@ -49,6 +53,7 @@ def arm(token: str, timeout: float, interfaces: dict[str, bool], found: Checkpoi
         pending.digest(token), timeout, now, now + timeout, os.getpid(), guard.start_time(os.getpid()), interfaces
     )
     _refuse_disk()
+    pending.forget_confirmed()
     pending.create_directory()
     try:
         checkpoint.write(found, pending.path_of(pending.CHECKPOINT))
@@ -58,7 +63,7 @@ def arm(token: str, timeout: float, interfaces: dict[str, bool], found: Checkpoi
             raise Refused(f"it was not ready after {guard.seconds(_READY)}")
     except (OSError, Refused, subprocess.TimeoutExpired) as exc:
         disarm()
-        raise Refused(
+        raise CannotGuard(
             f"the guard that would revert this run cannot be started: {exc}; mend that, or set O(confirm_timeout=0)"
         ) from None
     except BaseException:
@@ -101,7 +106,7 @@ def _wait(holds: Callable[[], bool], seconds: float) -> bool:
 def _refuse_disk() -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
         if not checkpoint.is_in_memory(pending.DIRECTORY, mounts):
-            raise Refused(
+            raise CannotGuard(
                 "/run is not in memory (tmpfs), so the checkpoint of this run, which holds keys, would be written to a disk: "
                 "mount a tmpfs at /run, or set O(confirm_timeout=0)"
             )

@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._host import facts as host
-from .._host import ssh_connection
+from .._host import ports, ssh_connection
 from .._wireguard import kernel_module, state_file
 from .._wireguard.facts import bare_addresses, interface_facts
 
@@ -69,18 +69,17 @@ def gather(
         "interfaces": interfaces,
         "routes": _network_routes(own_keys),
         "addresses": bare_addresses(interfaces),
+        "udp_ports": ports.in_use(),
     }
     programs = _programs()
     if programs:
         facts["programs"] = programs
     if node is not None:
-        from .._host import ports
         from .._kubernetes import node_facts as kubernetes_node
 
         found = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
         facts["node"] = {**found, "rp_filter": _lasting_rp_filters(found["rp_filter"])}
         facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
-        facts["udp_ports"] = ports.in_use()
         facts["nftables"] = {} if _missing_nft(environment) else _chains()
     if ipsec:
         from .._xfrm import boot_facts

@@ -42,15 +42,19 @@ if TYPE_CHECKING:
     from .._engine.rollback import Rollback
 
 KEY = SectionKey("confirmation")
-CONFIRM, TOKEN = "confirm_timeout", "confirm_token"
+CONFIRM, TOKEN, REQUIRED = "confirm_timeout", "confirm_token", "confirm_required"
 _LEAST, _MOST = 2, 3600  # seconds
 
 
 class Confirmation(NamedTuple):
-    """How a run is confirmed: the token of its confirmation, and the seconds until it is reverted without one."""
+    """How a run is confirmed: the token of its confirmation, and the seconds until it is reverted without one.
+
+    required: whether a host that cannot have a guard is not changed.
+    """
 
     token: str
     timeout: float
+    required: bool = True
 
 
 def parse(options: Mapping[str, Any]) -> Confirmation:
@@ -62,7 +66,7 @@ def parse(options: Mapping[str, Any]) -> Confirmation:
         )
     if not token:
         raise InvalidOptions([f"O({CONFIRM}) needs O({TOKEN}), which the action plugin of overlay_apply generates"])
-    return Confirmation(str(token), float(timeout))
+    return Confirmation(str(token), float(timeout), options.get(REQUIRED, True))
 
 
 def execute_guarded(
@@ -94,7 +98,13 @@ def execute_guarded(
         arm.extend(_checkpoint(prepared, stages._replace(inside={**stages.inside, **found}), remaining))
         return found
 
-    arm.arm(*confirmation, kept, _checkpoint(prepared, stages, remaining))
+    try:
+        arm.arm(confirmation.token, confirmation.timeout, kept, _checkpoint(prepared, stages, remaining))
+    except arm.CannotGuard as reason:
+        if confirmation.required:
+            raise
+        sections = execute(fib, prepared, stages, routes_again).sections
+        return HostResult({**planned.sections, **_warned(sections, f"the change was made without a guard: {reason}")})
     try:
         done = execute(fib, prepared, kernel, again if routes_again else None, files=False)
     except BaseException:
@@ -159,6 +169,12 @@ def _changes_kernel(prepared: Sequence[PreparedInterface], kernel: Stages) -> bo
     return any(replace(one.plan, files=()) for one in prepared) or any(
         stage.operations for stage_map in kernel for stage in stage_map.values()
     )
+
+
+def _warned(sections: Mapping[SectionKey, StageResult], text: str) -> dict[SectionKey, StageResult]:
+    """Return results with a further warning."""
+    first = next(iter(sections))
+    return {**sections, first: replace(sections[first], warnings=(*sections[first].warnings, text))}
 
 
 def _with_files(planned: HostResult, done: HostResult) -> dict[SectionKey, StageResult]:

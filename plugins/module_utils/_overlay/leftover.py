@@ -42,7 +42,6 @@ def settle(stack: ExitStack, *, check_mode: bool) -> dict[SectionKey, StageResul
             return {KEY: _said(f"an earlier run was neither confirmed nor reverted, and cannot be reverted now: {exc}")}
     elif not check_mode:
         arm.disarm()  # what a process that was killed has left
-        pending.forget_confirmed()
     last = pending.read_reverted()
     if last is None:
         return {}

@@ -125,7 +125,7 @@ def forget_reverted() -> None:
 
 
 def read_confirmed() -> PendingRun | None:
-    """Return the last run if it was confirmed and no run has started since. Raises ValueError for a damaged file."""
+    """Return the last run under a guard if it was confirmed. Raises ValueError for a damaged file."""
     return _read(_CONFIRMED, PendingRun)
 
 

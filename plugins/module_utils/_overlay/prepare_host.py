@@ -10,7 +10,6 @@ This module is private to the collection.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,8 @@ from .facts import gather
 if TYPE_CHECKING:
     from .._interface.existing_fact import ExistingFact
 
+# All that is reported of an interface of others that is not adopted, beside whether it runs.
+_EXISTENCE = {"unread": True}
 _FACT_OPTIONS = ("userspace", "nftables", "ipsec", "sessions", "node")
 
 
@@ -74,7 +75,7 @@ def _facts(
             device.update(public_key=None, new_key=True)
         found = existing[name]
         if found is not None:
-            device["existing"] = found.fact if adopt else {"runs": True, "unread": True}
+            device["existing"] = found.fact if adopt else {**_EXISTENCE, "runs": found.fact["runs"]}
     return facts
 
 
@@ -108,18 +109,13 @@ def _desired(options: Mapping[str, Any], there: list[str], possible: list[str]) 
 def _existing(name: str, path: str, *, adopt: bool) -> ExistingFact | None:
     """Return what others made of an interface, None where they made nothing.
 
-    Without adoption, only what runs is read, and only where there is no key: an interface of this collection has one.
+    Without adoption, it is read only where there is no key: an interface of this collection has one.
     """
-    if not adopt:
-        if os.path.exists(path):
-            return None
-        try:
-            socket.if_nametoindex(name)
-        except OSError:
-            return None
+    if not adopt and os.path.exists(path):
+        return None
     from .._interface.existing_fact import read_fact
 
-    return read_fact(name, files=adopt)
+    return read_fact(name)
 
 
 def _adopted_key(existing: ExistingFact | None, *, adopt: bool) -> str | None:

@@ -31,7 +31,8 @@ def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -
     registered = variables.get(variable) if isinstance(variable, str) else None
     if not isinstance(registered, Mapping) or not isinstance(registered.get("plan"), Mapping):
         raise UnusablePlan(
-            f"{PLAN_FROM}: {variable!r} is not the name of a variable that registered a result of overlay_plan"
+            f"{PLAN_FROM}: {variable!r} is not the name of a variable that registered a result of overlay_plan; the task that "
+            "plans was left out, for example by --start-at-task, or failed: run it, too"
         )
     try:
         return FleetPlan.from_dict(registered["plan"], device_of=name)

@@ -56,8 +56,9 @@ def dump(lab: Lab) -> str:
     return lab.run("h1", ["sh", "-c", script], check=False).stdout
 
 
-def test_a_mesh_is_confirmed_with_one_more_call_per_host(lab: Lab) -> None:
-    lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=30, overlay_persistence="wg_quick")
+def test_a_mesh_is_confirmed_by_default(lab: Lab) -> None:
+    """With one more call for each host that changes."""
+    lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=None, overlay_persistence="wg_quick")
     play = lab.playbook("site.yml", "-vvv", from_archives=True)
     assert play.rc == 0, [result.get("msg") for result in play.results()]
     assert play.remote_calls == {"h1": 3, "h2": 3}
@@ -68,6 +69,25 @@ def test_a_mesh_is_confirmed_with_one_more_call_per_host(lab: Lab) -> None:
         assert left.endswith("\nconfirmed.json\n"), left
     again = lab.playbook("site.yml", "-vvv", from_archives=True)
     assert again.rc == 0 and again.changed == 0 and again.remote_calls == {"h1": 2, "h2": 2}, again
+
+
+def test_a_host_that_cannot_have_a_guard(lab: Lab) -> None:
+    """It is changed with a warning, unless a variable asks for the guard."""
+    lab.run("h1", ["sh", "-c", "mkdir -p /var/tmp/disk && mount --bind /var/tmp/disk /run/wirewright.overlay"])
+    try:
+        lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=30, mesh_mtu=1300)
+        refused = lab.playbook("site.yml", "--limit", "h1")
+        assert refused.rc == 2 and "/run is not in memory" in str(refused)
+        assert "mtu 1300" not in lab.run("h1", ["ip", "link", "show", "wg0"]).stdout
+        lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=None, mesh_mtu=1300)
+        play = lab.playbook("site.yml", "--limit", "h1")
+        assert play.rc == 0 and play.recap["h1"]["changed"] == 1, play
+        assert "h1: the change was made without a guard: /run is not in memory" in str(play)
+        assert "mtu 1300" in lab.run("h1", ["ip", "link", "show", "wg0"]).stdout
+        again = lab.playbook("site.yml", "--limit", "h1")
+        assert again.changed == 0 and "without a guard" not in str(again)
+    finally:
+        lab.run("h1", ["umount", "/run/wirewright.overlay"])
 
 
 def test_a_play_that_cuts_off_its_host_fails_and_the_next_one_says_why(lab: Lab, tmp_path: Path) -> None:

@@ -269,3 +269,18 @@ def test_a_failed_adoption_restores_files_routes_and_device(quick: ManagedHost) 
         assert quick.run("cat", CONF) == FILE
     finally:
         quick.shell("umount /var/lib/wirewright.overlay")
+
+
+def test_a_running_full_tunnel_of_wg_quick_is_refused_and_adopted_once_it_is_down(host: ManagedHost) -> None:
+    """Its rules for all packets would stay, and lead into a table that has no use any more."""
+    host.write(CONF, FILE.replace("10.42.0.3/32", "0.0.0.0/0"))
+    host.shell(UP)
+    assert "not from all fwmark 0xca6c lookup 51820" in host.run("ip", "rule")
+    before = observe(host)
+    for check_mode in (True, False):
+        refused = adopt(host, check_mode=check_mode, adopt_allow_loss=True).failure
+        assert "rules of its program lead all packets into table 51820" in refused and "`wg-quick down wg0`" in refused
+        assert observe(host) == before
+    host.shell("wg-quick down wg0 </dev/null >/run/wg-quick.log 2>&1")
+    assert adopt(host, adopt_allow_loss=True).changed
+    assert "51820" not in host.run("ip", "rule")

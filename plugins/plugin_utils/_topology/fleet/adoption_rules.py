@@ -70,7 +70,7 @@ def awaits_adoption(seen: Observation | None, own: Settings) -> bool:
     """Return whether a host is refused because it has an interface that others made, which may not be adopted yet."""
     if seen is None or seen.existing is None:
         return False
-    return seen.existing.unread if own.adopt else seen.existing.runs
+    return seen.existing.unread if own.adopt else True
 
 
 def unmanaged_interfaces(
@@ -78,7 +78,11 @@ def unmanaged_interfaces(
 ) -> Iterator[Problem]:
     """Yield the hosts with an interface that others made, unless they adopt it and it was read for that."""
     for name, seen in observations.items():
-        if seen.existing is None or not awaits_adoption(seen, settings[name]):
+        if seen.existing is None:
+            continue
+        if settings[name].adopt and seen.existing.table:
+            yield Problem(name, prefix + "adopt", losses.full_tunnel_text(seen.existing))
+        if not awaits_adoption(seen, settings[name]):
             continue
         if settings[name].adopt:
             text = (
@@ -87,8 +91,9 @@ def unmanaged_interfaces(
             )
             yield Problem(name, prefix + "adopt", text)
         else:
+            how = "exists" if seen.existing.runs else "does not run, but is in files on this host"
             text = (
-                f"{seen.existing.name} exists and is not managed by this collection: set {prefix}adopt to true to take it "
+                f"{seen.existing.name} {how} and is not managed by this collection: set {prefix}adopt to true to take it "
                 f"over with its key, port, addresses and peers, or set {prefix}interface to another name"
             )
             yield Problem(name, prefix + "interface", text)

@@ -84,7 +84,7 @@ def interface_document(
         "persistence": device.persistence,
         "allow_mass_removal": device.allow_mass_removal,
         "peers": sorted([*managed, *static], key=lambda peer: (peer["name"], peer["public_key"])),
-        "unknown_peers": list(unknown),
+        "unknown_peers": [*unknown, *plan.former_names],
         "revoked": {**plan.revoked, **plan.refusals.get(inventory_name, {})},
         "sysctls": device.sysctls,
         **optional,

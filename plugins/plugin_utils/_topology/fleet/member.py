@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ....module_utils._ip.prefix import Address, Prefix
@@ -18,10 +18,11 @@ from ....module_utils._wireguard.endpoint import Endpoint
 from ..._problems import Problem
 from ..plan_model.fleet import Absence, Endpoints, HostInput
 from .endpoints import cached_endpoints, choose, families, offered, only_family
-from .observation import CachedPeer, Observation
+from .observation import CachedPeer, Observation, cached_names
 from .settings import AUTO, Settings
 
 _ANY = Endpoint("", 0)
+_FACTS_FIRST = "gather its facts in a play before this one, which --limit has too, or write a value without facts"
 _LATER = (
     "the host is of a later batch, so only its facts of the overlay are known; gather the others in a play of all hosts "
     "before this one"
@@ -34,8 +35,8 @@ Reach = tuple[tuple[str, ...], bool, bool, bool, str]
 
 @dataclass(frozen=True)
 class Member:
-    """One member. resolved: whether its variables could be evaluated. outside: whether it is not in this run. absence: why it
-    is not changed, if it is not.
+    """One member. resolved: whether its variables could be evaluated, else unresolved names them. outside: whether it is not in
+    this run. absence: why it is not changed, if it is not.
 
     refused: why what it reports, or others report of it, is refused; "" if nothing is. It is not resolved then, so the run
     does not change it, and others keep their state of it.
@@ -52,6 +53,7 @@ class Member:
     outside: bool = False
     refused: str = ""
     absence: Absence = Absence.UNREACHABLE
+    unresolved: tuple[str, ...] = ()
 
     @property
     def underlay_mtus(self) -> dict[str, int]:
@@ -119,6 +121,30 @@ def unresolved_problems(hosts: Iterable[HostInput], prefix: str) -> Iterator[Pro
                 yield Problem(host.name, prefix + variable, text)
 
 
+def unresolved_newcomers(
+    inputs: Mapping[str, HostInput],
+    observations: Iterable[Mapping[str, Observation]],
+    in_run: Collection[str],
+    prefix: str,
+    are_peers: Callable[[str, str], bool] = lambda _one, _other: True,
+) -> Iterator[Problem]:
+    """Yield the hosts outside of the run without whose variables a host of it would silently get no tunnel.
+
+    Where a host has such a peer, it keeps it as it is. A host that cannot be reached prevents no other one. observations: of
+    each device. are_peers: whether two hosts are to be peers.
+    """
+    unresolved = {name: host.unresolved for name, host in inputs.items() if host.outside and host.fact is not None}
+    for name in sorted(in_run) if unresolved else ():
+        stored = {peer for on_device in observations for peer in cached_names(on_device.get(name))}
+        for other in unresolved:
+            if other != name and other not in stored and are_peers(name, other):
+                for variable, reason in unresolved[other].items():
+                    text = (
+                        f"{reason}; the host is not in this run, and {name!r} has no tunnel to it yet: {_FACTS_FIRST}"
+                    )
+                    yield Problem(other, prefix + variable, text)
+
+
 def member_of(
     host: HostInput,
     settings: Settings,
@@ -145,6 +171,7 @@ def member_of(
         not host.unresolved,
         host.outside,
         absence=host.absence,
+        unresolved=tuple(host.unresolved),
     )
 
 

@@ -72,11 +72,13 @@ def left_out(
             continue
         known = [other for other in cached_names(seen) if other in scope.others and other not in revoked]
         if known:
+            remedies = remedy
             why = f"are not whole groups and lack {agree(known, 'it', 'them')}"
             if scope.groups and seen is not None:
                 why = f"are those of {scope.groups!r}, and this host had those of {seen.groups!r} as peers"
+                remedies = f"{remedy}, use another {prefix}interface and {prefix}port for another overlay"
             text = (
-                f"{host_list(known)} would be removed as peers, because the hosts of this play {why}; {remedy}, or list "
+                f"{host_list(known)} would be removed as peers, because the hosts of this play {why}; {remedies}, or list "
                 f"{agree(known, 'it', 'them')} in {prefix}revoked if {agree(known, 'it is', 'they are')} to leave"
             )
             yield Problem(name, prefix + "group", text)

@@ -189,7 +189,13 @@ def _identical(fleet: Fleet) -> Iterator[Problem]:
     for route in sorted(_member_routes(fleet), key=lambda route: route[1:]):
         other = owners.setdefault(route.prefix, route)
         if other.owner != route.owner and not other.variable == route.variable == addresses:
-            yield Problem(route.owner, route.variable, _shared(str(route.prefix), other.owner))
+            text = _shared(str(route.prefix), other.owner)
+            if (
+                route.variable == other.variable == fleet.prefix + "networks"
+                and fleet.members[0].settings.network == ()
+            ):
+                text += f"; the network of the overlay itself is {fleet.prefix}network, which is not set"
+            yield Problem(route.owner, route.variable, text)
     for statics, hosts in static_groups(fleet):
         own: dict[Prefix, Route] = {}
         for route in _static_routes(fleet, statics):

@@ -20,9 +20,10 @@ from ..fleet.address_claims import allocate_addresses
 from ..fleet.adoption_rules import lost_by_adoption, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, forwarding_of, host_plan, packet_sizes
 from ..fleet.endpoints import at_port
+from ..fleet.former_names import former_names, kept
 from ..fleet.keepalive import keepalive_on
 from ..fleet.left_addresses import left_addresses, noted, withheld
-from ..fleet.member import Member, unresolved_problems
+from ..fleet.member import Member, unresolved_newcomers, unresolved_problems
 from ..fleet.newcomers import merged, newcomers
 from ..fleet.option_variables import option_variables
 from ..fleet.overlay_rules import left_behind, taken_interfaces
@@ -73,12 +74,21 @@ def plan_hub_spoke(
     fleet = hub_spoke_fleet(inputs, allocation, problems, warnings)
     mtus = packet_sizes(fleet.any_fleet.members, spoke_tunnel_kinds(fleet))
     problems.extend(unresolved_problems(inputs.hosts.values(), prefix))
+    devices = list(inputs.observations.values())
+    problems.extend(
+        unresolved_newcomers(
+            inputs.hosts, devices, inputs.in_run, prefix, lambda one, other: one in inputs.hubs or other in inputs.hubs
+        )
+    )
     problems.extend(rules.undecided_hubs(inputs.hosts.values(), prefix))
     problems.extend(allocation.problems)
     warnings.extend(rules.not_gathered(members, list(inputs.interfaces.values()), prefix))
-    for on_device in fleet.fleets.values():
+    for hub, on_device in fleet.fleets.items():
         problems.extend(fleet_rules.violations(on_device, mtus))
-        warnings.extend(fleet_rules.warnings(on_device, mtus))
+        found = fleet_rules.warnings(on_device, mtus)
+        warnings.extend(
+            one for one in found if one.variable != prefix + "public_key" or _concerns_run(one.host, hub, fleet)
+        )
     own = networks.own_routes(inputs)
     problems.extend(networks.violations(inputs, fleet, own))
     warnings.extend(networks.warnings(inputs, fleet, own))
@@ -98,6 +108,9 @@ def plan_hub_spoke(
         problems.extend(taken_ports(name, inputs.hosts[name].fact, _own_ports(inputs, name), planned[name]))
     warnings.extend(left_behind({host.name: host.fact for host in members}, planned, overlay, prefix))
     refused_keys = _refusals(inputs, fleet, warnings)
+    on_devices = [member for on_device in fleet.fleets.values() for member in on_device.members]
+    former_peers = former_names(on_devices, inputs.observations.values(), inputs.hosts, inputs.revocation.names)
+    warnings.extend(kept(former_peers, prefix))
     plan, directly = None, None
     if not problems:
         sizes = {name: choice.mtu for name, choice in mtus.items()}
@@ -108,7 +121,9 @@ def plan_hub_spoke(
         made = _plan(inputs, fleet, sizes, networks.own_halves(fleet, own))
         made = replace(made, overlay=overlay, variables=variables, absent=inputs.absent)
         refused = {**allocation.refused, **inputs.disputed}
-        made = replace(made, refused=refused, refusals=refused_keys, left=noted(left))
+        made = replace(
+            made, refused=refused, refusals=refused_keys, left=noted(left), former_names=tuple(sorted(former_peers))
+        )
         plan, directly = with_direct_tunnels(made, inputs, run)
         problems.extend(duplicate_keys(plan, prefix))
         if plan is not None:
@@ -127,6 +142,11 @@ def plan_hub_spoke(
         _lacking(fleet),
         _newcomers(inputs, fleet),
     )
+
+
+def _concerns_run(name: str, hub: str, fleet: HubSpokeFleet) -> bool:
+    """Return whether a hub's key, or that of a spoke on its device, is that of a host of this run or of a peer of one."""
+    return name == hub or bool(fleet.in_run & {name, hub})
 
 
 def _refusals(inputs: HubSpokeInputs, fleet: HubSpokeFleet, warnings: list[Problem]) -> dict[str, dict[str, str]]:

@@ -21,6 +21,7 @@ from ..fleet.address_claims import allocate_addresses, contested, incomplete
 from ..fleet.adoption_rules import lost_by_adoption, of_a_mesh, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, host_plan, packet_sizes
 from ..fleet.former_interfaces import continued, former_interfaces
+from ..fleet.former_names import former_names, kept
 from ..fleet.identities import identities
 from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import (
@@ -28,6 +29,7 @@ from ..fleet.member import (
     Member,
     member_of,
     tunnel_kinds,
+    unresolved_newcomers,
     unresolved_problems,
     without_refused,
     without_stale_endpoints,
@@ -70,6 +72,7 @@ def plan_mesh(
     problems.extend(found.problems)
     warnings = list(found.warnings)
     names, settings, observations, cached = found.names, found.settings, found.observations, found.cached
+    problems.extend(unresolved_newcomers(inputs, [observations], found.in_run, prefix))
     revocation, absent, keys = found.revocation, found.absent, found.keys
     networks = {network for name in names for network in settings[name].network}
     left = left_addresses(revocation.names, sorted(networks), [observations])
@@ -116,6 +119,8 @@ def plan_mesh(
     for name in names:
         own_ports = {settings[name].interface: (settings[name].port, prefix + "port")}
         problems.extend(taken_ports(name, inputs[name].fact, own_ports, going[name]))
+    former_peers = former_names(fleet.members, [observations], inputs, revocation.names)
+    warnings.extend(kept(former_peers, prefix))
     plan = None
     if not problems:
         planned = _plan(fleet, mtus, revocation, set(inputs), former)
@@ -123,6 +128,7 @@ def plan_mesh(
             planned,
             overlay=overlay,
             groups=scope.groups,
+            former_names=tuple(sorted(former_peers)),
             variables=option_variables(prefix),
             absent=absent,
             refused=refused,

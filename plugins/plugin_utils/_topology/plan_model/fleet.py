@@ -248,7 +248,7 @@ class FleetPlan:
     together with the hosts of this run. coverage: of the nodes of a cluster, whether they encrypt. refused: the members that are
     not planned because of what they report, or others report of them, with the reason. refusals: by host, the keys that it alone
     refuses, with names. left: by host, its note on the addresses of revoked hosts. silent: why hosts of this run without facts
-    have none, and what to do.
+    have none, and what to do. former_names: of peers that may be silent members, so that they are kept.
     """
 
     interface: str
@@ -273,6 +273,7 @@ class FleetPlan:
     left: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     groups: str = ""
+    former_names: tuple[str, ...] = ()
 
     def refuses(self, name: str, public_key: str | None) -> bool:
         """Return whether a host refuses a key for itself, which others may accept."""

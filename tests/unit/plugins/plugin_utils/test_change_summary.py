@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._change_summary import (
     Change,
     Changes,
+    left_behind_lines,
     merge,
     newcomer_lines,
     ranges,
@@ -143,3 +144,17 @@ def test_names_of_another_shape_are_left_out(names: object) -> None:
 def test_the_settings_of_an_interface_are_read() -> None:
     entry = {"kind": "interface", "action": "update", "count": 1, "names": ["wg0"], "settings": ["mtu"]}
     assert read_changes([entry]) == (Change("interface", "update", 1, ("wg0",), ("mtu",)),)
+
+
+def test_a_host_that_did_not_follow_a_shared_change_is_named() -> None:
+    shared = (Change("peer", "update", 1, ("h1",), ("preshared_key",)),)
+    many = (Change("peer", "update", 20, (), ("endpoint",)),)
+    other = (Change("peer", "update", 1, ("h1",), ("persistent_keepalive",)), Change("peer", "create", 1, ("h1",)))
+    changes = {"h2": shared, "h3": many, "h4": other, "h5": ()}
+    assert left_behind_lines(changes, ["h1"]) == [
+        "h2, h3 have changed the peer h1, and h1 was not changed: there may be no tunnel to it until it is run again"
+    ]
+    assert left_behind_lines({"h2": shared}, ["h1", "h9"]) == [
+        "h2 has changed the peer h1, and h1 was not changed: there may be no tunnel to it until it is run again"
+    ]
+    assert left_behind_lines({"h4": other}, ["h1"]) == [] and left_behind_lines(changes, []) == []

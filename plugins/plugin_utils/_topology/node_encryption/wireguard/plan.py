@@ -22,6 +22,7 @@ from ...fleet import mtu as packet_size
 from ...fleet import rules as fleet_rules
 from ...fleet.adoption_rules import unmanaged_interfaces
 from ...fleet.device import device_of, packet_sizes
+from ...fleet.former_names import former_names, kept
 from ...fleet.identities import identities
 from ...fleet.member import (
     Fleet,
@@ -147,6 +148,8 @@ def _plan_without(
     unkeyed = {(name, prefix + "public_key") for name in names if not node_settings[name].enabled}
     common = [warning for warning in fleet_rules.warnings(fleet, mtus) if warning[:2] not in unkeyed]
     warnings = [*found.warnings, *claims.warnings, *refusing, *common, *own, *unlisted, *further.warnings]
+    former_peers = former_names(fleet.members, [observations], inputs, revocation.names)
+    warnings.extend(kept(former_peers, prefix))
     interface = next((settings[name].interface for name in names), "")
     problems.extend(left_out(names, observations, scope, revocation.names, prefix))
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
@@ -157,6 +160,7 @@ def _plan_without(
             _plan(nodes, mtus, revocation),
             overlay=overlay,
             groups=scope.groups,
+            former_names=tuple(sorted(former_peers)),
             variables=_variables(nodes, prefix),
             absent=absent,
             coverage=coverage(

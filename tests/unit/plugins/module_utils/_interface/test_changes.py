@@ -32,7 +32,8 @@ def test_changes_of_an_interface_are_named() -> None:
     assert made == [
         Change("interface", "update", "wg0", ("mtu", "listen_port")),
         *sorted(
-            [Change("peer", "update", "h2"), Change("peer", "create", "h3")], key=lambda one: key(int(one.name[1:]))
+            [Change("peer", "update", "h2", ("persistent_keepalive",)), Change("peer", "create", "h3")],
+            key=lambda one: key(int(one.name[1:])),
         ),
         *sorted(
             [Change("peer", "delete", "h1"), Change("peer", "delete", key_text(7))],

@@ -62,6 +62,14 @@ def test_nothing_remains_of_a_guard_that_does_not_start(started: Path, last: str
     assert not os.path.exists(pending.DIRECTORY)
 
 
+def test_the_next_change_removes_the_record_of_the_one_before(started: Path, guarded_run: GuardedRun) -> None:
+    pending.write_confirmed(guarded_run.start())
+    systemd_run(started, "exit 1")
+    with pytest.raises(arm.CannotGuard):
+        armed()
+    assert pending.read_confirmed() is None
+
+
 def test_a_missing_systemd_run_is_said(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(started))
     with pytest.raises(Refused, match="systemd-run"):

@@ -106,7 +106,7 @@ def test_a_play_with_another_group_that_would_remove_members_is_refused() -> Non
     assert problem == (
         "hosts 'web1', 'web2': mesh_group: 'db1' would be removed as peers, because the hosts of this play are those of 'web', "
         "and this host had those of 'vpn' as peers; set mesh_group to the group of the whole fleet, whatever hosts the play has, "
-        "or list it in mesh_revoked if it is to leave"
+        "use another mesh_interface and mesh_port for another overlay, or list it in mesh_revoked if it is to leave"
     )
 
 

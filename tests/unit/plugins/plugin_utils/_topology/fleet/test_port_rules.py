@@ -54,3 +54,33 @@ def test_the_port_of_another_overlay_of_the_host_is_refused_in_a_mesh() -> None:
 def test_the_ports_of_all_interfaces_of_hubs_and_spokes_are_compared(one: Any, two: Any, said: str) -> None:
     (problem,) = planned_hub_spoke.problems(one, two)
     assert problem.startswith(said)
+
+
+def busy(name: str, port: int, was: str, *in_use: int) -> HostInput:
+    """Return a host with other programs on UDP ports, whose interface has had a port."""
+    one = host(name, {"port": port}, notes={"overlay": "mesh", "port": was})
+    assert one.fact is not None
+    return one._replace(fact={**one.fact, "udp_ports": list(in_use)})
+
+
+def test_a_port_is_not_changed_to_that_of_another_program() -> None:
+    """The others would change the endpoint, and this host would find the port taken."""
+    (problem,) = problems(busy("h1", 51999, "51820", 53, 51820, 51999), busy("h2", 51999, "51820", 51820))
+    assert problem == (
+        "host 'h1': mesh_port: 51999 is in use by another program on this host (ss -lunp names it); set another one for 'wg0'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("port", "was", "in_use"),
+    [(51820, "51820", (51820,)), (51820, "", (51820,)), (51999, "51820", (53, 51820)), (0, "51820", (0,))],
+)
+def test_the_port_of_the_interface_itself_is_no_other_program(port: int, was: str, in_use: tuple[int, ...]) -> None:
+    assert problems(busy("h1", port, was, *in_use), host("h2")) == ()
+
+
+def test_ports_of_a_hostile_shape_are_ignored() -> None:
+    one = busy("h1", 51999, "51820")
+    assert one.fact is not None
+    for shape in ("51999", {"51999": 1}, None, [None, "51999", [51999]]):
+        assert problems(one._replace(fact={**one.fact, "udp_ports": shape}), host("h2")) == ()

@@ -266,7 +266,7 @@ def test_variables_that_depend_on_missing_facts() -> None:
     assert outcome.plan is not None
     assert interface(outcome.plan, "h1")["unknown_peers"] == ["h2"]
     assert set(peers(outcome.plan, "h1")) == {"h3"}
-    assert "variables depend on its facts" in outcome.warnings[0]
+    assert "needs its facts" in outcome.warnings[0]
     assert first.hosts["h2"].addresses[0] not in outcome.plan.hosts["h3"].addresses
 
 
@@ -279,9 +279,19 @@ def test_variables_that_depend_on_facts_of_a_later_batch_or_of_a_host_outside_of
     other = HostInput("h2", {"network": "10.42.0.0/24"}, "", fact_of("h2"), {"mtu": "'x' is undefined"}, reached=False)
     (problem,) = plan_mesh([host("h1"), other]).problems
     assert problem.startswith("host 'h2': mesh_mtu: 'x' is undefined; the host is of a later batch")
-    outcome = plan_mesh([host("h1"), other._replace(outside=True)])
-    assert outcome.plan is not None and interface(outcome.plan, "h1")["unknown_peers"] == ["h2"]
-    assert "the host is not in this run, and its variables depend on its facts" in outcome.warnings[0]
+    outside = other._replace(outside=True)
+    (problem,) = plan_mesh([host("h1"), outside]).problems
+    assert problem == (
+        "host 'h2': mesh_mtu: 'x' is undefined; the host is not in this run, and 'h1' has no tunnel to it yet: gather its facts "
+        "in a play before this one, which --limit has too, or write a value without facts"
+    )
+    # A host that cannot be reached, or that is a peer already, prevents nothing.
+    for one in (host("h1"), host("h1", peers=remembered("h2"))):
+        outcome = plan_mesh(
+            [one, outside._replace(fact=None) if not one.fact["interfaces"]["wg0"]["peers"] else outside]
+        )
+        assert outcome.plan is not None and interface(outcome.plan, "h1")["unknown_peers"] == ["h2"]
+        assert "the host is not in this run, and mesh_mtu needs its facts" in outcome.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ DOCUMENTATION = r"""
 name: preflight_report
 author: wirewright contributors (@wirewright)
 version_added: 0.1.0
-short_description: Combine the results of preflight_info into one table
+short_description: Combine the preflight checks of several hosts into one table
 description:
   - Takes the results of M(wirewright.overlay.preflight_info) of several hosts, and returns a line for each finding, errors first,
     with all hosts that have it.

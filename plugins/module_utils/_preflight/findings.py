@@ -20,7 +20,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
 # Seconds that clocks may differ. A peer refuses a handshake that is older than the last one (WireGuard, TAI64N), so a clock that
 # goes back cuts a host off; one that only differs does not.
-CLOCK_TOLERANCE = 30
+CLOCK_TOLERANCE = 60
 # RFC 8200: every link for IPv6 carries 1280 bytes. WireGuard adds 60 bytes over IPv4, 80 over IPv6.
 _SMALLEST_MTU = {"ipv4": 1280 + 60, "ipv6": 1280 + 80}
 _FORWARDING = {"IPv4": "net/ipv4/ip_forward", "IPv6": "net/ipv6/conf/all/forwarding"}

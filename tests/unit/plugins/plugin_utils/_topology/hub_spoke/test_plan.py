@@ -15,7 +15,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_s
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
 from hypothesis import given
 from hypothesis import strategies as st
-from planned_fleet import key_of
+from planned_fleet import key_of, remembered
 from planned_hub_spoke import (
     SECOND,
     address,
@@ -296,6 +296,16 @@ def test_a_hub_with_an_unknown_key() -> None:
     assert peers(plan, "h2") == {}
     assert interfaces(plan, "h2")["wg0"]["unknown_peers"] == ["h1"]
     assert plan.unknown == ("h1",)
+
+
+@pytest.mark.parametrize(("reached", "warned"), [("s3", False), ("h1", True)])
+def test_the_unknown_key_of_a_spoke_concerns_its_hub_only(reached: str, warned: bool) -> None:
+    """A run limited to another spoke needs no key of it: spokes are no peers of each other."""
+    known = "\n".join(remembered(name, f"10.43.0.{name[1:]}") for name in ("h1", "s3"))
+    hosts = [hub("h1", peers=known), spoke("s3", peers=known), silent(spoke("s4"))]
+    outcome = plan_hub_spoke([one._replace(reached=one.name == reached, outside=one.name != reached) for one in hosts])
+    assert outcome.plan is not None, outcome.problems
+    assert any("'s4': hub_spoke_public_key" in line for line in outcome.warnings) is warned
 
 
 def test_a_spoke_with_an_unknown_key_on_one_device() -> None:

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.changes
+  - wirewright.overlay.controller_time
 options:
   interface:
     description:
@@ -38,8 +39,7 @@ options:
       - Private key file of all interfaces. By default C(/etc/wireguard/NAME.key) for each interface.
     type: path
   create_key:
-    description:
-      - Whether to generate a missing key.
+    description: Whether to generate a missing key.
     type: bool
     default: true
   one_key:
@@ -61,8 +61,7 @@ options:
     type: bool
     default: false
   nftables:
-    description:
-      - Whether C(nft) is required.
+    description: Whether C(nft) is required.
     type: bool
     default: false
   ipsec:
@@ -91,12 +90,6 @@ options:
     elements: str
     choices: [direct, endpoint_refresh, failover, ipsec]
     default: []
-  controller_time:
-    description:
-      - The time on the controller in seconds since 1970, with which the clock of a new host is compared. The action plugin
-        sets it.
-    type: float
-    default: 0
   return_facts:
     description:
       - Whether to return the facts. Without them only the keys are made, and O(programs) checked.
@@ -108,8 +101,7 @@ options:
     type: dict
     default: {}
   sessions:
-    description:
-      - Interfaces whose handshakes are returned.
+    description: Interfaces whose handshakes are returned.
     type: list
     elements: str
     default: []

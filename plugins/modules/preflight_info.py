@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - wirewright.overlay.attributes
   - wirewright.overlay.attributes.reads
+  - wirewright.overlay.controller_time
 options:
   interface:
     description:
@@ -47,11 +48,6 @@ options:
       - Whether an interface of another program is taken over.
     type: bool
     default: false
-  controller_time:
-    description:
-      - The time on the controller in seconds since 1970, to compare the clock of the host with; 0 to leave this out.
-    type: float
-    default: 0
 seealso:
   - module: wirewright.overlay.overlay_prepare
   - module: wirewright.overlay.probe_info

@@ -47,7 +47,7 @@ def test_an_endpoint_of_the_inventory_is_not_that_of_the_underlay() -> None:
     assert found(line, given) == ([], [])
 
 
-def test_only_hosts_of_this_run_are_heard() -> None:
+def test_only_the_hosts_of_this_run_count() -> None:
     line = f"{OTHER}\th3\t10.42.0.3\t"
     inputs = {one.name: one for one in (host("h1", peers=line), host("h3"))}
     assert contradicted(inputs, {"h1", "h3"}) == (frozenset(), frozenset())

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._interface.prepare import PreparedInterface
 from .._netlink.connection import Connection
+from . import pending
 from .execute import execute
 from .outcome import HostResult
 from .sections import ROUTES, Interfaces
@@ -36,4 +37,5 @@ def change_host(
         from . import guarded
 
         return guarded.execute_guarded(fib, prepared, found, again, planned, guarded.parse(options))
+    pending.forget_confirmed()  # nothing is left after a removal
     return HostResult({**planned.sections, **execute(fib, prepared, found, again).sections})

@@ -71,8 +71,19 @@ def test_a_mesh_is_confirmed_by_default(lab: Lab) -> None:
     assert again.rc == 0 and again.changed == 0 and again.remote_calls == {"h1": 2, "h2": 2}, again
 
 
+def test_a_change_without_a_guard_removes_the_record_of_the_one_before(lab: Lab) -> None:
+    """So nothing is left after a removal."""
+    lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=None)
+    assert lab.playbook("site.yml", "-e", "mesh_mtu=1310").rc == 0
+    assert lab.run("h1", ["ls", GUARD]).stdout == "confirmed.json\n"
+    assert lab.playbook("site.yml", "-e", "mesh_mtu=1320", "-e", "overlay_confirm_timeout=0").changed == 2
+    assert lab.run("h1", ["ls", GUARD], check=False).returncode != 0
+
+
 def test_a_host_that_cannot_have_a_guard(lab: Lab) -> None:
     """It is changed with a warning, unless a variable asks for the guard."""
+    lab.inventory(mesh_network="10.42.0.0/24")
+    assert lab.playbook("site.yml").rc == 0
     lab.run("h1", ["sh", "-c", "mkdir -p /var/tmp/disk && mount --bind /var/tmp/disk /run/wirewright.overlay"])
     try:
         lab.inventory(mesh_network="10.42.0.0/24", overlay_confirm_timeout=30, mesh_mtu=1300)

@@ -387,7 +387,8 @@ def main() -> None:
     if any(key.is_made for key in keys.values()):
         from ..module_utils._overlay.new_host import warnings
 
-        for warning in warnings(names[0], userspace=params["userspace"], controller_time=params["controller_time"]):
+        wanted = {"userspace": params["userspace"], "controller_time": params["controller_time"]}
+        for warning in run(module, lambda: warnings(names[0], **wanted), "the host was not checked", written):
             module.warn(warning)
     changed = [key for key in keys.values() if key.changed]
     diff = with_headers([found for path, key in keys.items() for found in key.diff(path)])

@@ -52,6 +52,15 @@ def test_limited_first_runs_end_in_a_full_mesh() -> None:
         assert_full_mesh(lab)
 
 
+def test_the_tag_verify_makes_no_key_on_a_fresh_host() -> None:
+    play = "- {hosts: vpn, gather_facts: false, roles: [wirewright.overlay.mesh]}\n"
+    with mesh("h1", "h2", converge=False) as lab:
+        ran = lab.playbook(play, "--tags", "verify")
+        assert len(ran.results(action="wirewright.overlay.overlay_prepare")) == 2
+        keys = lab.run("h1", ["sh", "-c", "ls /etc/wireguard/*.key 2>/dev/null || :"]).stdout
+        assert keys == ""
+
+
 @pytest.mark.slow
 def test_unreachable_host_stays_a_peer(mesh_of_three: Lab) -> None:
     lab = mesh_of_three

@@ -65,7 +65,9 @@ class ActionModule(HostModule):
             reached = frozenset({name})
         peers = expected_answers(plan, name, reached)
         if not peers:
-            raise AnsibleActionSkip(f"{name!r} has no peer that this run reached")
+            raise AnsibleActionSkip(
+                f"{name!r} probes no peer: spokes probe hubs, and a peer that this run did not reach is not probed"
+            )
         return peers
 
 

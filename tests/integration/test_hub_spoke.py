@@ -75,6 +75,26 @@ def test_spokes_and_sites_reach_each_other_and_the_public_segment_carries_wiregu
     assert all(went_on(state, session(lab, "hub1", name)) for name, state in before.items())
 
 
+@pytest.mark.slow
+def test_the_tag_verify_probes_and_changes_nothing(lab: Lab) -> None:
+    before = fleet_state(lab)
+    play = assert_ok(converge(lab, "--tags", "verify", hub_spoke_verify_seconds=30, hub_spoke_port=51999))
+    assert play.changed == 0
+    hub, *spokes = play.results(task="Verify connectivity to peers")
+    assert "spokes probe hubs" in hub["msg"]
+    assert [result["summary"] for result in spokes] == ["1 peer: 1 ok"] * len(SPOKES)
+    assert fleet_state(lab) == before
+
+
+def test_the_tag_verify_makes_no_key_on_a_fresh_host() -> None:
+    with Lab() as lab:
+        build(lab, ("hub1", "s1"))
+        ran = converge(lab, "--tags", "verify")
+        assert len(ran.results(action="wirewright.overlay.overlay_prepare")) == 2
+        keys = lab.run("s1", ["sh", "-c", "ls /etc/wireguard/*.key 2>/dev/null || :"]).stdout
+        assert keys == ""
+
+
 def test_a_hub_sends_no_redirects_to_spokes(lab: Lab) -> None:
     for source, target in (("s1", "s2"), ("s2", "s3")):
         assert reaches(lab, source, target)

@@ -113,7 +113,9 @@ def _match(found: Mapping[str, Any]) -> str:
     if left == _CONNECTION_MARK and isinstance(right, int) and plain:
         return words.connection_mark_is(right)
     if list(left) == ["&"] and left["&"][0] == _MARK and isinstance(right, int) and plain:
-        return f"meta mark & {left['&'][1]:#x} == {right:#x}"
+        return words.mark_is(right, left["&"][1])
+    if left == _MARK and isinstance(right, int) and plain:
+        return words.mark_is(right)
     if name in ("iifname", "oifname") and isinstance(right, str) and operator in _OPERATORS:
         return f'{name} {_OPERATORS[operator]}"{right}"'
     if list(left) == ["ct"] and left["ct"].get("dir") == "original":

@@ -134,5 +134,5 @@ def _own_packets(options: OptionReader) -> dict[str, list[list[str]]]:
     value, bits = options.required("mark", mark, (0, 0))
     return {
         IN: [[f"udp dport {words.of_numbers(ports or [1])}", "accept"]],
-        OUT: [[f"meta mark & {bits:#x} == {value:#x}", "accept"]],
+        OUT: [[words.mark_is(value, bits), "accept"]],
     }

@@ -80,6 +80,11 @@ def mark(value: int, mask: int = ALL_BITS) -> str:
     return f"meta mark set meta mark & {ALL_BITS & ~mask | value:#x} | {value:#x}"
 
 
+def mark_is(value: int, mask: int = ALL_BITS) -> str:
+    """Return the expression that matches packets whose mark has a value in the bits of a mask. nft lists none for all bits."""
+    return f"meta mark & {mask:#x} == {value:#x}"
+
+
 def connection_mark(value: int) -> str:
     """Return the statement that sets the mark of a packet's connection."""
     return f"ct mark set {value:#x}"

@@ -34,6 +34,7 @@ from .._interface.rollback import interface_rollback
 from .._netlink.connection import Connection
 from . import arm
 from .execute import execute, released_ports
+from .new_session import ending_sessions
 from .outcome import HostResult, SectionKey
 from .sections import STATES, XFRM_BOOT
 from .stages import StageMap, Stages
@@ -106,7 +107,7 @@ def execute_guarded(
         sections = execute(fib, prepared, stages, routes_again).sections
         return HostResult({**planned.sections, **_warned(sections, f"the change was made without a guard: {reason}")})
     try:
-        done = execute(fib, prepared, kernel, again if routes_again else None, files=False)
+        done = execute(fib, ending_sessions(fib, prepared), kernel, again if routes_again else None, files=False)
     except BaseException:
         arm.disarm()  # the run has rolled back, and the error says so
         raise

@@ -10,7 +10,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._engine.errors import Refused
@@ -19,6 +19,7 @@ from .._engine.stage import Stage
 from .._fib.advertised_routes import drops_routes
 from .._fib.lockout import Change, refuse_route_lockout
 from .._fib.route_table import as_table_route
+from .._host import sysctls
 from .._interface.prepare import PreparedInterface
 from .._ip.prefix import Prefix
 from .._netlink.connection import Connection
@@ -27,6 +28,8 @@ from .outcome import SectionKey
 from .sections import NFTABLES, ROUTES, RULES, Interfaces
 from .tunnel_path import TunnelPath, find, refuse_tunnel_lockout
 
+# With it the kernel removes all IPv6 addresses and routes of an interface (net/ipv6/addrconf.c, addrconf_disable_ipv6).
+_DISABLING = re.compile(r"net/ipv6/conf/([^/]+)/disable_ipv6")
 # Parameters that an overlay needs, as in ip-sysctl.rst. None of them ends a connection to this host.
 _NEEDED = re.compile(
     r"net/ipv4/ip_forward = [01]|net/ipv6/conf/all/forwarding = [012]"
@@ -83,6 +86,25 @@ def refuse_sysctls(values: Mapping[str, str]) -> None:
         raise Refused(
             f"an overlay does not need the kernel parameter {', '.join(found)}, which may cut the management connection: "
             "set it with another module, or set O(allow_management_change=true)"
+        )
+
+
+def refuse_lost_addresses(values: Mapping[str, str], own: Collection[str]) -> None:
+    """Raise Refused for values of kernel parameters, by path, that remove addresses of interfaces other than these.
+
+    No rollback restores them, so that they are refused whatever is allowed.
+    """
+    found = []
+    for path, value in sorted(values.items()):
+        disabling = _DISABLING.fullmatch(path)
+        if disabling and value == "1" and disabling[1] not in (*own, "default"):
+            current = sysctls.read(path)
+            if current is not None and current.value != "1":
+                found.append(f"{path} = 1")
+    if found:
+        raise Refused(
+            f"the kernel removes all IPv6 addresses and routes of the interface with {', '.join(found)}, and a run that "
+            "fails cannot restore them: set it with another module, such as ansible.posix.sysctl"
         )
 
 

@@ -105,7 +105,8 @@ def test_twelve_steps_beside_tables_of_others(net: Net, name: str) -> None:
 
 
 def test_twelve_steps_of_marks_and_plaintext_drops(net: Net) -> None:
-    take_twelve_steps(net, {"wg0": NODE}, {"wg0": {"drop_plaintext": BY_IPSEC}}, {"wg0": {}})
+    whole_mark = {"drop_plaintext": {**NODE["drop_plaintext"], "mark": "51900"}}
+    take_twelve_steps(net, {"wg0": NODE}, {"wg0": whole_mark}, {"wg0": {"drop_plaintext": BY_IPSEC}}, {"wg0": {}})
 
 
 def test_second_run_without_protocol_names_changes_nothing(host: ManagedHost) -> None:

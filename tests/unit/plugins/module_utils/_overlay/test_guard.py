@@ -30,6 +30,16 @@ def test_a_run_is_reverted_at_its_deadline_and_says_why(guarded_run: GuardedRun)
     assert last is not None and last.text == said
 
 
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_does_not_move_the_deadline(
+    guarded_run: GuardedRun, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    run, real = guarded_run.start(left=0.3), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+    guard.main()
+    assert guarded_run.happened == ["restored"] and time.monotonic() >= run.deadline
+
+
 def test_a_run_that_was_killed_is_reverted(guarded_run: GuardedRun) -> None:
     guarded_run.start(left=0.0, applied=False)
     guard.main()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from lab_hosts import Lab, Play
-from mesh_lab import NETWORK, assert_ok, mesh
+from mesh_lab import NETWORK, assert_ok, failure, mesh
 from taken_ports import port_taken
 
 GONE = {"ansible_exec_prefix": ["nsenter", "--net=/run/netns/ww-nowhere", "--"]}
@@ -71,6 +71,22 @@ def test_the_hosts_of_a_mesh_are_ready() -> None:
             line.startswith("error clock h2 the clock is 3 days behind the host's own latest handshake")
             for line in lines
         )
+
+
+def test_another_role_is_refused_and_the_hubs_are_those_of_the_role() -> None:
+    with Lab() as lab:
+        lab.up(["h1", "h2"])
+        lab.inventory(mesh_network=NETWORK)
+        assert "overlay_doctor_role is hubspoke: write mesh" in failure(
+            lab.playbook("playbooks/doctor.yml", "-e", "overlay_doctor_role=hubspoke")
+        )
+        lab.run("h1", ["nft", DROP])
+        of_role = ["-e", "overlay_doctor_role=hub_spoke", "-e", "hub_spoke_hubs_group=vpn"]
+        lines = table(lab.playbook("playbooks/doctor.yml", *of_role))
+        assert any(
+            line.startswith("error firewall h1 chain input of nftables table inet f drops UDP") for line in lines
+        )
+        assert any(line.startswith("note forwarding h1, h2 ") for line in lines), lines
 
 
 @pytest.mark.slow

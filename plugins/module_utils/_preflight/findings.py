@@ -41,12 +41,13 @@ def findings(state: HostState, wanted: Wanted) -> list[Finding]:
     found = [
         *_rights(state),
         *_wireguard(state, userspace=wanted.userspace),
-        *_interface(state, wanted),
-        *_port(state, wanted.port),
+        # Without rights an interface of wireguard-go looks like any other, and its port like one of a stranger.
+        *(_interface(state, wanted) if state.can_administer else ()),
+        *(_port(state, wanted.port) if state.can_administer else ()),
         *_file_systems(state),
         *_clock(state.clock, wanted.controller_time),
         *_mtu(state),
-        *_firewalls(state),
+        *_firewalls(state, forwards=wanted.forwards),
         *_boot(state),
         *_packages(state),
         *_sysctls(state, forwards=wanted.forwards),
@@ -59,7 +60,7 @@ def _rights(state: HostState) -> Iterator[Finding]:
         yield Finding(
             "rights",
             ERROR,
-            "the module lacks CAP_NET_ADMIN, so it cannot change the network, and the other checks see less",
+            "the module lacks CAP_NET_ADMIN, so it cannot change the network, and the other checks are incomplete",
             "run with --become, or as root; give a container this capability",
         )
 
@@ -178,11 +179,14 @@ def _mtu(state: HostState) -> Iterator[Finding]:
             )
 
 
-def _firewalls(state: HostState) -> Iterator[Finding]:
+def _firewalls(state: HostState, *, forwards: bool) -> Iterator[Finding]:
     for dropped in state.dropped:
         opening = "set open_firewall of the role to true, or run " if dropped.can_open else "run "
         commands = "; ".join(map(shlex.join, dropped.commands))
-        yield Finding("firewall", WARNING, f"{dropped.firewall} drops {dropped.what}", opening + commands)
+        # Another host can begin a tunnel to open the port, but not in place of a hub or gateway.
+        yield Finding(
+            "firewall", ERROR if forwards else WARNING, f"{dropped.firewall} drops {dropped.what}", opening + commands
+        )
 
 
 def _boot(state: HostState) -> Iterator[Finding]:

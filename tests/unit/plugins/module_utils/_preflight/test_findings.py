@@ -154,6 +154,14 @@ def test_a_firewall_is_opened_by_the_role_where_it_can_be() -> None:
     first, second = found(dropped=dropped)
     assert first.remedy == "set open_firewall of the role to true, or run ufw allow 51820/udp"
     assert second.remedy == "run nft insert rule 'a b'"
+    assert (first.level, second.level) == ("warning", "warning")
+    assert {one.level for one in found(WANTED._replace(forwards=True), dropped=dropped)} == {"error"}
+
+
+def test_without_rights_nothing_is_said_of_an_interface_that_cannot_be_told_from_one_of_wireguard_go() -> None:
+    unknown = {"existing": InterfaceState("tun"), "bound": PortState(True)}
+    assert [one.check for one in found(can_administer=False, **unknown)] == ["rights"]
+    assert {one.check for one in found(**unknown)} == {"interface", "port"}
 
 
 def test_kernel_parameters() -> None:

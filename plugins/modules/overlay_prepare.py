@@ -299,7 +299,7 @@ ansible_facts:
             - Raw facts of a Kubernetes node.
             - C(nodename); the C(interfaces) with addresses, each with index, kind, MTU, whether it is up and whether it is
               managed by this collection, and those of its addresses that are C(leased), with a lifetime; C(rp_filter) of each
-              and of V(all), as it is between runs.
+              and of V(all), as it is between runs; C(loosened), the interfaces that an interrupted run left with a loose one.
             - C(gateway_interfaces), the unmanaged interfaces by which routes of the main table lead through other hosts.
             - The C(routes) of the main table without a gateway, and those without an interface.
             - C(cni), the file, name and plugins of the configuration in use, each plugin with type, bridge, IPAM type and
@@ -313,6 +313,7 @@ ansible_facts:
               - {name: eth0, index: 2, kind: '', managed: false, up: true, mtu: 1500, addresses: [192.0.2.11/24], leased: []}
               - {name: cni0, index: 4, kind: bridge, managed: false, up: true, mtu: 1450, addresses: [10.244.1.1/24], leased: []}
             rp_filter: {all: '0', eth0: '1', cni0: '1'}
+            loosened: []
             gateway_interfaces: [eth0]
             routes:
               - {destination: 192.0.2.0/24, type: unicast, interface: eth0, protocol: 2}

@@ -23,6 +23,7 @@ _FIELDS = (
     "directions",
     "networks",
     "except",
+    "except_in",
     "interfaces",
     "hosts",
     "ports",
@@ -72,7 +73,7 @@ def drop_plaintext(options: OptionReader, interface: str) -> PlaintextDrop:
     """Return the rules of the option drop_plaintext.
 
     networks: dropped from or to any interface but the tunnel, interfaces (those of pods) and lo; except is exempt, and so
-    are packets to and from own, addresses of this host.
+    are packets to and from own, addresses of this host. except_in: networks and hosts from which packets are accepted.
     hosts: addresses, dropped likewise but for the tunnel's own packets (UDP to ports, or marked with mark; ESP with
     ipsec) and TCP from or to tcp_ports. pod_hosts: addresses to which only packets of pods (networks) are dropped, also
     when they leave under the address of this host.
@@ -87,8 +88,8 @@ def drop_plaintext(options: OptionReader, interface: str) -> PlaintextDrop:
     dropped = networks(given, "networks")
     if not dropped:
         given.error("networks", "lists nothing to drop; list the networks of the pods")
-    exempt, hosts, pods, pod_hosts, local = (
-        networks(given, name) for name in ("except", "hosts", "pods", "pod_hosts", "own")
+    exempt, accepted, hosts, pods, pod_hosts, local = (
+        networks(given, name) for name in ("except", "except_in", "hosts", "pods", "pod_hosts", "own")
     )
     if bool(pods) != bool(pod_hosts):
         given.error("pods", "and pod_hosts go together: networks of pods, and the addresses to which they send")
@@ -104,6 +105,7 @@ def drop_plaintext(options: OptionReader, interface: str) -> PlaintextDrop:
         found = [[f'{words_of.interface} "{name}"', "accept"] for name in dict.fromkeys(names)]
         found += [[words_of.ipsec, "accept"]] if ipsec else []
         found += [[f"{version} {words_of.address} {text}", "accept"] for version, text in exempt.items()]
+        found += [[f"{version} saddr {text}", "accept"] for version, text in accepted.items() if key == IN]
         found += [[f"{version} {words_of.own} {text}", "accept"] for version, text in local.items()]
         found += [[f"{version} {words_of.address} {text}", "counter", "drop"] for version, text in dropped.items()]
         if key == OUT:

@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._host import facts as host
@@ -23,6 +23,7 @@ from .._wireguard.facts import bare_addresses, interface_facts
 
 if TYPE_CHECKING:
     from .._netlink.table_route import TableRoute
+    from .._nftables.table import TableEntry
 
 # Units and configuration of optional programs, which few hosts have.
 _PROGRAM_FILES = (
@@ -78,9 +79,13 @@ def gather(
         from .._kubernetes import node_facts as kubernetes_node
 
         found = kubernetes_node.gather(node["can_reach"], node["cni_directories"])
-        facts["node"] = {**found, "rp_filter": _lasting_rp_filters(found["rp_filter"])}
-        facts["tables"] = {str(number): _destinations(number) for number in node["tables"]}
-        facts["nftables"] = {} if _missing_nft(environment) else _chains()
+        filters, loosened = _rp_filters(found["rp_filter"])
+        facts["node"] = {**found, "rp_filter": filters, "loosened": loosened}
+        tables = {str(number): _destinations(number) for number in node["tables"]}
+        facts["tables"] = tables
+        parts = [] if _missing_nft(environment) else _packet_filter()
+        facts["nftables"] = _chains(parts)
+        facts["accepted"] = _accepted(parts, next(iter(tables.values()), ""))
     if ipsec:
         from .._xfrm import boot_facts
 
@@ -95,15 +100,17 @@ def _network_routes(own: Collection[str]) -> str:
     return "\n".join(map(str, network_routes.read(own)))
 
 
-def _lasting_rp_filters(found: Mapping[str, str]) -> dict[str, str]:
-    """Return rp_filter of interfaces without temporary changes, which a run that stopped before its last phase leaves."""
+def _rp_filters(found: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return rp_filter of interfaces without temporary changes, which a run that stopped before its last phase leaves.
+
+    The second result names the interfaces with such a change.
+    """
     from . import temporary_sysctls
 
     previous = temporary_sysctls.load()
-    return {
-        name: temporary_sysctls.lasting(f"net/ipv4/conf/{name}/rp_filter", value, previous)
-        for name, value in found.items()
-    }
+    paths = {name: f"net/ipv4/conf/{name}/rp_filter" for name in found}
+    lasting = {name: temporary_sysctls.lasting(paths[name], value, previous) for name, value in found.items()}
+    return lasting, [name for name, path in paths.items() if path in previous and previous[path].given == found[name]]
 
 
 def _programs() -> dict[str, list[str]]:
@@ -149,16 +156,38 @@ def _fields(route: TableRoute) -> list[str]:
     return words
 
 
-def _chains() -> dict[str, list[str]]:
-    """Return the purposes of our sections of nftables by interface."""
+def _packet_filter() -> list[TableEntry]:
     from .._nftables import stage as packet_filter
 
+    return list(packet_filter.read(needed=False))
+
+
+def _chains(parts: Iterable[TableEntry]) -> dict[str, list[str]]:
+    """Return the purposes of our sections of nftables by interface."""
     found: dict[str, list[str]] = {}
-    for part in packet_filter.read(needed=False):
+    for part in parts:
         interface, purpose = part.key()
         if interface:
             found.setdefault(interface, []).append(purpose)
     return {interface: sorted(purposes) for interface, purposes in found.items()}
+
+
+def _accepted(parts: Iterable[TableEntry], table: str) -> str:
+    """Return the destinations that a table routes through an interface and whose plaintext its section accepts.
+
+    One per line; none if no section drops what arrives as plaintext.
+    """
+    from .._ip.prefix import parse_prefix
+    from .._nftables.accepted_plaintext import accepted_sources
+    from .._nftables.table import DROP_INGRESS, RulesetPart
+
+    dropping = [part for part in parts if isinstance(part, RulesetPart) and part.purpose == DROP_INGRESS]
+    interfaces = {part.interface for part in parts if isinstance(part, RulesetPart)}
+    lines = [line.split("\t") for line in table.splitlines()] if dropping else []
+    found = [parse_prefix(fields[0]) for fields in lines if fields[1] in interfaces]
+    for part in dropping:
+        found = accepted_sources(part.rules, found)
+    return "\n".join(map(str, found))
 
 
 def _missing_nft(environment: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,13 @@ PLAY = """
     - role: wirewright.overlay.node_encryption
 """
 CLOSED: dict[str, Any] = {"strict": True, "cluster_cidrs": list(CLUSTER_NETWORKS)}
+# What is encrypted and what is dropped: traffic of pods or that of nodes as well, with and without strict encryption.
+MODES: dict[str, dict[str, Any]] = {
+    "open": {},
+    "closed": CLOSED,
+    "hosts": {"host_encryption": True},
+    "closed hosts": {**CLOSED, "host_encryption": True},
+}
 STRICT = {"node_encryption_" + name: value for name, value in CLOSED.items()}
 
 

@@ -33,7 +33,11 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.wireguard.expected_traffic import (
     within_reach,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
+    Absence,
+    FleetPlan,
+    HostInput,
+)
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.nodes import (
     ENFORCE,
     PHASES,
@@ -75,6 +79,7 @@ class PhasedRun:
         nodes: Sequence[Node],
         *,
         limit: Iterable[Node] | None = None,
+        dead: Sequence[Node] = (),
         between: Callable[[str], None] = lambda phase: None,
         after_send: Callable[[Node], None] | None = None,
         until: str = ENFORCE,
@@ -84,11 +89,13 @@ class PhasedRun:
     ) -> Run:
         """Apply the variables, without the role's prefix, to the nodes. between: called before each phase.
 
-        limit: the nodes of this run. after_send: if given, nodes apply the phase send one by one, and it is called after each.
+        limit: the nodes of this run. dead: those that it cannot reach.
+        after_send: if given, nodes apply the phase send one by one, and it is called after each.
         until: the last phase of the run. secrets: those that documents are expanded with.
         """
         self._secrets = secrets
-        in_run = [node for node in nodes if limit is None or node in list(limit)]
+        wanted = nodes if limit is None else list(limit)
+        in_run = [node for node in nodes if node in wanted and node not in dead]
         hosts = {node: {**_variables(node), "userspace": self._userspace, **variables} for node in nodes}
         for node, own in hosts.items():
             own.update((per_host or {}).get(node.name, {}))
@@ -101,7 +108,8 @@ class PhasedRun:
                     node.ipv4,
                     self.facts.get(node.name),
                     reached=node in in_run,
-                    outside=node not in in_run,
+                    outside=node not in in_run and node not in dead,
+                    lost=Absence.UNREACHABLE if node in dead else None,
                 )
                 for node in nodes
             ],

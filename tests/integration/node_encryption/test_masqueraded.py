@@ -10,21 +10,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from encrypted_nodes import CLOSED, EncryptedNodes
+from encrypted_nodes import MODES, EncryptedNodes
 from managed_host import wait_until
 from node_cluster import Place
 from wire_capture import PLAIN_POD
 
 PORT = 7788
-MODES: dict[str, dict[str, Any]] = {
-    "open": {},
-    "closed": CLOSED,
-    "hosts": {"host_encryption": True},
-    "closed hosts": {**CLOSED, "host_encryption": True},
-}
 
 
 class Server:

@@ -73,6 +73,18 @@ def strict_interfaces(fact: Mapping[str, Any], interfaces: Iterable[str]) -> tup
     return tuple(name for name, value in larger.items() if value == _STRICT_SOURCE_CHECK)
 
 
+def is_loosened(fact: Mapping[str, Any], interfaces: Iterable[str]) -> bool:
+    """Return whether a run that stopped before its last phase left the source check of any of some interfaces loose."""
+    names = list_of(mapping_of(fact.get("node")).get("loosened"))
+    return any(name in names for name in interfaces)
+
+
+def accepted(fact: Mapping[str, Any]) -> tuple[Prefix, ...]:
+    """Return the destinations that are routed through a device and whose plaintext is accepted while other is dropped."""
+    lines = text_of(fact.get("accepted"))[:_TABLE_LENGTH].split("\n", _ROUTES)[:_ROUTES]
+    return tuple(destination for destination in map(_prefix, lines) if destination)
+
+
 def port_in_use(fact: Mapping[str, Any], interface: str, port: int) -> bool:
     """Return whether another program or interface has a UDP port. An interface that was applied has its own."""
     device = mapping_of(mapping_of(fact.get("interfaces")).get(interface))

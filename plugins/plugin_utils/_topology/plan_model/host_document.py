@@ -288,6 +288,7 @@ class DropEntry(_Dropped, DroppedHosts, total=False):  # pylint: disable=inconsi
 
     ipsec: bool
     own: list[str]
+    except_in: list[str]
 
 
 class FilterSection(TypedDict, total=False):

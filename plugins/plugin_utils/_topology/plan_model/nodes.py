@@ -70,9 +70,10 @@ class Steering:
     destinations that are routed through the device now; settled_for_pods: the same for packets of pods. closed: the directions
     in which plaintext is dropped now. dropped: the destinations outside of the device whose packets the table drops now;
     plain: those that it leaves to the main table while plaintext of others is dropped. strict_rp_filter: the interfaces to
-    other nodes and their pods with a strict source check. profile: one of `profiles.PROFILES`. route_protocol: a number or a
-    name. gateways: the addresses of the leader of the node's location, or those in use now; none on a leader. virtual_ips:
-    addresses that move between nodes.
+    other nodes and their pods with a strict source check. loosened: whether an interrupted run left any of them loose.
+    accepted: the destinations of settled whose plaintext is accepted while that of others is dropped. profile: one of
+    `profiles.PROFILES`. route_protocol: a number or a name. gateways: the addresses of the leader of the node's location, or
+    those in use now; none on a leader. virtual_ips: addresses that move between nodes.
     """
 
     mark: str
@@ -90,6 +91,8 @@ class Steering:
     dropped: tuple[Prefix, ...] = ()
     plain: tuple[Prefix, ...] = ()
     strict_rp_filter: tuple[str, ...] = ()
+    loosened: bool = False
+    accepted: tuple[Prefix, ...] = ()
     profile: str = "overlay"
     route_protocol: str = "87"
     gateways: tuple[Gateway, ...] = ()

@@ -15,7 +15,7 @@ needs no other phase. This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .....module_utils._ip.prefix import Prefix
 from ...fleet.interface_document import InterfaceDocument, host_prefixes, only_interface, peer_entry
@@ -24,7 +24,7 @@ from ...plan_model.fleet import Device, FleetPlan, HostPlan
 from ...plan_model.host_document import DropEntry, FilterSection, HostDocument, InterfaceEntry, PeerEntry
 from ...plan_model.nodes import ENFORCE, RECEIVE, SEND, STOP, Steering
 from . import packet_filter
-from .routing import NodeContext, is_leader, is_peer, ownership, steering_of, table_of
+from .routing import NodeContext, are_both_reached, is_leader, is_peer, ownership, steering_of, table_of
 
 # Seconds. Without traffic, only a keepalive starts a handshake.
 _KEEPALIVE = 5
@@ -103,7 +103,8 @@ def _enabled(plan: FleetPlan, host: HostPlan, device: Device, context: NodeConte
     boot: HostDocument = {"boot_name": plan.interface} if named else {}
     emptied: dict[str, FilterSection] = {retiring: {}} if retiring else {}
     filters = {plan.interface: filtered, **emptied}
-    return {**steered, "nftables": filters, "temporary_sysctls": {}, **interfaces, **boot}
+    loose = _loosened(context.steering) if _is_interrupted(others, context) else {}
+    return {**steered, "nftables": filters, "temporary_sysctls": loose, **interfaces, **boot}
 
 
 def _receiving(
@@ -176,6 +177,20 @@ def _device_prefixes(host: HostPlan) -> Iterator[Prefix]:
     for address in host_prefixes(host):
         if not any(network.contains(address) for network in host.networks):
             yield address
+
+
+def _is_interrupted(others: Mapping[str, HostPlan], context: NodeContext) -> bool:
+    """Return whether an earlier run stopped in a phase that other nodes, which this run does not reach, may not have begun.
+
+    They may still send plaintext to this node, which sends them encrypted packets.
+    """
+    return context.steering.loosened and any(
+        other.node is not None
+        and other.node.enabled
+        and not are_both_reached(other, context)
+        and not context.settled.isdisjoint((*other.networks, *other.node.addresses))
+        for other in others.values()
+    )
 
 
 def _loosened(steering: Steering) -> dict[str, str]:

@@ -15,10 +15,20 @@ from socket import AF_INET
 from .....module_utils._ip.prefix import Prefix
 from ...plan_model.fleet import Device, HostPlan
 from ...plan_model.host_document import DropEntry, DroppedHosts, FilterSection, MarkEntry
-from ...plan_model.nodes import ENFORCE
+from ...plan_model.nodes import ENFORCE, IN
 from ..prefixes import without_networks_inside
 from ..profiles import CILIUM, OVERLAY, cilium_marks
-from .routing import NodeContext, drops_plaintext, drops_to_pods, is_leader, is_ready, stays_plain, whole_nodes
+from .routing import (
+    NodeContext,
+    drops_plaintext,
+    drops_to_pods,
+    is_leader,
+    is_ready,
+    may_send_plaintext,
+    own_traffic_is_encrypted,
+    stays_plain,
+    whole_nodes,
+)
 
 
 def sections(others: Mapping[str, HostPlan], device: Device, context: NodeContext, phase: str) -> FilterSection:
@@ -117,9 +127,32 @@ def drops(others: Mapping[str, HostPlan], device: Device, context: NodeContext, 
         "interfaces": list(steering.pod_interfaces),
         **_dropped_hosts(others, device, context, phase),
     }
+    accepted = _accepted_sources(others, context, phase) if IN in directions else []
+    if accepted:
+        found["except_in"] = [str(prefix) for prefix in accepted]
     if steering.virtual_ips:
         found["own"] = [address.bare for address in steering.virtual_ips]
     return found
+
+
+def _accepted_sources(others: Mapping[str, HostPlan], context: NodeContext, phase: str) -> list[Prefix]:
+    """Return the networks and addresses of nodes that may still send plaintext, although this node sends them encrypted packets.
+
+    Before the last phase, what is accepted now; in the last phase that of nodes which the run does not reach.
+    """
+    found: dict[Prefix, None] = {}
+    for name in sorted(others):
+        other = others[name]
+        if other.node is None or not other.node.enabled:
+            continue
+        closed = [one for one in other.networks if any(cidr.contains(one) for cidr in context.encryption.cluster_cidrs)]
+        if own_traffic_is_encrypted(name, other, context):
+            closed += other.node.addresses
+        for prefix in closed:
+            now = prefix in context.steering.accepted
+            if prefix in context.settled and (may_send_plaintext(other, prefix, context) if phase == ENFORCE else now):
+                found[prefix] = None
+    return list(found)
 
 
 def _dropped_hosts(others: Mapping[str, HostPlan], device: Device, context: NodeContext, phase: str) -> DroppedHosts:

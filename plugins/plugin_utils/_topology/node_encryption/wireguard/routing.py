@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .....module_utils._ip.prefix import Prefix
 from ...plan_model.fleet import FleetPlan, HostPlan
 from ...plan_model.host_document import HostDocument, RouteEntry, RouteTable, RuleEntry, RuleOwnership, RuleSection
-from ...plan_model.nodes import ENFORCE, OUT, Encryption, NodePlan, Steering
+from ...plan_model.nodes import ENFORCE, IN, OUT, Encryption, NodePlan, Steering
 from ..profiles import CALICO, CILIUM, DEFAULT_ROUTES, cilium_routes, cilium_rules
 
 # Metric of the route behind the one through the interface.
@@ -69,10 +69,27 @@ def is_ready(other: HostPlan, destination: Prefix, context: NodeContext) -> bool
     leaders = [context.hosts.get(node.leader) for node in (context.node, other.node)]
     if leaders[1] is None or not is_peer(other.node.leader, leaders[1]):
         return False
-    if is_settled or not DEFAULT_ROUTES.isdisjoint(context.settled):
-        return True
-    nodes = [context.node, other.node, *(leader.node for leader in leaders if leader is not None)]
-    return leaders[0] is not None and all(node is not None and node.reached for node in nodes)
+    return is_settled or not DEFAULT_ROUTES.isdisjoint(context.settled) or are_both_reached(other, context)
+
+
+def are_both_reached(other: HostPlan, context: NodeContext) -> bool:
+    """Return whether the run reaches both nodes and their leaders, so that both ends can be changed."""
+    if other.node is None:
+        return False
+    leaders = [context.hosts.get(node.leader) for node in (context.node, other.node)]
+    nodes = [context.node, other.node, *(leader.node if leader is not None else None for leader in leaders)]
+    return all(node is not None and node.reached for node in nodes)
+
+
+def may_send_plaintext(other: HostPlan, destination: Prefix, context: NodeContext) -> bool:
+    """Return whether plaintext from a node to which this node sends encrypted packets has to be accepted.
+
+    After an interrupted run some nodes send encrypted packets and others do not yet. A run that does not reach the other node
+    accepts its plaintext if it was accepted before.
+    """
+    if are_both_reached(other, context):
+        return False
+    return IN not in context.steering.closed or destination in context.steering.accepted
 
 
 def drops_plaintext(direction: str, context: NodeContext, phase: str) -> bool:

@@ -76,6 +76,8 @@ def steering(nodes: NodeFleet, member: Member) -> Steering:
         dropped=tuple(set(dropped).difference(settled)),
         plain=node_fact.routes_without_device(fact, settings.table, ("throw",)) if closed else (),
         strict_rp_filter=node_fact.strict_interfaces(fact, dict.fromkeys(underlay)),
+        loosened=node_fact.is_loosened(fact, underlay),
+        accepted=node_fact.accepted(fact),
         gateways=_gateways(nodes, member.name),
         virtual_ips=tuple(address.host for address in settings.virtual_ips),
     )

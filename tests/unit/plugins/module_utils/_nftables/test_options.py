@@ -214,6 +214,16 @@ def test_arp_of_neighbours_is_one_set() -> None:
     }
 
 
+def test_senders_of_plaintext_are_exempt_on_input_only() -> None:
+    dropped = {"directions": ["in", "out"], "networks": ["10.244.0.0/16"], "except": [], "interfaces": []}
+    found = rules(drop_plaintext={**dropped, "except_in": ["10.244.2.0/24", "10.0.0.2/32"]})
+    assert found["drop_ingress"][-2:] == [
+        "ip saddr { 10.0.0.2, 10.244.2.0/24 } accept",
+        "ip saddr 10.244.0.0/16 counter drop",
+    ]
+    assert not any("10.244.2.0" in rule for rule in found["drop_egress"])
+
+
 def test_own_addresses_are_exempt_in_both_directions() -> None:
     found, without = rules(drop_plaintext={**PLAINTEXT, "own": ["192.0.2.50"]}), rules(drop_plaintext=PLAINTEXT)
     for purpose, side in (("drop_ingress", "daddr"), ("drop_egress", "saddr")):

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_prefix
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.node_fact import (
+    accepted,
     dropped_directions,
     gateways_in_use,
+    is_loosened,
     routes_through,
     strict_interfaces,
 )
@@ -32,6 +34,14 @@ def test_a_node_is_read() -> None:
     assert dropped_directions(FACT, ["kwg0"]) == ("in",)
     assert set(dropped_directions(FACT, ["kwg0", "kwg1"])) == {"in", "out"}
     assert dropped_directions(FACT, ["wg0", "wg7"]) == ()
+
+
+def test_what_an_interrupted_run_left() -> None:
+    fact = {"accepted": "10.244.2.0/24\n10.0.0.2/32\nkwg0", "node": {"loosened": ["eth0", 7]}}
+    assert tuple(map(str, accepted(fact))) == ("10.244.2.0/24", "10.0.0.2/32")
+    assert is_loosened(fact, ["eth1", "eth0"]) and not is_loosened(fact, ["eth1"])
+    for odd in ({}, {"accepted": ["10.244.2.0/24"], "node": {"loosened": "eth0"}}, {"accepted": 7, "node": 7}):
+        assert accepted(odd) == () and not is_loosened(odd, ["eth0"])
 
 
 def test_the_larger_value_is_the_source_check() -> None:

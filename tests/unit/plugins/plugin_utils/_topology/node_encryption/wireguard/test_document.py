@@ -107,6 +107,41 @@ def test_phases_of_a_fresh_node() -> None:
     assert nodes[4] == {"destination": "192.0.2.2/32", "type": "blackhole", "metric": 65535}
 
 
+def test_plaintext_that_is_accepted_after_an_interrupted_run_is_accepted_until_both_ends_are_in_a_run() -> None:
+    wanted = {**HOSTS, **CLOSED}
+    fleet = settled([node(1, wanted), node(2, wanted), node(3, wanted)])
+    network, address = "10.244.2.0/24", "192.0.2.2/32"
+
+    def found(phase: str, *, reached: bool, closed: bool = True, **facts: Any) -> dict[str, Any]:
+        fact = {**(fleet[0].fact or {}), **facts}
+        fact["node"] = {**fact["node"], "loosened": ["eth0"]}
+        if not closed:
+            fact["nftables"] = {"kwg0": []}
+        other = fleet[1]._replace(reached=reached, outside=not reached)
+        plan = planned([fleet[0]._replace(fact=fact), other, fleet[2]])
+        return dict(host_document(plan, "n1", phase=phase))
+
+    def accepted(phase: str, **options: Any) -> list[str]:
+        return list(found(phase, **options)["nftables"]["kwg0"].get("drop_plaintext", {}).get("except_in", []))
+
+    both = f"{network}\n{address}"
+    for reached in (False, True):
+        assert accepted(RECEIVE, reached=reached, accepted=both) == [network, address]
+        assert accepted(RECEIVE, reached=reached) == [], "all is dropped already"
+    assert accepted(ENFORCE, reached=False, accepted=both) == [network, address]
+    assert accepted(ENFORCE, reached=False, accepted=f"{network}\nnonsense\n10.0.0.0/33") == [network]
+    assert accepted(ENFORCE, reached=True, accepted=both) == accepted(ENFORCE, reached=False) == []
+    assert accepted(ENFORCE, reached=False, closed=False) == [network, address], "nothing was dropped before"
+    assert accepted(ENFORCE, reached=True, closed=False) == []
+    loose = {"net/ipv4/conf/eth0/rp_filter": "2"}
+    assert found(ENFORCE, reached=False)["temporary_sysctls"] == loose
+    assert found(ENFORCE, reached=True)["temporary_sysctls"] == {}
+    routes_of_closed = [one for one in found(ENFORCE, reached=False)["ip_routes"][0]["routes"] if "type" in one]
+    assert {"destination": network, "type": "blackhole", "metric": 65535} in routes_of_closed, (
+        "this node sends encrypted"
+    )
+
+
 def test_nothing_that_stays_on_a_node_is_dropped() -> None:
     plan = planned(VARIANTS["networks behind nodes"])
     own, other = host_document(plan, "n1"), host_document(plan, "n2")

@@ -46,7 +46,7 @@ def test_a_new_node_joins_and_leaves_a_strict_cluster(cluster: EncryptedNodes, t
         kinds = wire.kinds()
         assert kinds[PLAIN_POD] == len(before) and kinds[WIREGUARD] > 0
 
-        cluster.phased(limit=[n4], state="absent")
+        cluster.phased([n4], state="absent")
         assert cluster.phased(three, **CLOSED).changed == dict.fromkeys(("n1", "n2", "n3"), True)
         for node in three:
             left = node.run("ip", "route", "show", "table", "7100") + node.run(

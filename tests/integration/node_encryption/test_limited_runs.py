@@ -5,42 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from encrypted_nodes import CLOSED, EncryptedNodes
-from steady_ping import SteadyPing
+from encrypted_nodes import CLOSED, MODES, EncryptedNodes
+from pinged_nodes import lost, pings_of
 from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 HOSTS: dict[str, Any] = {"host_encryption": True}
-
-
-@contextmanager
-def pings_of(cluster: EncryptedNodes) -> Iterator[dict[str, SteadyPing]]:
-    """Ping between n1 and n2 in all ways, and between n2 and n3."""
-    n1, n2, n3 = cluster.nodes
-    ways = {
-        "pod to pod": (n1.pod, n2.pod.ipv4),
-        "pod to pod, IPv6": (n2.pod, n1.pod.ipv6),
-        "pod to node": (n1.pod, n2.ipv4),
-        "pod to node, back": (n2.pod, n1.ipv4),
-        "node to pod": (n1, n2.pod.ipv4),
-        "node to node": (n1, n2.ipv4),
-        "node to node, IPv6": (n2, n1.ipv6),
-        "of others": (n2.pod, n3.pod.ipv4),
-    }
-    with ExitStack() as stack:
-        yield {way: stack.enter_context(cluster.steady_ping(*ends)) for way, ends in ways.items()}
-
-
-def lost(pings: dict[str, SteadyPing]) -> dict[str, list[int]]:
-    """Return the lost packets by way, after all pings are answered again."""
-    for ping in pings.values():
-        ping.answers_again(3)
-    return {way: found for way, ping in pings.items() if (found := ping.lost())}
 
 
 @pytest.mark.slow
@@ -71,3 +44,33 @@ def test_a_run_of_one_node_closes_nothing(cluster: EncryptedNodes, tmp_path: Pat
         cluster.phased(limit=[n1], **HOSTS, **CLOSED)
         cluster.phased()
         assert lost(pings) == {}, "unset on all"
+
+
+@pytest.mark.slow
+@pytest.mark.both
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["open", "closed hosts"])
+def test_an_end_of_one_node_is_refused_and_a_dead_node_does_not_prevent_it(cluster: EncryptedNodes, mode: str) -> None:
+    n1, n2, n3 = cluster.nodes
+    cluster.phased(**MODES[mode])
+    with pings_of(cluster) as pings:
+        for options in (
+            {"limit": [n1], "state": "absent"},
+            {"limit": [n2, n3], "state": "absent"},
+            {"limit": [n1], "per_host": {"n1": {"enabled": False}}, "exempt_hosts": ["n1"]},
+            {"limit": [n2, n3], "per_host": {"n1": {"enabled": False}}, "exempt_hosts": ["n1"]},
+        ):
+            with pytest.raises(AssertionError, match=r"encrypted packets.*run (it|them) too"):
+                cluster.phased(**{**MODES[mode], **options})
+        assert lost(pings) == {}, "nothing has changed"
+        cluster.phased(per_host={"n1": {"enabled": False}}, **{**MODES[mode], "exempt_hosts": ["n1"]})
+        assert n1.run("ip", "link", "show", "kwg0", check=False) == ""
+        assert lost(pings) == {}, "the remedy loses nothing"
+        cluster.phased(**MODES[mode])
+        assert lost(pings) == {}
+    with cluster.steady_ping(n1.pod, n2.pod.ipv4) as pods, cluster.steady_ping(n2, n1.ipv4) as nodes:
+        ended = cluster.phased(dead=[n3], state="absent", **MODES[mode])
+        assert "n3" in "".join(line for line in ended.warnings if "continues to send encrypted packets" in line)
+        assert pods.lost() == nodes.lost() == [], "teardown with a dead node"
+    cluster.phased(state="absent", **MODES[mode])
+    assert cluster.ping(n3.pod, n1.pod.ipv4) == cluster.ping(n1, n3.ipv4) == 3, "it has come back"

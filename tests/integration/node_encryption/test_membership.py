@@ -74,7 +74,7 @@ def test_nodes_are_added_left_out_and_removed(cluster: EncryptedNodes, tmp_path:
             cluster.phased(**CLOSED)
             assert third.lost() == host.lost() == []
             assert not any(cluster.phased(**CLOSED).changed.values())
-        cluster.phased(limit=[n3], state="absent")
+        cluster.phased([n3], state="absent")
         cluster.phased([n1, n2], **CLOSED)
         assert "10.244.3" not in n1.run("ip", "route", "show", "table", "7100") + n1.host.run("wg", "show", "kwg0")
         n3.pod.send_unanswered(n1.pod.ipv4)

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ..._kubernetes.host_fact import read_fact
-from ..._problems import Problem, host_list
-from ..plan_model.fleet import HostInput
+from ..._problems import Problem, agree, host_list
+from ..fleet.absence import by_absence, why_absent
+from ..plan_model.fleet import Absence, HostInput
 from ..plan_model.nodes import ALL
 from .inputs import is_reached
 from .settings import NodeSettings
@@ -47,6 +48,50 @@ def left_behind(
                 f"this run no longer accept; {absence.remedy()}"
             )
             yield Problem(name, prefix + ("state" if node_settings[name].absent else "enabled"), text)
+
+
+def one_sided_ends(
+    inputs: Mapping[str, HostInput],
+    node_settings: Mapping[str, NodeSettings],
+    peers_of: Callable[[str], Collection[str]],
+    prefix: str,
+) -> Iterator[Problem]:
+    """Yield the nodes whose encryption would end at one end only, because the other end is left out of the run.
+
+    The other end would continue to send encrypted packets. An unreachable node does not prevent the end of the encryption:
+    `left_behind` names it. peers_of: by name of a node, those with which it has stored keys.
+    """
+    left_out = {name for name, host in inputs.items() if host.absence in _LEFT_OUT and not is_reached(host)}
+    ending = {name for name in inputs if not node_settings[name].enabled}
+    kept: dict[str, list[str]] = {}
+    for name in inputs if left_out else ():
+        if not is_reached(inputs[name]) or (name not in ending and left_out.isdisjoint(ending)):
+            continue
+        others = sorted(left_out.intersection(peers_of(name)))
+        if name in ending and others:
+            text = (
+                f"its encryption ends, and {why_absent(others, inputs)}, so {agree(others, 'it continues', 'they continue')} "
+                f"to send it encrypted packets, which are lost; {_whole_run(others, inputs)}"
+            )
+            if node_settings[name].absent:
+                text += f"; to end the encryption of this host alone, set {prefix}enabled to false for it and run on all hosts"
+            yield Problem(name, prefix + ("state" if node_settings[name].absent else "enabled"), text)
+        for other in others if name not in ending else ():
+            if other in ending:
+                kept.setdefault(other, []).append(name)
+    for name, others in kept.items():
+        text = (
+            f"the host {inputs[name].absence.words}, so it continues to send encrypted packets to {host_list(others)}, which "
+            f"would be lost; {_whole_run([name], inputs)}, or remove the host from the group if it no longer runs"
+        )
+        yield Problem(name, prefix + ("state" if node_settings[name].absent else "enabled"), text)
+
+
+_LEFT_OUT = (Absence.OUTSIDE, Absence.LATER)
+
+
+def _whole_run(names: Collection[str], inputs: Mapping[str, HostInput]) -> str:
+    return " and ".join(why.remedy(some) for why, some in by_absence(names, inputs).items())
 
 
 def runs_plugin(host: HostInput, plugin_type: str) -> bool:

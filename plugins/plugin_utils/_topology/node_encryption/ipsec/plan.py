@@ -30,7 +30,7 @@ from ..coverage import coverage, unlisted_nodes
 from ..discovery import discover_all, without_opted_out
 from ..node_fact import dropped_directions
 from ..profiles import OWNERS
-from ..rules import left_behind, owned_by_its_own, run_problems, runs_plugin
+from ..rules import left_behind, one_sided_ends, owned_by_its_own, run_problems, runs_plugin
 from ..settings import IPSEC, LOCATION, NodeSettings, read_node_settings
 from . import key_rotation, records, rules
 from .fact import read_ipsec_fact
@@ -92,6 +92,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> P
         *(Problem(name, prefix + "ipsec_slot", text) for name in ahead),
     ]
     known = {name for name, phase in furthest.items() if phase > Phase.ABSENT}
+    problems.extend(one_sided_ends(inputs, node_settings, lambda name: _peers_of(name, facts[name]), prefix))
     warnings.extend(left_behind(inputs, node_settings, known, prefix))
     plan = None
     if not problems and settings is not None:
@@ -112,6 +113,11 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> P
         plan = replace(plan, refused=claims.refused)
     warnings.extend(records.warnings(facts, prefix + "ipsec_epochs_ahead"))
     return PlanResult(plan, tuple(format_problems(problems)), tuple(format_problems(warnings)))
+
+
+def _peers_of(name: str, fact: Mapping[str, Any] | None) -> list[str]:
+    """Return the nodes with which a node has recorded states."""
+    return [other for other, phase in records.phases(fact).items() if other != name and phase > Phase.ABSENT]
 
 
 def _packet_filter(host: HostInput, settings: NodeSettings, found: Discovery) -> PacketFilter:

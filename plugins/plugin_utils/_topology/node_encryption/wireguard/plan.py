@@ -47,7 +47,7 @@ from ..coverage import coverage, unlisted_nodes
 from ..discovery import discover_all, without_opted_out
 from ..inputs import is_reached
 from ..locations import LocatedNode
-from ..rules import run_problems
+from ..rules import one_sided_ends, run_problems
 from ..settings import LOCATION, UNUSED, NodeSettings, read_common_settings, read_node_settings
 from . import key_rotation, location_rules, network_rules, rules
 from .fleet import NodeFleet
@@ -138,6 +138,7 @@ def _plan_without(
     taken, refused = network_rules.violations(nodes, own_routes, observations)
     problems.extend(taken)
     problems.extend(run_problems(node_settings, prefix))
+    problems.extend(one_sided_ends(inputs, node_settings, lambda name: cached_names(observations.get(name)), prefix))
     problems.extend(location_rules.violations(nodes))
     problems.extend(key_rotation.violations(inputs, primary, node_settings, revocation.names, prefix))
     encrypting = {name for name in names if cached.get(name) or (name in observations and observations[name].peers)}

@@ -74,7 +74,6 @@ def test_a_limited_run_replaces_no_state_that_an_absent_node_has(
         (cluster(first={"pod_cidrs": ["10.244.1.0/24", "10.244.9.0/24"]}), "another pod network"),
         ([node(1, settled(1, lost=1)), node(2, settled(2), reached=False)], "lost states: the next epoch"),
         ([*cluster(), node(3)], "a node that joins"),
-        ([node(1, settled(1), enabled=False), node(2, settled(2), reached=False)], "a node that leaves"),
     ],
 )
 def test_what_the_other_end_accepts_already_is_changed_in_a_limited_run(hosts: list[HostInput], name: str) -> None:
@@ -99,6 +98,27 @@ def problems(first: dict[str, Any], common: dict[str, Any], *, reached: bool, **
         node(2, settled(2, **told), reached=reached, **common),
     ]
     return list(plan_node_encryption(hosts, now=NOW).problems)
+
+
+@pytest.mark.parametrize(
+    ("first", "common", "text"),
+    [
+        (
+            {"enabled": False},
+            {},
+            "host 'n1': node_encryption_enabled: its encryption ends, and 'n2' is in a later batch",
+        ),
+        (
+            {},
+            {"state": "absent"},
+            "host 'n1': node_encryption_state: its encryption ends, and 'n2' is in a later batch",
+        ),
+    ],
+)
+def test_encryption_does_not_end_at_one_end_only(first: dict[str, Any], common: dict[str, Any], text: str) -> None:
+    (problem,) = problems(first, common, reached=False)
+    assert problem.startswith(text) and "run all hosts at once" in problem
+    assert problems(first, common, reached=True) == []
 
 
 CHANGES = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._ip.prefix import parse_address, parse_prefix
@@ -16,9 +17,13 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_encryption.wireguard.plan import (
     device_addresses,
 )
-from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import (
+    Absence,
+    FleetPlan,
+    HostInput,
+)
 from counted_calls import calls
-from planned_nodes import CLOSED, DUAL, HOSTS, NOW, node, planned, settled, silent
+from planned_nodes import CLOSED, DUAL, HOSTS, NOW, node, planned, problems, settled, silent
 
 
 def test_the_order_of_hosts_does_not_matter() -> None:
@@ -117,6 +122,44 @@ def test_node_that_continues_to_encrypt_is_named(away: Callable[[HostInput], Hos
     (off,) = said(away(one), other, never, enabled=False)
     assert off.startswith("host 'n1': node_encryption_enabled: ") and off.endswith("run it too")
     assert said(one, other, never, enabled=False) == said(away(one), other) == said(away(one), state="absent") == []
+
+
+@pytest.mark.parametrize(
+    ("away", "variables", "expected"),
+    [
+        (
+            [2, 3],
+            {"state": "absent"},
+            ["host 'n1': node_encryption_state: its encryption ends, and 'n2', 'n3' are not"],
+        ),
+        ([1], {"state": "absent"}, ["hosts 'n2', 'n3': node_encryption_state: its encryption ends, and 'n1' is not"]),
+        (
+            [1],
+            {},
+            ["host 'n1': node_encryption_enabled: the host is not in this run, so it continues to send encrypted"],
+        ),
+        ([2], {}, ["host 'n1': node_encryption_enabled: its encryption ends, and 'n2' is not in this run, so it"]),
+        ([], {"state": "absent"}, []),
+        ([], {}, []),
+    ],
+)
+def test_encryption_does_not_end_at_one_end_only(
+    away: list[int], variables: dict[str, Any], expected: list[str]
+) -> None:
+    own = {} if variables else {"enabled": False}
+    fleet = [
+        host._replace(variables={**host.variables, **variables, **(own if host.name == "n1" else {})})
+        for host in settled([node(1), node(2), node(3)])
+    ]
+    limited = [left_out(host) if int(host.name[1]) in away else host for host in fleet]
+    found = problems(*limited)
+    assert len(found) == len(expected) and all(line.startswith(text) for line, text in zip(found, expected))
+    assert all("run it too" in line or "run them too" in line for line in found)
+    dead = [host._replace(outside=False, lost=Absence.UNREACHABLE) for host in limited if not host.reached]
+    gone = {host.name: host for host in dead}
+    assert problems(*(gone.get(host.name, host) for host in limited)) == (), "a dead node does not prevent it"
+    fresh = [host._replace(fact=node(int(host.name[1])).fact) for host in limited]
+    assert problems(*fresh) == (), "what never had a tunnel"
 
 
 def test_a_node_that_does_not_encrypt_lacks_no_key() -> None:

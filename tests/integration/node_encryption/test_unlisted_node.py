@@ -30,3 +30,5 @@ def test_a_node_whose_pods_are_excluded(cluster: EncryptedNodes, hosts: bool, tm
     with cluster.captured(tmp_path / "wire.pcap") as wire:
         assert cluster.ping(n1.pod, n2.pod.ipv4, count=1) == 1
         assert wire.kinds()[PLAIN_POD] == 0, "the others still encrypt"
+    with pytest.raises(AssertionError, match="pods of 'n1', would be reached unencrypted"):
+        cluster.phased([n1, n2], per_host={"n2": {"exclude_cidrs": list(n1.pod_networks)}}, host_encryption=hosts)

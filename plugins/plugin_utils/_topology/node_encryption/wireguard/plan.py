@@ -49,7 +49,7 @@ from ..inputs import is_reached
 from ..locations import LocatedNode
 from ..rules import one_sided_ends, run_problems
 from ..settings import LOCATION, UNUSED, NodeSettings, read_common_settings, read_node_settings
-from . import key_rotation, location_rules, network_rules, rules
+from . import exclusion_rules, key_rotation, location_rules, network_rules, rules
 from .fleet import NodeFleet
 from .key_rotation import Devices, on_device
 from .steering_plan import steering, sysctls
@@ -137,6 +137,7 @@ def _plan_without(
     problems.extend(rules.violations(nodes))
     taken, refused = network_rules.violations(nodes, own_routes, observations)
     problems.extend(taken)
+    problems.extend(exclusion_rules.violations(nodes, own_routes))
     problems.extend(run_problems(node_settings, prefix))
     problems.extend(one_sided_ends(inputs, node_settings, lambda name: cached_names(observations.get(name)), prefix))
     problems.extend(location_rules.violations(nodes))

@@ -58,6 +58,7 @@ def test_disabled_node_is_listed_and_not_probed() -> None:
 
 
 def test_excluded_pod_networks_are_not_expected() -> None:
-    found = planned(n1={"exclude_cidrs": ["10.244.2.0/23", "10.244.1.0/25"]})
+    off = {"enabled": False, "exclude_cidrs": ["10.244.1.0/25"]}
+    found = planned(n1={"exclude_cidrs": ["10.244.2.0/23"]}, n2=off, n3=off)
     networks = {node["name"]: node["pod_networks"][0] for node in found["nodes"]}
     assert networks == {"n1": "10.244.1.0/24", "n2": "fd00:244:0:2::/64", "n3": "fd00:244:0:3::/64"}

@@ -80,6 +80,7 @@ class PhasedRun:
         *,
         limit: Iterable[Node] | None = None,
         dead: Sequence[Node] = (),
+        reported: Mapping[str, Sequence[str]] | None = None,
         between: Callable[[str], None] = lambda phase: None,
         after_send: Callable[[Node], None] | None = None,
         until: str = ENFORCE,
@@ -89,7 +90,7 @@ class PhasedRun:
     ) -> Run:
         """Apply the variables, without the role's prefix, to the nodes. between: called before each phase.
 
-        limit: the nodes of this run. dead: those that it cannot reach.
+        limit: the nodes of this run. dead: those that it cannot reach. reported: by name, addresses that a node reports falsely.
         after_send: if given, nodes apply the phase send one by one, and it is called after each.
         until: the last phase of the run. secrets: those that documents are expanded with.
         """
@@ -100,6 +101,9 @@ class PhasedRun:
         for node, own in hosts.items():
             own.update((per_host or {}).get(node.name, {}))
         self.facts.update(zip((node.name for node in in_run), _each(lambda n: self._gather(n, hosts[n]), in_run)))
+        for name, addresses in (reported or {}).items():
+            loopback = {"name": "lo", "index": 1, "kind": "", "managed": False, "up": True, "mtu": 65536}
+            self.facts[name]["node"]["interfaces"].append({**loopback, "addresses": [*addresses]})
         outcome = plan_node_encryption(
             [
                 HostInput(

@@ -39,6 +39,35 @@ def test_an_address_that_stays_is_encrypted(cluster: EncryptedNodes, hosts: bool
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
+def test_a_node_does_not_get_the_traffic_of_addresses_of_others(
+    cluster: EncryptedNodes, hosts: bool, tmp_path: Path
+) -> None:
+    n1, n2, n3 = cluster.nodes
+    claimed = [n1.ipv4, n1.ipv6, n2.pod.ipv4, n2.pod.ipv6, VIP, ON_LO]
+    n1.batch(f"addr add {ON_LO}/32 dev lo", f"addr add {VIP}/32 dev eth0")
+    n2.batch(f"route add {ON_LO}/32 via {n1.ipv4} proto 99")
+    reported = {"n3": [f"{address}/{128 if ':' in address else 32}" for address in claimed]}
+    try:
+        variables = {"host_encryption": hosts, "virtual_ips": [VIP], **CLOSED}
+        run = cluster.phased(per_host={"n1": {"further_ips": [ON_LO]}}, reported=reported, **variables)
+        said = [line for line in run.warnings if line.startswith("host 'n3': node_encryption_further_ips: ")]
+        assert len(said) == 5 and all("is not used as an address of this host" in line for line in said)
+        allowed = n2.host.run("wg", "show", "kwg0", "allowed-ips").splitlines()
+        assert not any(f"{n3.ipv4}/32" in line and f"{one}/" in line for line in allowed for one in claimed)
+        with cluster.captured(tmp_path / "wire.pcap") as wire:
+            for address in (n1.ipv4, n1.ipv6, VIP, ON_LO):
+                assert cluster.ping(n2.pod, address, count=1) == cluster.ping(n2, address, count=1) == 1, address
+            for address in (n2.pod.ipv4, n2.pod.ipv6):
+                assert cluster.ping(n1.pod, address, count=1) == cluster.ping(n1, address, count=1) == 1, address
+            assert not any(n3.ipv4 in (packet.source, packet.destination) for packet in wire.packets())
+    finally:
+        n1.batch(f"addr del {ON_LO}/32 dev lo", f"addr del {VIP}/32 dev eth0")
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.both
+@pytest.mark.long
+@pytest.mark.parametrize("hosts", [False, True], ids=["pods", "hosts"])
 def test_a_virtual_address_works_wherever_it_is(cluster: EncryptedNodes, hosts: bool, tmp_path: Path) -> None:
     n1, n2, n3 = cluster.nodes
 

@@ -70,6 +70,7 @@ def check_claims(
     found = Checked(dict(discoveries), dict(known or {}))
     claims = [claim for name in discoveries for claim in _claims(name, discoveries[name], node_settings, ansible_hosts)]
     _outside(claims, node_settings, found, prefix)
+    _moving(claims, node_settings, found, prefix)
     remaining = [claim for claim in claims if claim.node not in found.refused]
     pairs = list(_overlaps(remaining))
     names = {claim.node for pair in pairs for claim in pair}
@@ -128,6 +129,8 @@ def _claims(
     for own in discovery.addresses:
         yield Claim(own.address, name, GIVEN if own.address in given else REPORTED, True)
     if node_settings[name].enabled:
+        for address in node_settings[name].further_ips:
+            yield Claim(address.host, name, GIVEN, True)
         for cidr in discovery.pod_cidrs:
             yield Claim(cidr, name, pod_rank(discovery))
 
@@ -147,6 +150,17 @@ def _outside(claims: Iterable[Claim], node_settings: Mapping[str, NodeSettings],
             found.problems.append(Problem(claim.node, prefix + "cluster_cidrs", f"{text}; add a network that does"))
         else:
             reason = f"{text}, which {_BY[claim.rank]}; add a network that does if the node is right"
+            found.refused.setdefault(claim.node, reason)
+
+
+def _moving(claims: Iterable[Claim], node_settings: Mapping[str, NodeSettings], found: Checked, prefix: str) -> None:
+    """Refuse what nodes report that has an address of `virtual_ips`. The inventory's own mistakes are problems elsewhere."""
+    moving = {address.host for settings in node_settings.values() for address in settings.virtual_ips}
+    index = PrefixIndex((address, address) for address in moving)
+    for claim in claims:
+        inside = claim.prefix if claim.prefix in moving else next(iter(index.inside(claim.prefix)), None)
+        if inside is not None and claim.rank == REPORTED:
+            reason = f"{claim.text}, which {_BY[REPORTED]}, has {inside.bare} of {prefix}virtual_ips, which moves"
             found.refused.setdefault(claim.node, reason)
 
 

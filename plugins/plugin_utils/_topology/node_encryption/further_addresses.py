@@ -10,15 +10,20 @@ This plugin util is private to the collection.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ....module_utils._ip.prefix import Prefix
 from ..._kubernetes.discovery import Discovery
 from ..._kubernetes.node_address import FurtherAddress
+from ..._kubernetes.nodes import Node
 from ..._prefix_index import PrefixIndex
 from ..._problems import Problem, host_list
+from ..fleet.endpoints import address_of
 from .settings import NodeSettings
+
+# Of the further addresses that a host reports: each is an allowed IP of a peer on all other nodes.
+_MOST_FOUND = 100
 
 
 class FurtherAddresses(NamedTuple):
@@ -33,25 +38,47 @@ class FurtherAddresses(NamedTuple):
 
 
 def place(
-    discoveries: Mapping[str, Discovery], node_settings: Mapping[str, NodeSettings], prefix: str
+    discoveries: Mapping[str, Discovery],
+    node_settings: Mapping[str, NodeSettings],
+    prefix: str,
+    ansible_hosts: Mapping[str, str],
+    unlisted: Iterable[Node] = (),
 ) -> FurtherAddresses:
     """Return the further addresses of all nodes.
 
-    An address that several nodes have, or that another program may move to another node, cannot be placed.
+    An address that several nodes have, or that another program may move to another node, cannot be placed. What a node reports
+    and belongs to another node is ignored for the node that reports it. ansible_hosts: the addresses to which Ansible connects.
+    unlisted: nodes of the cluster that are no hosts.
     """
     enabled = {name: found for name, found in discoveries.items() if node_settings[name].enabled}
-    pods = PrefixIndex((cidr, True) for found in discoveries.values() for cidr in found.pod_cidrs)
-    owners = Counter(address for name in discoveries for address in _claimed(discoveries[name], node_settings[name]))
+    others = _Owned(discoveries, node_settings, ansible_hosts, unlisted)
+    candidates = {name: list(_candidates(found, node_settings[name])) for name, found in enabled.items()}
+    foreign = {
+        name: {one.address: why for one in found if (why := others.owner(name, one.address))}
+        for name, found in candidates.items()
+    }
+    owners = Counter(
+        address for name, found in discoveries.items() for address in _claimed(found, foreign.get(name, {}))
+    )
     holders: dict[Prefix, list[str]] = {}
     by_name, warnings = {}, []
-    for name, found in enabled.items():
-        settings = node_settings[name]
-        listed = {address.host for address in settings.further_ips}
-        placed = dict.fromkeys(address for address in listed if owners[address] == 1)
-        for one in _candidates(found, settings, pods):
-            if owners[one.address] > 1:
+    for name in enabled:
+        pods = node_settings[name].cluster_cidrs
+        listed = {address.host for address in node_settings[name].further_ips}
+        placed = dict.fromkeys(address for address in listed if not others.owner(name, address))
+        found = [one for one in candidates[name] if one.address not in placed]
+        for one in found[:_MOST_FOUND]:
+            if one.address in foreign[name]:
+                text = (
+                    f"{one.address.bare} on {one.interface} is {foreign[name][one.address]}, so it is not used as an address of "
+                    "this host; remove it from the host"
+                )
+                warnings.append(Problem(name, prefix + "further_ips", text))
+            elif others.around(one.address) or any(cidr.contains(one.address) for cidr in pods):
+                continue
+            elif owners[one.address] > 1:
                 holders.setdefault(one.address, []).append(name)
-            elif one.stays or one.address in listed:
+            elif one.stays:
                 placed[one.address] = None
             else:
                 text = (
@@ -60,6 +87,11 @@ def place(
                     f"moves, or to {prefix}exclude_cidrs if no pod or node uses it"
                 )
                 warnings.append(Problem(name, prefix + "further_ips", text))
+        if len(found) > _MOST_FOUND:
+            text = (
+                f"the host has {len(found)} further addresses, and the first {_MOST_FOUND} are used; list others here"
+            )
+            warnings.append(Problem(name, prefix + "further_ips", text))
         by_name[name] = tuple(sorted(placed))
     for address, names in holders.items():
         text = (
@@ -67,11 +99,75 @@ def place(
             f"not reach it; add it to this variable on all nodes, or to {prefix}exclude_cidrs if no pod or node uses it"
         )
         warnings.extend(Problem(name, prefix + "virtual_ips", text) for name in names)
-    return FurtherAddresses(by_name, list(_violations(enabled, node_settings, prefix)), warnings)
+    return FurtherAddresses(by_name, list(_violations(enabled, node_settings, others, prefix)), warnings)
+
+
+class _Behind(NamedTuple):
+    """A network behind a node, and what is in it."""
+
+    prefix: Prefix
+    node: str
+    what: str
+
+    @property
+    def text(self) -> str:
+        """The network for a message."""
+        return f"{self.prefix}, {self.what} of {host_list([self.node])}"
+
+
+class _Owned:
+    """Addresses and networks that belong to certain nodes, whatever other nodes report as their further addresses."""
+
+    def __init__(
+        self,
+        discoveries: Mapping[str, Discovery],
+        node_settings: Mapping[str, NodeSettings],
+        ansible_hosts: Mapping[str, str],
+        unlisted: Iterable[Node],
+    ) -> None:
+        self._addresses: dict[Prefix, dict[str, str]] = {}
+        for name, found in discoveries.items():
+            mine = [own.address for own in found.addresses]
+            connection = address_of(ansible_hosts.get(name, ""))
+            mine += [connection] if connection is not None else []
+            if node_settings[name].enabled:
+                mine += [address.host for address in node_settings[name].further_ips]
+            for address in mine:
+                self._addresses.setdefault(address, {})[name] = f"an address of {host_list([name])}"
+        for node in unlisted:
+            for text in (one for listed in node.addresses.values() for one in listed):
+                known = address_of(text)
+                if known is not None:
+                    self._addresses.setdefault(known, {})[""] = f"an address of {host_list([node.name])} of the cluster"
+        pods = [_Behind(cidr, name, "pods") for name, found in sorted(discoveries.items()) for cidr in found.pod_cidrs]
+        networks = [
+            _Behind(cidr, name, "networks")
+            for name in sorted(discoveries)
+            if node_settings[name].enabled
+            for cidr in node_settings[name].extra_allowed_ips
+        ]
+        self._networks = PrefixIndex((one.prefix, one) for one in (*pods, *networks))
+
+    def owner(self, name: str, address: Prefix) -> str:
+        """Return why an address is that of another node than `name`, "" if it is not known to be."""
+        owners = self._addresses.get(address, {})
+        if owners and name not in owners:
+            return next(iter(owners.values()))
+        around = self.around(address)
+        return f"inside {around.text}" if around is not None and name not in (around.node, *owners) else ""
+
+    def others(self, name: str, address: Prefix) -> list[str]:
+        """Return the other hosts that have an address as certainly as `name`."""
+        return sorted(other for other in self._addresses.get(address, {}) if other not in (name, ""))
+
+    def around(self, address: Prefix) -> _Behind | None:
+        """Return the network behind a node that contains an address."""
+        same, around = self._networks.exact(address), self._networks.around(address)
+        return same or (around[1] if around else None)
 
 
 def _violations(
-    enabled: Mapping[str, Discovery], node_settings: Mapping[str, NodeSettings], prefix: str
+    enabled: Mapping[str, Discovery], node_settings: Mapping[str, NodeSettings], others: _Owned, prefix: str
 ) -> Iterator[Problem]:
     """Yield addresses of the inventory that are not what their variable says."""
     first = {own.address: name for name, found in enabled.items() for own in found.addresses}
@@ -98,22 +194,27 @@ def _violations(
             elif found.has_fact and address.host not in known:
                 text = f"{address.bare} is on no interface of the host; add it there, or remove it here"
                 yield Problem(name, prefix + "further_ips", text)
+            elif shared := others.others(name, address.host):
+                text = (
+                    f"{address.bare} is an address of {host_list(shared)} as well; remove it from the wrong one, or, if it "
+                    f"moves, add it to {prefix}virtual_ips of all nodes instead"
+                )
+                yield Problem(name, prefix + "further_ips", text)
+            elif (around := others.around(address.host)) is not None and around.node != name:
+                text = f"{address.bare} is inside {around.text}; remove it here"
+                yield Problem(name, prefix + "further_ips", text)
 
 
-def _claimed(found: Discovery, settings: NodeSettings) -> Collection[Prefix]:
-    """Return the addresses that a node has or that the inventory gives it."""
-    return {
-        *(one.address for one in found.addresses),
-        *(one.address for one in found.further),
-        *(address.host for address in settings.further_ips),
-    }
+def _claimed(found: Discovery, foreign: Collection[Prefix]) -> set[Prefix]:
+    """Return the addresses that a node has. foreign: those that belong to other nodes."""
+    reported = (*(one.address for one in found.addresses), *(one.address for one in found.further))
+    return set(reported).difference(foreign)
 
 
-def _candidates(found: Discovery, settings: NodeSettings, pods: PrefixIndex[bool]) -> Iterator[FurtherAddress]:
-    """Yield the further addresses that are no pods and that the inventory does not leave unencrypted."""
-    left_out = (*settings.exclude_cidrs, *settings.cluster_cidrs, *settings.extra_allowed_ips)
+def _candidates(found: Discovery, settings: NodeSettings) -> Iterator[FurtherAddress]:
+    """Yield the further addresses that a node reports and that the inventory does not leave unencrypted."""
+    left_out = (*settings.exclude_cidrs, *settings.extra_allowed_ips)
     moving = {address.host for address in settings.virtual_ips}
     for one in found.further:
-        is_pod = pods.exact(one.address) or pods.around(one.address)
-        if one.address not in moving and not is_pod and not any(cidr.contains(one.address) for cidr in left_out):
+        if one.address not in moving and not any(cidr.contains(one.address) for cidr in left_out):
             yield one

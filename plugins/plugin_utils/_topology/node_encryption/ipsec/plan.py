@@ -54,7 +54,7 @@ def plan_node_ipsec(inputs: Mapping[str, HostInput], prefix: str, now: int) -> P
     ansible_hosts = {name: host.ansible_host for name, host in inputs.items()}
     claims = check_claims(discovered.by_name, node_settings, ansible_hosts, {}, prefix)
     discoveries = claims.discoveries
-    further = further_addresses.place(discoveries, node_settings, prefix)
+    further = further_addresses.place(discoveries, node_settings, prefix, ansible_hosts, discovered.unlisted)
     missing, unlisted = unlisted_nodes(discovered, node_settings, prefix)
     problems.extend((*claims.problems, *missing, *further.problems))
     settings = _settings(inputs, node_settings, prefix, problems)

@@ -91,9 +91,8 @@ def _plan_without(
     names, settings, observations, cached = found.names, found.settings, found.observations, found.cached
     revocation, absent = found.revocation, found.absent
     live = {name: found for name, found in discoveries.items() if name not in revocation.names}
-    claims = check_claims(
-        live, node_settings, {name: host.ansible_host for name, host in inputs.items()}, observations, prefix, known
-    )
+    ansible_hosts = {name: host.ansible_host for name, host in inputs.items()}
+    claims = check_claims(live, node_settings, ansible_hosts, observations, prefix, known)
     problems.extend(claims.problems)
     discoveries = {**discoveries, **claims.discoveries}
     members = [
@@ -127,7 +126,7 @@ def _plan_without(
         name: network_routes(inputs[name].fact, {primary[name].interface, node_settings[name].alternate_interface})
         for name in names
     }
-    further = further_addresses.place(discoveries, node_settings, prefix)
+    further = further_addresses.place(discoveries, node_settings, prefix, ansible_hosts, discovered.unlisted)
     on_links = network_rules.pods_on_links(discoveries, own_routes)
     nodes = NodeFleet(
         fleet, inputs, node_settings, discoveries, encryption, leaders, forwarding, on_links, further.by_name

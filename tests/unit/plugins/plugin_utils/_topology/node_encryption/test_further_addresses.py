@@ -162,3 +162,96 @@ def test_an_address_that_moves_is_unencrypted_on_all_nodes() -> None:
         assert filtered["set_mark"][-1:] == [{"mark": "0x100000/0x100000", "not_iif": [], "daddr": ["192.0.2.50"]}]
         assert document["interfaces"][0]["sysctls"]["net/ipv4/conf/all/src_valid_mark"] == "1"
     assert f"{P}virtual_ips: nodes differ" in str(problems(fleet[0], node(2, CLOSED)))
+
+
+OTHERS: dict[str, Any] = {"pod_cidrs": ["10.244.2.0/24", "fd44:0:0:2::/64"], "node_ip_families": [4, 6]}
+
+
+@pytest.mark.parametrize("backend", ["wireguard", "ipsec"])
+@pytest.mark.parametrize(
+    ("reported", "of_other", "why"),
+    [
+        ("192.0.2.2/32", {}, "192.0.2.2 on lo is an address of 'n2'"),
+        ("fd00::2/128", {}, "fd00::2 on lo is an address of 'n2'"),
+        ("fd00:0:0:0:0:0:0:2/128", {}, "fd00::2 on lo is an address of 'n2'"),
+        ("192.0.2.77/32", {"further_ips": ["192.0.2.77"]}, "192.0.2.77 on lo is an address of 'n2'"),
+        ("10.244.2.9/32", {}, "10.244.2.9 on lo is inside 10.244.2.0/24, pods of 'n2'"),
+        ("fd44:0:0:2::9/128", {}, "fd44:0:0:2::9 on lo is inside fd44:0:0:2::/64, pods of 'n2'"),
+        ("198.51.100.7/32", {"extra_allowed_ips": ["198.51.100.0/24"]}, "inside 198.51.100.0/24, networks of 'n2'"),
+    ],
+)
+def test_what_belongs_to_another_node_is_ignored_for_the_node_that_reports_it(
+    backend: str, reported: str, of_other: dict[str, Any], why: str
+) -> None:
+    both = {"node_ip_families": [4, 6], "backend": backend}
+    other = having(node(2, {**OTHERS, **both, **of_other}), eth0=["192.0.2.77/16"])
+    fleet = (having(node(1, both, pod_cidrs=["10.244.1.0/24", "fd44:0:0:1::/64"]), lo=[reported]), other)
+    outcome = plan_node_encryption(fleet, now=NOW)
+    assert outcome.plan is not None, outcome.problems
+    (line,) = [one for one in outcome.warnings if why in one]
+    assert line.startswith(f"host 'n1': {P}further_ips: ") and line.endswith("remove it from the host")
+    name = reported.partition("/")[0]
+    if backend == "wireguard":
+        nodes = {one: outcome.plan.hosts[one].node for one in ("n1", "n2")}
+        assert nodes["n1"] is not None and [one.bare for one in nodes["n1"].addresses] == [*addresses(1)]
+        assert nodes["n2"] is not None and (
+            "further_ips" not in of_other or name in [one.bare for one in nodes["n2"].addresses]
+        )
+    else:
+        assert outcome.plan.ipsec is not None and outcome.plan.ipsec.nodes["n1"].further == ()
+        assert bool(outcome.plan.ipsec.nodes["n2"].further) == ("further_ips" in of_other)
+
+
+def test_an_address_to_which_ansible_connects_and_one_of_an_unlisted_node_belong_to_these() -> None:
+    listed = [{"metadata": {"name": f"n{n}"}, "spec": {"podCIDRs": [f"10.244.{n}.0/24"]}} for n in (1, 2)]
+    unlisted = {
+        "metadata": {"name": "windows"},
+        "spec": {},
+        "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.60"}]},
+    }
+    nodes = {"items": [*listed, unlisted]}
+    fleet = (
+        having(node(1, nodes=nodes), lo=["192.0.2.60/32", "203.0.113.2/32", "203.0.113.9/32"]),
+        node(2, nodes=nodes)._replace(ansible_host="203.0.113.2"),
+    )
+    assert placed(*fleet) == [addresses(1)[0], "203.0.113.9"]
+    said = "".join(warned(*fleet))
+    assert "192.0.2.60 on lo is an address of 'windows' of the cluster" in said
+    assert "203.0.113.2 on lo is an address of 'n2'" in said
+
+
+def test_the_number_of_reported_addresses_is_bounded() -> None:
+    many = having(node(1), **{f"eth{n}": [f"10.{n}.{m}.1/24" for m in range(90)] for n in (1, 2)})
+    assert len(placed(many, node(2))) == 101
+    (line,) = warned(many, node(2))
+    assert "the host has 180 further addresses, and the first 100 are used" in line
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"further_ips": ["10.1.0.9"]}, {"further_ips": ["10.1.0.9"]}, "10.1.0.9 is an address of 'n2' as well"),
+        ({"further_ips": ["10.244.2.9"]}, {}, "10.244.2.9 is inside 10.244.2.0/24, pods of 'n2'; remove it here"),
+    ],
+)
+def test_the_inventory_gives_an_address_to_one_node(
+    first: dict[str, Any], second: dict[str, Any], expected: str
+) -> None:
+    (address,) = first["further_ips"]
+    fleet = [having(node(number, own), lo=[f"{address}/32"]) for number, own in ((1, first), (2, second))]
+    assert f"host 'n1': {P}further_ips: {expected}" in "\n".join(problems(*fleet))
+
+
+def test_a_node_that_reports_the_further_address_of_another_or_a_virtual_one_as_its_own_is_refused_alone() -> None:
+    detected: dict[str, Any] = {"node_ip": [], "node_ip_detection": "interface=eth9"}
+    for common, own in (({}, {"further_ips": ["10.1.0.9"]}), ({"virtual_ips": ["10.1.0.9"]}, {})):
+        fleet = (
+            having(node(1, {**common, **own}), lo=["10.1.0.9/32"]),
+            node(2, common),
+            having(node(3, {**common, **detected}), eth9=["10.1.0.9/24"]),
+        )
+        outcome = plan_node_encryption(fleet, now=NOW)
+        assert outcome.plan is not None, outcome.problems
+        assert list(outcome.plan.refused) == ["n3"] and "10.1.0.9" in outcome.plan.refused["n3"]
+        host = outcome.plan.hosts["n1"].node
+        assert host is not None and ("10.1.0.9" in [one.bare for one in host.addresses]) == bool(own)

@@ -30,6 +30,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import kube_proxy_rules
 from lab_hosts import Lab
 from managed_host import ManagedHost
 from namespaces import call_in_thread
@@ -184,6 +185,14 @@ class Node(Place):
             }}
             }}"""
         )
+
+    def kube_proxy(self, mode: str, service: kube_proxy_rules.Service) -> None:
+        """Load the rules that kube-proxy writes in a mode for a service."""
+        if mode == kube_proxy_rules.NFTABLES:
+            self.nft(kube_proxy_rules.nft_script(service))
+            return
+        words = [*self.prefix, "iptables-nft-restore", "--noflush"]
+        subprocess.run(words, input=kube_proxy_rules.iptables_restore(service), text=True, check=True, timeout=120)
 
 
 @dataclass(frozen=True)

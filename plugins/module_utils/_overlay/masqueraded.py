@@ -130,8 +130,12 @@ def _unkept(count: int, error: Exception) -> str:
 
 
 def is_concerned(one: codec.TrackedConnection, networks: LongestMatch[Prefix]) -> bool:
-    """Return whether a connection to one of the networks has another source address there."""
-    if one.reply.destination == one.original.source:
+    """Return whether a connection to one of the networks has another source address or port there.
+
+    kube-proxy masquerades connections of a node itself to services: to the same address, with a random port.
+    """
+    original, reply = one.original, one.reply
+    if (reply.destination, reply.destination_port) == (original.source, original.source_port):
         return False
     return networks.find(host_prefix(one.reply.source)) is not None
 

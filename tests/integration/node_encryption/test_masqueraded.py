@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from encrypted_nodes import MODES, EncryptedNodes
+from kube_proxy_rules import IPTABLES, NFTABLES, Service
 from managed_host import wait_until
-from node_cluster import Place
+from node_cluster import CLUSTER_NETWORKS, Place
 from wire_capture import PLAIN_POD
 
-PORT = 7788
+PORT, NODE_PORT = 7788, 30788
+SERVICE_IP = "10.96.0.10"
 
 
 class Server:
@@ -57,8 +59,8 @@ class Server:
 class Held:
     """A connection that is held open. pushed: the server sends by itself, else it answers each byte of the client."""
 
-    def __init__(self, client: Place, address: str, *, pushed: bool) -> None:
-        self._socket = client.quick(lambda: socket.create_connection((address, PORT), timeout=20))
+    def __init__(self, client: Place, address: str, port: int = PORT, *, pushed: bool) -> None:
+        self._socket = client.quick(lambda: socket.create_connection((address, port), timeout=20))
         self._pushed, self._closed = pushed, False
         self.received, self.error = 0, ""
         self._socket.sendall(b"p" if pushed else b"e")
@@ -90,24 +92,34 @@ class Held:
 
 
 @contextmanager
-def held(cluster: EncryptedNodes) -> Iterator[Mapping[str, Held]]:
-    """Hold connections of pods to a node, and of a client outside to a NodePort whose pod is elsewhere."""
+def held(cluster: EncryptedNodes, proxy: str) -> Iterator[Mapping[str, Held]]:
+    """Hold connections of pods to a node, of a client outside to a NodePort, and of a node and a pod to a service.
+
+    The pod of the service is elsewhere. proxy: the mode of kube-proxy.
+    """
     n1, n2, n3 = cluster.nodes
     for node in cluster.nodes:
         node.masquerade()
-    n2.node_port(PORT, n3.pod)
+        node.kube_proxy(proxy, Service(SERVICE_IP, PORT, NODE_PORT, n3.pod.ipv4, CLUSTER_NETWORKS[0]))
+        # As the default route of a node: it selects a source address before the destination is translated.
+        node.run("ip", "route", "replace", SERVICE_IP, "via", cluster.external.ipv4, "proto", "99")
     with ExitStack() as stack:
         servers = [Server(place) for place in (n3, n3.pod)]
         for server in servers:
             stack.callback(server.close)
         found = {}
-        for number in range(12):
-            way, pushed = ("pod to node", "NodePort")[number % 2], number % 4 > 1
-            ends = (n1.pod, n3.ipv4) if way == "pod to node" else (cluster.external, n2.ipv4)
-            one = found[f"{way} {number}"] = Held(*ends, pushed=pushed)
-            stack.callback(one.close)
-            assert one.goes_on() == ""
-        assert {*servers[0].clients} == {n1.ipv4} and {*servers[1].clients} == {n2.ipv4}, "masqueraded"
+        for way, (client, address, port) in {
+            "pod to node": (n1.pod, n3.ipv4, PORT),
+            "NodePort": (cluster.external, n2.ipv4, NODE_PORT),
+            "node to service": (n2, SERVICE_IP, PORT),
+            "pod to service": (n1.pod, SERVICE_IP, PORT),
+        }.items():
+            for number in range(4):
+                one = found[f"{way} {number}"] = Held(client, address, port, pushed=number > 1)
+                stack.callback(one.close)
+                assert one.goes_on() == ""
+        assert {*servers[0].clients} == {n1.ipv4}, "masqueraded"
+        assert {*servers[1].clients} == {n2.ipv4, n1.pod.ipv4}, "masqueraded, but for pods"
         yield found
 
 
@@ -119,9 +131,11 @@ def ended(connections: Mapping[str, Held]) -> dict[str, str]:
 @pytest.mark.sampled(4)
 @pytest.mark.both
 @pytest.mark.long
-@pytest.mark.parametrize("mode", MODES)
-def test_masqueraded_connections_survive(cluster: EncryptedNodes, tmp_path: Path, mode: str) -> None:
-    with held(cluster) as connections:
+@pytest.mark.parametrize(
+    ("proxy", "mode"), [*((IPTABLES, mode) for mode in MODES), *((NFTABLES, mode) for mode in reversed(MODES))]
+)
+def test_masqueraded_connections_survive(cluster: EncryptedNodes, tmp_path: Path, proxy: str, mode: str) -> None:
+    with held(cluster, proxy) as connections:
         cluster.phased(**MODES[mode])
         with cluster.captured(tmp_path / "wire.pcap") as wire:
             assert ended(connections) == {}, "roll-out"

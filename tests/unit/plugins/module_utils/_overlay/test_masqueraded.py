@@ -53,6 +53,14 @@ def test_connections_to_changing_destinations_are_concerned(found: tuple[str, st
     assert masqueraded.is_concerned(connection(*found), around) is concerned
 
 
+def test_a_connection_with_another_port_is_concerned() -> None:
+    """kube-proxy masquerades the connection of a node to a service to the node's own address."""
+    one = connection("10.0.0.1", "10.244.3.10", "10.0.0.1")
+    around = networks([parse_prefix("10.244.3.0/24")])
+    assert not masqueraded.is_concerned(one, around)
+    assert masqueraded.is_concerned(one._replace(reply=one.reply._replace(destination_port=b"\x77\x01")), around)
+
+
 def stage(log: list[object], *routes: str) -> Stage:
     operations = [Operation(None, TableRoute(parse_prefix(text), 7100)) for text in routes]
 

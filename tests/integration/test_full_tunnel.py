@@ -142,6 +142,9 @@ def holds(lab: Lab, host: str) -> list[str]:
 @pytest.mark.slow
 def test_all_traffic_leaves_by_the_hub_and_management_connections_stay(lab: Lab, tmp_path: Path) -> None:
     play(lab, s1=False, s3=False)
+    # A rule of somebody else at a priority of the full tunnel stays through everything.
+    for name in MANAGED:
+        lab.run(name, ["ip", "rule", "add", "pref", "7175", "fwmark", "0x99", "lookup", "main", "protocol", "kernel"])
     before = {name: holds(lab, name) for name in MANAGED}
     assert seen_as(lab, "s3") == "192.0.2.23" and seen_as(lab, "s1") == "192.0.2.101"
     with ExitStack() as stack:
@@ -160,6 +163,7 @@ def test_all_traffic_leaves_by_the_hub_and_management_connections_stay(lab: Lab,
         assert_managed()
         with Capture(lab, tmp_path / "public.pcap") as capture:
             for name in MANAGED:
+                assert any(line.startswith("7175: from all fwmark 0x99") for line in holds(lab, name))
                 assert seen_as(lab, name) == HUB
                 assert ping(lab, name, SERVER)
             assert seen_as(lab, "s3-site") == HUB, "networks behind a spoke use the full tunnel too"

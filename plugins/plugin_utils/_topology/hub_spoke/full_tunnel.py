@@ -19,7 +19,7 @@ import ipaddress
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ....module_utils._ip.prefix import Prefix
 from ..._untrusted import mapping_of, text_of
@@ -31,7 +31,8 @@ from ..plan_model.host_document import HostDocument, RouteEntry, RuleEntry
 from .fleet import HubSpokeFleet
 from .settings import FULL_TUNNEL_PRIORITIES
 
-# Name of the note in a host's state file with the table and the first priority of its full tunnel.
+# Name of the note in a host's state file with the table and the first priority of its full tunnel, and the mark if it is not
+# the number of the table.
 NOTE = "full_tunnel"
 
 EVERYTHING = {"ipv4": Prefix(int(socket.AF_INET), bytes(4), 0), "ipv6": Prefix(int(socket.AF_INET6), bytes(16), 0)}
@@ -73,24 +74,32 @@ def _exit_families(fleet: HubSpokeFleet, hub: Member, spoke: Member) -> Iterator
             yield kind
 
 
-def noted(host: HostInput) -> tuple[int, int] | None:
-    """Return the table and first priority of a host's current full tunnel, None without one."""
+class Noted(NamedTuple):
+    """The current full tunnel of a host."""
+
+    table: int
+    priority: int
+    fwmark: int
+
+
+def noted(host: HostInput) -> Noted | None:
+    """Return a host's current full tunnel, None without one."""
     for state in mapping_of((host.fact or {}).get("interfaces")).values():
         note = text_of(mapping_of(mapping_of(state).get("notes")).get(NOTE))
-        table, _space, priority = note.partition(" ")
-        found = whole_number(table), whole_number(priority)
-        if found[0] is not None and found[1] is not None:
-            return found[0], found[1]
+        table, priority, fwmark = map(whole_number, (*note.split(" "), "", "", "")[:3])
+        if table is not None and priority is not None:
+            return Noted(table, priority, fwmark or table)
     return None
 
 
 def full_tunnel_of(fleet: HubSpokeFleet, spoke: Member, host: HostInput) -> FullTunnel | None:
     """Return the full tunnel of a spoke; one without exits removes what an earlier run set up."""
     settings, mark = fleet.hub_spoke_settings[spoke.name].full_tunnel, spoke.settings.fwmark
-    if settings.wanted:
-        return FullTunnel(settings.table, settings.priority, mark or settings.table, exits(fleet, spoke))
     before = noted(host)
-    return None if before is None else FullTunnel(*before, mark)
+    former = before.fwmark if before else 0
+    if settings.wanted:
+        return FullTunnel(settings.table, settings.priority, mark or settings.table, exits(fleet, spoke), former)
+    return None if before is None else FullTunnel(before.table, before.priority, mark, former_fwmark=former)
 
 
 def allowed_ips(tunnel: FullTunnel | None, hub_name: str) -> list[Prefix]:
@@ -100,7 +109,10 @@ def allowed_ips(tunnel: FullTunnel | None, hub_name: str) -> list[Prefix]:
 
 def notes(tunnel: FullTunnel | None) -> dict[str, str]:
     """Return the notes for the host's state file, so that a later run can remove the full tunnel."""
-    return {NOTE: f"{tunnel.table} {tunnel.priority}"} if tunnel and tunnel.exits else {}
+    if not tunnel or not tunnel.exits:
+        return {}
+    mark = f" {tunnel.fwmark}" if tunnel.fwmark != tunnel.table else ""
+    return {NOTE: f"{tunnel.table} {tunnel.priority}{mark}"}
 
 
 def rules_and_routes(plan: FleetPlan, host: HostPlan, tunnel: FullTunnel) -> HostDocument:
@@ -116,6 +128,7 @@ def rules_and_routes(plan: FleetPlan, host: HostPlan, tunnel: FullTunnel) -> Hos
         "ip_rules": {
             "priorities": f"{tunnel.priority}-{tunnel.priority + FULL_TUNNEL_PRIORITIES - 1}",
             "tables": [str(tunnel.table)],
+            "exceptions": list(_to_main(tunnel)),
             "purge": True,
             "rules": [rule for kind in kinds for rule in _rules(kind, host, tunnel)],
         },
@@ -140,6 +153,19 @@ def _rules(kind: str, host: HostPlan, tunnel: FullTunnel) -> Iterator[RuleEntry]
     for half in _ANY_SOURCE6:
         yield {"priority": first + 4, **here, "from": half}
     yield {"priority": first + 5, **there}
+
+
+def _to_main(tunnel: FullTunnel) -> Iterator[RuleEntry]:
+    """Yield the managed rules that look up the main table, of both families and of an earlier run as well.
+
+    Other rules of these priorities that do not look up the table of the full tunnel belong to others.
+    """
+    first = tunnel.priority
+    yield {"priority": first, "family": "both", "table": "main", "suppress_prefixlength": 0}
+    for mark in sorted({tunnel.fwmark, tunnel.former_fwmark, tunnel.table} - {0}):
+        yield {"priority": first + 1, "family": "both", "table": "main", "fwmark": f"{mark:#x}"}
+    for half in _ANY_SOURCE6:
+        yield {"priority": first + 4, "family": "ipv6", "table": "main", "from": half}
 
 
 def with_full_tunnels(

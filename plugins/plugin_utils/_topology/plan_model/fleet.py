@@ -148,13 +148,15 @@ class PeerOverride:
 class FullTunnel:
     """The full tunnel of a spoke. exits: by name of a hub, the families whose traffic is sent through it.
 
-    priority: that of the first rule. Without exits, the rules and routes of an earlier run are removed.
+    priority: that of the first rule. former_fwmark: the mark of an earlier run, 0 if unknown. Without exits, the rules and
+    routes of an earlier run are removed.
     """
 
     table: int
     priority: int
     fwmark: int = 0
     exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    former_fwmark: int = 0
 
 
 @dataclass(frozen=True)

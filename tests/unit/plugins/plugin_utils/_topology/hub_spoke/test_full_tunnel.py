@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.wirewright.overlay.plugins.module_utils._netlink.rule import Rule
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.options import parse_sections
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.sections import Interfaces
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
@@ -34,6 +35,14 @@ def after(host: HostInput, plan: FleetPlan) -> HostInput:
     return host
 
 
+TO_MAIN = [
+    {"priority": 7170, "family": "both", "table": "main", "suppress_prefixlength": 0},
+    {"priority": 7171, "family": "both", "table": "main", "fwmark": "0x1c02"},
+    {"priority": 7174, "family": "ipv6", "table": "main", "from": "::/1"},
+    {"priority": 7174, "family": "ipv6", "table": "main", "from": "8000::/1"},
+]
+
+
 def test_a_spoke_has_a_table_and_rules_by_source_address() -> None:
     document = host_document(planned(H1, H2), "h2")
     assert document["ip_routes"] == [
@@ -42,6 +51,7 @@ def test_a_spoke_has_a_table_and_rules_by_source_address() -> None:
     assert {**document["ip_rules"], "rules": ()} == {
         "priorities": "7170-7175",
         "tables": ["7170"],
+        "exceptions": TO_MAIN,
         "purge": True,
         "rules": (),
     }
@@ -133,11 +143,35 @@ def test_switched_off_it_is_removed_once() -> None:
     plan = planned(H1, off)
     document = host_document(plan, "h2")
     assert document["ip_routes"] == [{"table": "7170", "purge": True, "routes": []}]
-    assert document["ip_rules"] == {"priorities": "7170-7175", "tables": ["7170"], "purge": True, "rules": []}
+    assert document["ip_rules"] == {
+        "priorities": "7170-7175",
+        "tables": ["7170"],
+        "exceptions": TO_MAIN,
+        "purge": True,
+        "rules": [],
+    }
     (interface,) = document["interfaces"]
     assert interface["fwmark"] == 0 and "full_tunnel" not in interface["notes"]
     assert "0.0.0.0/0" not in interface["peers"][0]["allowed_ips"]
     assert set(host_document(planned(H1, after(off, plan)), "h2")) == {"interfaces"}
+
+
+def test_rules_of_an_earlier_mark_are_managed_and_rules_of_others_are_not() -> None:
+    before = after(H2, planned(H1, H2._replace(variables={**H2.variables, "fwmark": 5})))
+    assert noted(before) == (7170, 7170, 5)
+    for now in (before, before._replace(variables={**before.variables, "full_tunnel": False})):
+        found = parse_sections(host_document(planned(H1, now), "h2"), Interfaces(["wg0"], ()).index_of).rules
+        assert found is not None
+        own = {5, 7170}
+        for family in (2, 10):
+            marks = {mark for mark in (5, 6, 7170) if found.own.owns(to_main(family, 7171, mark))}
+            assert marks == own and not found.own.owns(to_main(family, 7172, 0))
+            assert not found.own.owns(to_main(family, 7171, 0))
+
+
+def to_main(family: int, priority: int, mark: int) -> Rule:
+    """Return a rule that looks up the main table for packets with a mark, 0 for all packets."""
+    return Rule(family, priority, table=254, fwmark=mark, fwmask=0xFFFFFFFF if mark else 0)
 
 
 def test_a_plan_survives_serialization() -> None:

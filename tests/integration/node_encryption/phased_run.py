@@ -167,8 +167,10 @@ def _variables(node: Node) -> dict[str, Any]:
 def _gather(wanted: bool, userspace: bool, interface: str, table: int, rotate: bool) -> dict[str, Any]:
     os.environ.pop("SSH_CONNECTION", None)
     keys = {}
-    for name in (interface, ALTERNATE) if rotate else (interface,):
-        path = f"/etc/wireguard/{name}.key"
+    # As one_key of overlay_prepare: after a rotation only the alternate interface has a key, during it both have.
+    paths = {name: f"/etc/wireguard/{name}.key" for name in (interface, ALTERNATE)}
+    for name in paths if rotate else [name for name in paths if os.path.exists(paths[name])] or [interface]:
+        path = paths[name]
         keys[name] = converge_key(path, present=wanted or os.path.exists(path), regenerate=False, check_mode=False)
     node = {"can_reach": [], "tables": [table, table + 1], "cni_directories": []}
     public_keys = {name: key.public_key for name, key in keys.items()}

@@ -79,3 +79,26 @@ def test_a_node_that_joins_a_strict_cluster_in_a_run_that_stopped(
         with cluster.captured(tmp_path / "closed.pcap") as wire:
             assert lost(pings) == {}
             assert PLAIN_POD not in wire.kinds()
+
+
+@pytest.mark.slow
+@pytest.mark.both
+@pytest.mark.long
+def test_a_rotation_that_stopped_is_completed_on_all_nodes(cluster: EncryptedNodes, tmp_path: Path) -> None:
+    n1, n2, n3 = cluster.nodes
+    wanted = MODES["closed hosts"]
+    cluster.phased(**wanted)
+    with pings_of(cluster, interval=0.05) as pings, cluster.captured(tmp_path / "wire.pcap") as wire:
+        with pytest.raises(Stopped):
+            cluster.phased(rotate=True, after_send=stop, **wanted)
+        assert lost(pings) == {}, "n1 sends by the new interface"
+        for nodes in ([n1], [n2, n3]):
+            with pytest.raises(AssertionError, match="the rotation of an earlier run is not complete"):
+                cluster.phased(limit=nodes, **wanted)
+        assert lost(pings) == {}, "nothing has changed"
+        cluster.phased(**wanted)
+        assert lost(pings) == {}, "completed"
+        assert set(wire.kinds()) == {WIREGUARD}
+    devices = {device for node in cluster.nodes for device in node.host.run("wg", "show", "interfaces").split()}
+    assert len(devices) == 1
+    assert not any(cluster.phased(limit=[n1], **wanted).changed.values())

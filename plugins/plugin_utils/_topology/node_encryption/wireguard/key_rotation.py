@@ -46,23 +46,31 @@ def choose_devices(
 ) -> Devices:
     """Return the devices of a cluster: the one that its nodes use or, if a rotation is due, the other one.
 
-    If an interrupted run left some nodes on each, the majority decides and no new rotation starts.
+    If an interrupted run left some nodes on each, the majority decides and no new rotation starts. Facts of nodes outside of the
+    run may be older than the last rotation, so they count only if no node of the run uses a device.
     """
     first = next(iter(settings), "")
     if not first:
         return Devices("kwg0")
     primary, alternate = settings[first].interface, node_settings[first].alternate_interface
+    reached = [name for name, host in inputs.items() if is_reached(host)]
     used: Counter[str] = Counter()
     there: set[str] = set()
-    for name, host in inputs.items():
-        used.update(
-            device
-            for device in devices_in_use(host.fact or {}, node_settings[name].table)
-            if device in (primary, alternate)
-        )
-        there.update(device for device in (primary, alternate) if has_device(host.fact, device))
+    for names in (reached, list(inputs)):
+        for name in names if not used else ():
+            fact = inputs[name].fact
+            in_use = devices_in_use(fact or {}, node_settings[name].table)
+            used.update(device for device in in_use if device in (primary, alternate))
+            there.update(device for device in (primary, alternate) if has_device(fact, device))
     ranked = [device for device, _count in used.most_common()]
-    current = ranked[0] if ranked else primary
+    # Keys are kept when the encryption is disabled, those of the alternate device after a rotation.
+    keys = Counter(
+        device
+        for name in reached
+        for device in (primary, alternate)
+        if _known(inputs[name].fact, device).get("public_key")
+    )
+    current = ranked[0] if ranked else alternate if keys[alternate] > keys[primary] else primary
     rotates = bool(ranked) and len(ranked) == 1 and rotation_due(inputs, node_settings, current)
     wanted = (alternate if current == primary else primary) if rotates else current
     other, port = (
@@ -101,8 +109,9 @@ def violations(
     node_settings: Mapping[str, NodeSettings],
     revoked: Collection[str],
     prefix: str,
+    devices: Devices,
 ) -> Iterator[Problem]:
-    """Yield why keys cannot be rotated."""
+    """Yield why keys cannot be rotated, and nodes without a key for the device to which they were rotated."""
     for name in settings:
         own = node_settings[name]
         if own.alternate_interface == settings[name].interface or own.alternate_port == settings[name].port:
@@ -111,19 +120,43 @@ def violations(
         if own.rotate and settings[name].private_key_file != f"/etc/wireguard/{settings[name].interface}.key":
             text = "a key file with its own path cannot be rotated; unset this variable"
             yield Problem(name, prefix + "private_key_file", text)
-    if any(node_settings[name].rotate for name in settings):
+    yield from _keyless(inputs, settings, node_settings, prefix, devices.wanted)
+    wanted = [name for name in settings if node_settings[name].rotate]
+    if devices.retiring or wanted:
         silent = [
             name
             for name in settings
             if node_settings[name].enabled and name not in revoked and not is_reached(inputs[name])
         ]
         if silent:
-            text = f"keys are rotated on all nodes at once, and {why_absent(silent, inputs)}"
+            start = "" if wanted else "the rotation of an earlier run is not complete; "
+            text = f"{start}keys are rotated on all nodes at once, and {why_absent(silent, inputs)}"
             them = agree(silent, "it", "them")
             remedy = f"run all of them together, or set {prefix}enabled to false for {them}"
             yield from (
-                Problem(name, prefix + "rotate", f"{text}; {remedy}") for name in settings if node_settings[name].rotate
+                Problem(name, prefix + "rotate", f"{text}; {remedy}")
+                for name in wanted or [name for name in settings if is_reached(inputs[name])]
             )
+
+
+def _keyless(
+    inputs: Mapping[str, HostInput],
+    settings: Mapping[str, Settings],
+    node_settings: Mapping[str, NodeSettings],
+    prefix: str,
+    wanted: str,
+) -> Iterator[Problem]:
+    """Yield new nodes, which have a key for the first device only, while the others use the one after a rotation."""
+    for name in settings:
+        own, fact = node_settings[name], inputs[name].fact
+        others = {settings[name].interface, own.alternate_interface} - {wanted}
+        has_other = any(_known(fact, other).get("public_key") for other in others)
+        if own.enabled and is_reached(inputs[name]) and has_other and not _known(fact, wanted).get("public_key"):
+            text = (
+                f"this host has no key for {wanted}, which the other nodes use since a key rotation; to add it, rotate the keys "
+                f"of all nodes together with this one: run once with {prefix}rotate"
+            )
+            yield Problem(name, prefix + "rotate", text)
 
 
 def has_device(fact: Mapping[str, Any] | None, device: str) -> bool:

@@ -140,7 +140,7 @@ def _plan_without(
     problems.extend(run_problems(node_settings, prefix))
     problems.extend(one_sided_ends(inputs, node_settings, lambda name: cached_names(observations.get(name)), prefix))
     problems.extend(location_rules.violations(nodes))
-    problems.extend(key_rotation.violations(inputs, primary, node_settings, revocation.names, prefix))
+    problems.extend(key_rotation.violations(inputs, primary, node_settings, revocation.names, prefix, devices))
     encrypting = {name for name in names if cached.get(name) or (name in observations and observations[name].peers)}
     own = rules.warnings(nodes, encrypting)
     missing, unlisted = unlisted_nodes(discovered, node_settings, prefix)

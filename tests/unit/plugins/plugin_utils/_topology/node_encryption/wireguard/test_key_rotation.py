@@ -20,6 +20,7 @@ from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.node_
     choose_devices,
 )
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import HostInput
+from planned_fleet import key_of
 from planned_nodes import NOW
 
 OLD, NEW = "kwg0", "kwg1"
@@ -59,6 +60,8 @@ def chosen(*hosts: HostInput) -> Devices:
         ([node(1, OLD, age=90, max_key_age_days=90), node(2, OLD)._replace(reached=False)], OLD, ""),
         ([node(1, OLD, age=90, max_key_age_days=90, state="absent")], OLD, ""),
         ([node(1, OLD, age=90, max_key_age_days=90, phase="send"), node(2, OLD)], OLD, ""),
+        ([node(1, NEW), *(node(number, OLD)._replace(reached=False) for number in (2, 3))], NEW, ""),
+        ([node(1), *(node(number, NEW)._replace(reached=False) for number in (2, 3))], NEW, ""),
     ],
     ids=[
         *("new cluster", "nothing to change yet", "in use", "the other in use", "asked for", "and back"),
@@ -70,12 +73,44 @@ def chosen(*hosts: HostInput) -> Devices:
             "not all reached",
             "switched off",
             "not all phases",
+            "facts of the others are of an earlier run",
+            "a new node in a run of its own",
         ),
     ],
 )
 def test_device_of_a_cluster(hosts: list[HostInput], wanted: str, retiring: str) -> None:
     found = chosen(*hosts)
     assert (found.wanted, found.retiring) == (wanted, retiring)
+
+
+def test_encryption_that_is_enabled_again_uses_the_keys_that_were_kept() -> None:
+    def keyed(number: int, device: str) -> HostInput:
+        return node(number)._replace(fact={"interfaces": {device: {"public_key": key_of(f"n{number}")}}})
+
+    assert chosen(keyed(1, NEW), keyed(2, NEW)).wanted == NEW
+    assert chosen(keyed(1, OLD), keyed(2, OLD)).wanted == OLD
+    assert chosen(keyed(1, OLD), node(2, NEW)).wanted == NEW, "a device in use"
+
+
+def test_a_new_node_in_a_rotated_cluster_is_named_with_the_remedy() -> None:
+    new = node(2)._replace(fact={"interfaces": {OLD: {"public_key": key_of("n2")}}})
+    (line,) = [one for one in plan_node_encryption([node(1, NEW), new], now=NOW).problems if "rotat" in one]
+    assert line.startswith("host 'n2': node_encryption_rotate: this host has no key for kwg1") and line.endswith(
+        "_rotate"
+    )
+    assert "no key for" not in str(plan_node_encryption([node(1, OLD), new], now=NOW).problems)
+
+
+def test_a_rotation_that_was_interrupted_is_completed_on_all_nodes_only() -> None:
+    half = [node(1, NEW, there=(OLD,)), node(2, OLD, there=(NEW,))]
+    assert "rotat" not in str(plan_node_encryption(half, now=NOW).problems)
+    for away in (half[1]._replace(reached=False, outside=True), half[1]._replace(fact=None)):
+        found = plan_node_encryption([half[0], away], now=NOW).problems
+        (line,) = [one for one in found if "rotat" in one]
+        assert line.startswith(
+            "host 'n1': node_encryption_rotate: the rotation of an earlier run is not complete; keys are"
+        )
+        assert "run all of them together, or set node_encryption_enabled to false for it" in line
 
 
 def test_impossible_rotation_is_refused() -> None:

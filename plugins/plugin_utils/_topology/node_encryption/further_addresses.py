@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from ....module_utils._ip.prefix import Prefix
@@ -125,40 +126,56 @@ class _Owned:
         ansible_hosts: Mapping[str, str],
         unlisted: Iterable[Node],
     ) -> None:
-        self._addresses: dict[Prefix, dict[str, str]] = {}
-        for name, found in discoveries.items():
+        self._discoveries, self._node_settings = discoveries, node_settings
+        self._ansible_hosts, self._unlisted = ansible_hosts, unlisted
+
+    @cached_property
+    def _addresses(self) -> dict[Prefix, list[str]]:
+        """The hosts that have each address. Most plans need none of it."""
+        owners: dict[Prefix, list[str]] = {}
+        for name, found in self._discoveries.items():
+            connection = address_of(self._ansible_hosts.get(name, ""))
             mine = [own.address for own in found.addresses]
-            connection = address_of(ansible_hosts.get(name, ""))
-            mine += [connection] if connection is not None else []
-            if node_settings[name].enabled:
-                mine += [address.host for address in node_settings[name].further_ips]
-            for address in mine:
-                self._addresses.setdefault(address, {})[name] = f"an address of {host_list([name])}"
-        for node in unlisted:
-            for text in (one for listed in node.addresses.values() for one in listed):
-                known = address_of(text)
-                if known is not None:
-                    self._addresses.setdefault(known, {})[""] = f"an address of {host_list([node.name])} of the cluster"
-        pods = [_Behind(cidr, name, "pods") for name, found in sorted(discoveries.items()) for cidr in found.pod_cidrs]
+            if connection is not None:
+                mine.append(connection)
+            if self._node_settings[name].enabled:
+                mine += [address.host for address in self._node_settings[name].further_ips]
+            for address in dict.fromkeys(mine):
+                owners.setdefault(address, []).append(name)
+        return owners
+
+    @cached_property
+    def _of_unlisted(self) -> dict[Prefix, str]:
+        """The nodes of the cluster that are no hosts, by address."""
+        texts = ((text, node.name) for node in self._unlisted for listed in node.addresses.values() for text in listed)
+        return {address: name for text, name in texts if (address := address_of(text)) is not None}
+
+    @cached_property
+    def _networks(self) -> PrefixIndex[_Behind]:
+        pods = [
+            _Behind(cidr, name, "pods") for name, found in sorted(self._discoveries.items()) for cidr in found.pod_cidrs
+        ]
         networks = [
             _Behind(cidr, name, "networks")
-            for name in sorted(discoveries)
-            if node_settings[name].enabled
-            for cidr in node_settings[name].extra_allowed_ips
+            for name in sorted(self._discoveries)
+            if self._node_settings[name].enabled
+            for cidr in self._node_settings[name].extra_allowed_ips
         ]
-        self._networks = PrefixIndex((one.prefix, one) for one in (*pods, *networks))
+        return PrefixIndex((one.prefix, one) for one in (*pods, *networks))
 
     def owner(self, name: str, address: Prefix) -> str:
         """Return why an address is that of another node than `name`, "" if it is not known to be."""
-        owners = self._addresses.get(address, {})
+        owners = self._addresses.get(address, [])
         if owners and name not in owners:
-            return next(iter(owners.values()))
+            return f"an address of {host_list(owners)}"
+        if not owners and address in self._of_unlisted:
+            return f"an address of {host_list([self._of_unlisted[address]])} of the cluster"
         around = self.around(address)
         return f"inside {around.text}" if around is not None and name not in (around.node, *owners) else ""
 
     def others(self, name: str, address: Prefix) -> list[str]:
         """Return the other hosts that have an address as certainly as `name`."""
-        return sorted(other for other in self._addresses.get(address, {}) if other not in (name, ""))
+        return sorted(other for other in self._addresses.get(address, []) if other != name)
 
     def around(self, address: Prefix) -> _Behind | None:
         """Return the network behind a node that contains an address."""

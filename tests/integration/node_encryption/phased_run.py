@@ -63,6 +63,15 @@ class Run:
     touched: frozenset[str] = frozenset()
 
 
+class Stopped(Exception):
+    """A run ends here."""
+
+
+def stop(_node: Node) -> None:
+    """End a run, as its option after_send: when one node sends encrypted packets and the others do not."""
+    raise Stopped
+
+
 class PhasedRun:
     """Runs of the role on the nodes of one inventory. userspace: whether wireguard-go creates the devices.
 

@@ -16,7 +16,7 @@ from wire_capture import PLAIN_HOST, PLAIN_POD
 VIP = "10.0.0.50"
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("mode", [*reversed(MODES)])

@@ -9,22 +9,14 @@ from pathlib import Path
 
 import pytest
 from encrypted_nodes import CLOSED, MODES, EncryptedNodes
-from node_cluster import Node
+from phased_run import Stopped, stop
 from pinged_nodes import lost, pings_of
 from wire_capture import PLAIN_HOST, PLAIN_POD, WIREGUARD
 
 RP_FILTER = "/proc/sys/net/ipv4/conf/eth0/rp_filter"
 
 
-class Stopped(Exception):
-    """The run ends here."""
-
-
-def stop(_node: Node) -> None:
-    raise Stopped
-
-
-@pytest.mark.sampled(4)
+@pytest.mark.slow
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize("mode", [*reversed(MODES)])

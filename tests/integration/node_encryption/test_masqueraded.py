@@ -16,6 +16,7 @@ from encrypted_nodes import MODES, EncryptedNodes
 from kube_proxy_rules import IPTABLES, NFTABLES, Service
 from managed_host import wait_until
 from node_cluster import CLUSTER_NETWORKS, Place
+from phased_run import Stopped, stop
 from wire_capture import PLAIN_POD
 
 PORT, NODE_PORT = 7788, 30788
@@ -128,14 +129,22 @@ def ended(connections: Mapping[str, Held]) -> dict[str, str]:
     return {name: error for name, one in connections.items() if (error := one.goes_on())}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.both
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("proxy", "mode"), [*((IPTABLES, mode) for mode in MODES), *((NFTABLES, mode) for mode in reversed(MODES))]
 )
 def test_masqueraded_connections_survive(cluster: EncryptedNodes, tmp_path: Path, proxy: str, mode: str) -> None:
+    n1, _n2, n3 = cluster.nodes
     with held(cluster, proxy) as connections:
+        cluster.phased(limit=[n1], **MODES[mode])
+        with pytest.raises(Stopped):
+            cluster.phased(after_send=stop, **MODES[mode])
+        assert ended(connections) == {}, "a roll-out that stopped"
+        cluster.phased(limit=[n1], **MODES[mode])
+        cluster.phased(limit=[n3], **MODES[mode])
+        assert ended(connections) == {}, "limited runs"
         cluster.phased(**MODES[mode])
         with cluster.captured(tmp_path / "wire.pcap") as wire:
             assert ended(connections) == {}, "roll-out"

@@ -14,8 +14,8 @@ short_description: Generate the keys of a host and gather its overlay facts
 description:
   - Returns as facts all data of one host that the plan of an overlay needs, in one call; public keys, underlay addresses,
     persistence method, missing packages, and the stored state of its interfaces and peers.
-  - Generates a private key for each interface that has none, except for an existing WireGuard interface that this
-    collection does not manage. Private keys stay on the host.
+  - Generates a private key for each interface that has none, except for an existing interface that this collection does
+    not manage. Private keys stay on the host.
   - If the key file of an interface of this collection is missing while it runs, its key is written to the file, with a warning.
   - Runs as an action plugin, which refuses invalid names of interfaces and files before a key is generated.
   - Requires only Python on the host.
@@ -249,8 +249,8 @@ ansible_facts:
               current endpoint, and seconds since the last handshake.
             - C(new_key) is true in check mode if the key would be generated.
             - C(replaced_key) is the public key that the interface has, if the key file has another one.
-            - C(key_age_days) is the age of the private key file, null without one. Only for requested interfaces.
-            - C(without_ipv6) is true if IPv6 is disabled for a requested interface.
+            - Only for requested interfaces, C(key_age_days), the age of the private key file, null without one;
+              C(without_ipv6), true if IPv6 is disabled; C(other_kind), the kind of an interface that is not WireGuard.
             - C(notes) are the stored notes of the plan, if any.
             - C(existing), only for an interface that another program created, has C(runs), whether it exists. With
               O(adopt) it also has C(method), C(public_key), C(listen_port), C(port_is_configured), C(fwmark), C(mtu),

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._engine.errors import add_note
+from .._interface.other_kind import other_kind
 from .._interface.running_key import held_key
 from .._wireguard.facts import key_age_days
 from .._wireguard.key_change import KeyChange, converge_key
@@ -41,12 +42,15 @@ def prepare_host(
 
         refuse_planted(options["programs"])
     adopt = bool(options["adopt"])
-    existing = {name: _existing(name, path, adopt=adopt) for name, path in paths.items()}
+    # The plan refuses a name that an interface of another kind has, so there is nothing to make a key for.
+    kinds = {name: kind for name in paths if (kind := other_kind(name))}
+    existing = {name: _existing(name, path, adopt=adopt) if name not in kinds else None for name, path in paths.items()}
     # An interface that others made keeps its key, and gets no other one before it may be adopted.
     foreign = {paths[name] for name, found in existing.items() if found is not None and (not adopt or found.has_key)}
+    foreign |= set(paths.values()) if kinds and options["one_key"] else {paths[name] for name in kinds}
     try:
         _converge_keys(keys, options, paths, foreign, check_mode)
-        return _facts(options, paths, keys, existing)
+        return _facts(options, paths, keys, existing, kinds)
     except (OSError, ValueError) as error:
         made = [path for path, key in keys.items() if key.is_made]
         if made and not check_mode:
@@ -59,6 +63,7 @@ def _facts(
     paths: Mapping[str, str],
     keys: Mapping[str, KeyChange],
     existing: Mapping[str, ExistingFact | None],
+    kinds: Mapping[str, str],
 ) -> dict[str, Any]:
     adopt = bool(options["adopt"])
     own = {name: keys[path].public_key or _adopted_key(existing[name], adopt=adopt) for name, path in paths.items()}
@@ -73,6 +78,8 @@ def _facts(
         if keys[path].is_predicted:
             device.update({"replaced_key": device["public_key"]} if device["public_key"] else {})
             device.update(public_key=None, new_key=True)
+        if name in kinds:
+            device["other_kind"] = kinds[name]
         found = existing[name]
         if found is not None:
             device["existing"] = found.fact if adopt else {**_EXISTENCE, "runs": found.fact["runs"]}

@@ -10,7 +10,7 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ....module_utils._ip.prefix import Prefix
@@ -21,6 +21,7 @@ from ..fleet.adoption_rules import lost_by_adoption, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, forwarding_of, host_plan, packet_sizes
 from ..fleet.endpoints import at_port
 from ..fleet.former_names import former_names, kept
+from ..fleet.interface_kinds import other_kinds
 from ..fleet.keepalive import keepalive_on
 from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import Member, unresolved_newcomers, unresolved_problems
@@ -106,6 +107,7 @@ def plan_hub_spoke(
     }
     for name in inputs.names:
         problems.extend(taken_ports(name, inputs.hosts[name].fact, _own_ports(inputs, name), planned[name]))
+        problems.extend(_other_kinds(inputs, name))
     warnings.extend(left_behind({host.name: host.fact for host in members}, planned, overlay, prefix))
     refused_keys = _refusals(inputs, fleet, warnings)
     on_devices = [member for on_device in fleet.fleets.values() for member in on_device.members]
@@ -175,6 +177,18 @@ def _own_ports(inputs: HubSpokeInputs, name: str) -> dict[str, tuple[int, str]]:
     own = inputs.hub_spoke_settings[name]
     ports = {**own.ports, **listen_ports(settings, own, inputs.interfaces.values())}
     return {one: (port, prefix + ("ports" if one in own.ports else "port")) for one, port in ports.items()}
+
+
+def _other_kinds(inputs: HubSpokeInputs, name: str) -> Iterator[Problem]:
+    """Yield the interfaces of a host that it has for others; those of a spoke to hubs have the names that the hubs give."""
+    host, variable = inputs.hosts[name], inputs.prefix + "interface"
+    if name in inputs.hubs:
+        yield from other_kinds(host, {inputs.interfaces[name]: variable})
+        return
+    for hub, interface in inputs.interfaces.items():
+        yield from other_kinds(host, {interface: variable}, hub)
+    direct = inputs.hub_spoke_settings[name].direct_interface
+    yield from other_kinds(host, {direct: inputs.prefix + "direct_interface"})
 
 
 def _lacking(fleet: HubSpokeFleet) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from ..fleet.device import device_of, forwarding, host_plan, packet_sizes
 from ..fleet.former_interfaces import continued, former_interfaces
 from ..fleet.former_names import former_names, kept
 from ..fleet.identities import identities
+from ..fleet.interface_kinds import other_kinds
 from ..fleet.left_addresses import left_addresses, noted, withheld
 from ..fleet.member import (
     Fleet,
@@ -119,6 +120,7 @@ def plan_mesh(
     for name in names:
         own_ports = {settings[name].interface: (settings[name].port, prefix + "port")}
         problems.extend(taken_ports(name, inputs[name].fact, own_ports, going[name]))
+        problems.extend(other_kinds(inputs[name], {settings[name].interface: prefix + "interface"}))
     former_peers = former_names(fleet.members, [observations], inputs, revocation.names)
     warnings.extend(kept(former_peers, prefix))
     plan = None

@@ -24,6 +24,7 @@ from ...fleet.adoption_rules import unmanaged_interfaces
 from ...fleet.device import device_of, packet_sizes
 from ...fleet.former_names import former_names, kept
 from ...fleet.identities import identities
+from ...fleet.interface_kinds import other_kinds
 from ...fleet.member import (
     Fleet,
     Member,
@@ -155,6 +156,9 @@ def _plan_without(
     problems.extend(left_out(names, observations, scope, revocation.names, prefix))
     problems.extend(taken_interfaces(observations, settings, interface, overlay, prefix))
     problems.extend(unmanaged_interfaces(observations, settings, prefix))
+    for name in names:
+        alternate = {node_settings[name].alternate_interface: prefix + "alternate_interface"}
+        problems.extend(other_kinds(inputs[name], {**alternate, primary[name].interface: prefix + "interface"}))
     plan = None
     if not problems:
         plan = replace(

@@ -94,3 +94,13 @@ def test_a_failure_names_the_keys_that_were_written_before(paths: dict[str, str]
     with pytest.raises(BadKeyFile) as failed:
         subject.prepare_host(OPTIONS, paths, {}, check_mode=False)
     assert notes(failed.value) == (), "this run has written none"
+
+
+@pytest.mark.parametrize("one_key", [False, True])
+def test_no_key_is_made_for_an_interface_of_another_kind(
+    paths: dict[str, str], one_key: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "other_kind", lambda name: "bridge" if name == FIRST else "")
+    facts = subject.prepare_host({**OPTIONS, "one_key": one_key}, paths, {}, check_mode=False)
+    assert facts["interfaces"][FIRST]["other_kind"] == "bridge" and "other_kind" not in facts["interfaces"][SECOND]
+    assert [Path(paths[name]).exists() for name in (FIRST, SECOND)] == [False, not one_key]

@@ -14,7 +14,8 @@ short_description: Manage policy routing rules, with firewall marks or without
 description:
   - Adds and removes any number of policy routing rules, as C(ip rule) does.
   - A rule with exactly the desired options is not changed, managed or not. A rule with the same priority and selector
-    but another action is replaced if it is yours, and refused otherwise.
+    but another action is replaced if it is yours, and refused otherwise. Rules of other programs with the same priority and
+    another selector are a warning.
   - A rule is yours when it carries O(protocol), its priority is in O(priorities), and it looks up a table that O(tables)
     or a rule of this call names. In a range that O(priorities) declares, rules that look up the main table, and those
     that look up none, are yours too; with O(exceptions), only those. Rules that look up another table never are.

@@ -25,6 +25,7 @@ from .describe_rule import describe
 FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6))
 _FOREIGN_TABLES = (0, 253, 255)
 _ANY_PORT = (0, 0)
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,27 @@ def plan(
     # reconcile() keeps wanted rules in a purged range.
     operations = reconcile(have, wanted, absent=going, purge=own.owns if purge else None)
     return _ordered(current, operations)
+
+
+def shared_priorities(current: Iterable[Rule], wanted: Collection[Rule], own: Ownership) -> list[str]:
+    """Return a warning about rules of other programs that have the priority of a wanted one.
+
+    A rule with the protocol of ours may be that of another call, whose tables this one does not name.
+    """
+    priorities = {(rule.family, rule.priority) for rule in wanted}
+    foreign = [
+        describe(rule)
+        for rule in current
+        if (rule.family, rule.priority) in priorities and rule not in wanted and rule.protocol != own.protocol
+    ]
+    if not foreign:
+        return []
+    more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+    text = (
+        "rules of other programs have the priority of one of these rules, and the kernel evaluates those of one priority in "
+        f"the order in which they were added: {'; '.join(foreign[:_NAMED])}{more}; take priorities that nobody else uses"
+    )
+    return [text]
 
 
 def _ordered(current: Sequence[Rule], operations: Iterable[Operation[Rule]]) -> list[Operation[Rule]]:

@@ -80,6 +80,7 @@ def rules_stage(connection: Connection, wanted: WantedRules) -> Stage:
         pending=lambda: _pending(plan(rules.read(connection)), describe_rule),
         rollback=partial(_rules_rollback, current, operations),
         counts=counts(operations),
+        warnings=rules.shared_priorities(current, wanted.present, wanted.own),
     )
 
 

@@ -133,6 +133,47 @@ def test_conflict_with_another_rule_is_refused_and_named(router: ManagedHost) ->
     assert [rule["table"] for rule in rules(router)] == ["7100"]
 
 
+RESERVED: dict[object, str] = {
+    0: "the table local",
+    32766: "the table main",
+    32767: "the table default",
+    None: "missing",
+}
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("module", ["ip_rule_fwmark", "overlay_apply"])
+def test_rules_need_a_priority_that_is_not_the_kernels(router: ManagedHost, module: str, state: str) -> None:
+    """Without one, each run would add a rule; the deletion of the kernel's own ones would stop all delivery."""
+    kernels = router.run("ip", "rule", "show")
+    for priority, said in RESERVED.items():
+        entry = {"priority": priority, "table": "local", "state": state, "fwmark": 1}
+        if priority is None:
+            del entry["priority"]
+        for table in ("local", "7100"):
+            listed = [{**entry, "table": table}]
+            options = {"rules": listed} if module == "ip_rule_fwmark" else {"ip_rules": {"rules": listed}}
+            message = router.module(module, **options).failure
+            assert "priority" in message and said in message, (priority, message)
+            assert router.run("ip", "rule", "show") == kernels
+
+
+def test_rules_of_others_at_the_same_priority_are_named(router: ManagedHost) -> None:
+    """The kernel evaluates them in the order in which they were added."""
+    ip(router, "rule add priority 150 fwmark 7 lookup 999")
+    ip(router, "rule add priority 150 fwmark 8 lookup 998 protocol kernel")  # may be of another call
+    router.shell("ip rule add priority 151 fwmark 7 lookup 997")
+    for check_mode, changed in ((True, True), (False, True), (False, False)):
+        done = rule_module(router, {**BASE, "fwmark": 1}, check_mode=check_mode)
+        assert done.changed is changed
+        (warning,) = done.data["warnings"]
+        assert "ipv4 150: from all fwmark 0x7 lookup 999; take priorities" in str(warning)
+    applied = router.module("overlay_apply", ip_rules={"rules": [{**BASE, "fwmark": 1}]})
+    assert not applied.changed and "fwmark 0x7 lookup 999" in str(applied.data["warnings"])
+    assert "warnings" not in rule_module(router, {**BASE, "priority": 152}).data
+    assert len(rules(router)) == 5, "all of them are there"
+
+
 def test_deletion_that_would_match_another_rule_is_refused(router: ManagedHost) -> None:
     ip(router, "rule add priority 150 from 10.0.0.0/8 lookup 7100 protocol kernel iif va")
     router.shell("ip rule add priority 150 lookup 7100 protocol kernel")

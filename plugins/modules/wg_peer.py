@@ -81,6 +81,12 @@ options:
       - Whether to remove all other peers of the interface.
     type: bool
     default: false
+  allow_mass_removal:
+    description:
+      - Whether O(purge) may remove more than 30 percent of the peers of the interface in one call, if these are at least three.
+        By default such a call is refused, because a list of peers that is empty by mistake would remove all.
+    type: bool
+    default: false
   allow_management_change:
     description:
       - Whether a change may reroute or cut the management connection. By default a call is refused after which the peer
@@ -166,6 +172,7 @@ def main() -> None:
                 },
             },
             "purge": {"type": "bool", "default": False},
+            "allow_mass_removal": {"type": "bool", "default": False},
             "allow_management_change": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -176,7 +183,13 @@ def main() -> None:
     result = run_exclusively(
         module,
         lambda: converge_interface(
-            parse_module_peers(params["interface"], params["peers"], params["purge"], decode),
+            parse_module_peers(
+                params["interface"],
+                params["peers"],
+                params["purge"],
+                decode,
+                allow_mass_removal=params["allow_mass_removal"],
+            ),
             check_mode=module.check_mode,
             allow_management_change=params["allow_management_change"],
         ),

@@ -33,9 +33,10 @@ def refuse_mass_removal(
         if peer.allowed_ips or recorded.peers.get(encode_key(peer.public_key), KnownPeer("", ("",))).addresses
     }
     staying = {item.name for item in wanted.peers or () if item.name}
+    named_one_by_one = frozenset(wanted.absent_peers)
     lost = []
     for operation in operations:
-        if operation.action != DELETE or operation.key() not in carrying:
+        if operation.action != DELETE or operation.key() not in carrying or operation.key() in named_one_by_one:
             continue
         key = encode_key(operation.key())
         known = recorded.peers.get(key, KnownPeer())

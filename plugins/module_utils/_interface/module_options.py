@@ -32,7 +32,12 @@ def parse_module_interface(params: Mapping[str, Any]) -> WantedInterface:
 
 
 def parse_module_peers(
-    name: str, raws: Sequence[Mapping[str, Any]], purge: bool, decode: DecodeKey = decode_public_key
+    name: str,
+    raws: Sequence[Mapping[str, Any]],
+    purge: bool,
+    decode: DecodeKey = decode_public_key,
+    *,
+    allow_mass_removal: bool = False,
 ) -> WantedInterface:
     """Return the interface whose peers are wg_peer's options, and all else is not changed.
 
@@ -52,5 +57,5 @@ def parse_module_peers(
         purge=purge,
         owns=False,
         creates=False,
-        allow_mass_removal=True,
+        allow_mass_removal=allow_mass_removal,
     )

@@ -205,3 +205,24 @@ def test_all_errors_are_reported_at_once(host: ManagedHost) -> None:
 
 def test_a_missing_interface_is_named(host: ManagedHost) -> None:
     assert "wg9" in host.module("wg_peer", interface="wg9", peers=[{"public_key": A}]).failure
+
+
+def test_a_purge_of_many_peers_needs_permission(host: ManagedHost) -> None:
+    """A list of peers that is empty by mistake would remove all."""
+    prepare(host)
+    listed = [{"public_key": key(f"peer {n}"), "name": f"n{n}", "allowed_ips": [f"10.{n}.0.0/16"]} for n in range(1, 8)]
+    assert host.module("wg_peer", **peers(*listed)).changed
+    before = sorted(host.wg_dump())
+    for check_mode in (True, False):
+        for kept in (0, 4):
+            failed = host.module("wg_peer", check_mode=check_mode, **peers(*listed[:kept], purge=True))
+            assert f"{7 - kept} of 7 peers would be removed (n{kept + 1}, " in failed.failure
+            assert "allow_mass_removal: true" in failed.failure
+            assert sorted(host.wg_dump()) == before
+    assert host.module("wg_peer", **peers(*listed[:5], purge=True)).changed, "two are few"
+    gone = [{"public_key": one["public_key"], "state": "absent"} for one in listed[:4]]
+    assert host.module("wg_peer", **peers(*gone)).changed, "those that are named one by one are meant"
+    assert len(host.wg_dump()) == 2
+    assert host.module("wg_peer", **peers(*listed)).changed
+    assert host.module("wg_peer", **peers(purge=True, allow_mass_removal=True)).changed
+    assert len(host.wg_dump()) == 1

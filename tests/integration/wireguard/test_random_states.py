@@ -112,7 +112,8 @@ def wander(seed: int, steps: int) -> int:
 
 
 def converge(entries: Sequence[dict[str, Any]], purge: bool) -> StageResult:
-    return converge_interface(parse_module_peers("wg0", entries, purge), check_mode=False)
+    wanted = parse_module_peers("wg0", entries, purge, allow_mass_removal=True)
+    return converge_interface(wanted, check_mode=False)
 
 
 @pytest.mark.long

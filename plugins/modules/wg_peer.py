@@ -73,7 +73,9 @@ options:
       allowed_ips:
         description:
           - All allowed IPs of the peer. An empty list removes all.
-          - An allowed IP belongs to one peer of the interface. The peer that had it before loses it.
+          - An allowed IP belongs to one peer of the interface. The peer that had it before loses it. Two peers of one call
+            cannot have the same. A network of one peer inside that of another is allowed, with a warning; the longer
+            prefix wins.
         type: list
         elements: str
   purge:

@@ -175,6 +175,11 @@ def plan_interface(
         current, losses = with_adopted_files(current, wanted, private_key)
         warnings += losses
     found = plan(current, wanted, private_key, systemd=systemd.is_running(), resolved=resolved)
+    # The planner of a role warns of nested prefixes itself, once for all hosts.
+    if wanted.peers and not wanted.inventory_name and (current.device or len(wanted.peers) > 1):
+        from .nested_prefixes import nested
+
+        warnings += nested(wanted, current, found)
     if wanted.threaded_napi is not None and wanted.present:
         from .napi_warnings import napi_warnings
 

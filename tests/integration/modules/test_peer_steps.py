@@ -146,6 +146,42 @@ def test_an_allowed_ip_moves_from_an_unlisted_peer(host: ManagedHost) -> None:
     assert not host.module("wg_peer", **taking).changed
 
 
+def test_the_same_allowed_ip_of_two_peers_is_refused(host: ManagedHost) -> None:
+    prepare(host)
+    shared = [{"public_key": one, "allowed_ips": ["10.1.0.0/16"]} for one in (A, B)]
+    assert (
+        "allowed IP 10.1.0.0/16 belongs to peers[0] and to peers[1]" in host.module("wg_peer", **peers(*shared)).failure
+    )
+    named = [{**one, "name": name} for one, name in zip(shared, ("alpha", "beta"))]
+    failed = host.module("overlay_apply", interfaces=[{"name": "wg0", "userspace": True, "peers": named}])
+    assert "allowed IP 10.1.0.0/16 belongs to alpha and to beta" in failed.failure
+    assert len(host.wg_dump()) == 1
+
+
+@pytest.mark.both
+def test_allowed_ips_inside_those_of_another_peer_are_a_warning(host: ManagedHost) -> None:
+    """The kernel takes the longest prefix, so that can be intended."""
+    prepare(host)
+    outer = {"public_key": A, "name": "alpha", "allowed_ips": ["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"]}
+    inner = {"public_key": B, "allowed_ips": ["10.1.0.0/16", "fd01::/64", "192.0.2.0/24"]}
+    said = [
+        f"wg0: {outer} of alpha contains {one} of {B}; the longer"
+        for outer, one in (("10.0.0.0/8", "10.1.0.0/16"), ("fd00::/8", "fd01::/64"))
+    ]
+    assert "warnings" not in host.module("wg_peer", **peers(outer)).data
+    for changed in (True, False):
+        done = host.module("wg_peer", **peers(inner))
+        assert done.changed is changed
+        assert all(one in str(done.data["warnings"]) for one in said) and len(done.data["warnings"]) == 2
+    assert {one[0]: set(one[3].split(",")) for one in host.wg_dump()[1:]} == {
+        one["public_key"]: set(one["allowed_ips"]) for one in (outer, inner)
+    }
+    other = {"public_key": C, "allowed_ips": ["172.16.0.0/12"]}
+    assert "warnings" not in host.module("wg_peer", **peers(other)).data, (
+        "peers that the call does not list are no news"
+    )
+
+
 @pytest.mark.both
 def test_own_key_as_a_peer_is_refused(host: ManagedHost) -> None:
     prepare(host)

@@ -59,6 +59,9 @@ options:
             unspecified, multicast, reserved, link-local without an interface, an address of this host, reached
             through the tunnel, or not reached at all, as an IPv6 address on a host without IPv6. An endpoint with a usable
             address of the name is kept.
+          - An address and port of the interface itself, an address inside a network of the interface, and a scope that is no
+            interface of this host are refused. Another port of this host is accepted, because a proxy may have it, with a
+            warning unless it is the loopback.
           - If a name has no usable address within three seconds, the module warns, and the peer keeps its endpoint.
         type: str
       endpoint_family:

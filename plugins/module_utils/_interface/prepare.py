@@ -109,6 +109,11 @@ def prepare(fib: Connection, wanted: Sequence[WantedInterface], *, check_mode: b
         prepared = [replace(one, plan=plan) for one, plan in zip(prepared, plans)]
     for one in prepared:
         _refuse_taken(fib, one)
+    if any(operation.after and operation.after.endpoint for one in prepared for operation in one.plan.peers):
+        from .endpoint_checks import check_endpoints
+
+        said = check_endpoints(fib, [(one.wanted, one.before, one.plan) for one in prepared])
+        prepared = [replace(one, warnings=(*one.warnings, *said.get(one.name, ()))) for one in prepared]
     return prepared
 
 

@@ -19,9 +19,8 @@ from .._engine.reconcile import replay
 from .._interface.prepare import PreparedInterface
 from .._ip.longest_match import networks
 from .._ip.prefix import Prefix, host_prefix
-from .._netlink import messages as nl
-from .._netlink import route as codec
 from .._netlink.connection import Connection
+from .._netlink.longer_route import has_longer_route
 from .._wireguard.keys import encode_key
 from .._wireguard.model import Peer
 
@@ -45,7 +44,7 @@ def refuse_captured_endpoints(fib: Connection, prepared: Sequence[PreparedInterf
         if new and one.wanted.present and not _mark(one)
         for peer, address in _endpoints(one)
         for destination in [routed.find(address)]
-        if destination is not None and not _has_longer_route(fib, address, destination)
+        if destination is not None and not has_longer_route(fib, address, destination.length)
     ]
     if found:
         raise Refused(
@@ -71,11 +70,3 @@ def _endpoints(one: PreparedInterface) -> Iterator[tuple[Peer, Prefix]]:
 def _name(one: PreparedInterface, peer: Peer) -> str:
     names = (wanted.name for wanted in one.wanted.peers or () if wanted.peer.public_key == peer.public_key)
     return next(names, "") or f"peer {encode_key(peer.public_key)}"
-
-
-def _has_longer_route(fib: Connection, address: Prefix, destination: Prefix) -> bool:
-    try:
-        (reply,) = fib.request(codec.RTM_GETROUTE, codec.encode_match(address))
-    except (nl.NetlinkError, ValueError):  # no route, or a kernel before 4.13 with another answer
-        return False
-    return codec.decode_lookup(reply).destination.length > destination.length

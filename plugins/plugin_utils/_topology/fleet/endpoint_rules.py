@@ -48,6 +48,7 @@ def violations(fleet: Fleet) -> Iterator[Problem]:
     for member in fleet.resolved:
         yield from _family(fleet, member)
     yield from _looped(fleet)
+    yield from _own(fleet)
     yield from _overrides(fleet)
     yield from _duplicates(fleet)
 
@@ -147,6 +148,21 @@ def _looped(fleet: Fleet) -> Iterator[Problem]:
         yield Problem(used.host, used.variable, f"{inside}; use an address of the underlay")
     for network, inner in announced.items():
         yield from (Problem(host, network.variable, _containing(network, inner)) for host in network.hosts)
+
+
+def _own(fleet: Fleet) -> Iterator[Problem]:
+    """Yield the endpoints of peers on a host that are its own: it would send the packets of the tunnel to itself."""
+    own = {member.name: _own_endpoints(member) for member in fleet.resolved}
+    for used in _used(fleet):
+        if used.owner != used.host and used.endpoint in own[used.host]:
+            text = f"{used.endpoint} of {used.owner!r} is the endpoint of this host itself; write that of the peer"
+            yield Problem(used.host, used.variable, text)
+
+
+def _own_endpoints(member: Member) -> set[Endpoint]:
+    links = member.observation.underlay.values() if member.observation else ()
+    own = {Endpoint(link.address, member.settings.port) for link in links if member.settings.port}
+    return {*own, *member.endpoints.known}
 
 
 def _containing(network: _Tunnelled, inner: Iterable[_Used]) -> str:

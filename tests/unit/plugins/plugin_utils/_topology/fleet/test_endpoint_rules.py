@@ -93,3 +93,43 @@ def test_a_network_of_a_spoke_with_endpoints_of_two_hubs_is_one_problem() -> Non
     assert problem.startswith(
         "host 'h2': hub_spoke_networks: 198.51.100.0/24 contains the endpoints 198.51.100.1:51820 of 'h1', 198.51.100.4:"
     )
+
+
+OWN = "198.51.100.1:51820 of 'phone' is the endpoint of this host itself; write that of the peer"
+
+
+def test_a_static_peer_or_override_with_the_endpoint_of_the_host_itself_is_refused() -> None:
+    phone = {"name": "phone", "public_key": key_of("phone"), "allowed_ips": ["10.9.0.1/32"]}
+    own = {**phone, "endpoint": "198.51.100.1:51820"}
+    assert problems(host("h1", {"static_peers": [own]}), host("h2")) == (f"host 'h1': mesh_static_peers: {OWN}",)
+    assert problems(host("h2", {"static_peers": [own]}), host("h3")) == ()
+    assert problems(host("h1", {"static_peers": [{**own, "endpoint": "198.51.100.1:4000"}]}), host("h2")) == ()
+    behind = {"endpoint": "203.0.113.5:4000", "static_peers": [{**own, "endpoint": "203.0.113.5:4000"}]}
+    (problem,) = problems(host("h1", behind), host("h2"))
+    assert "203.0.113.5:4000 of 'phone' is the endpoint of this host itself" in problem
+    (problem,) = problems(host("h1", {"peer_overrides": {"h2": {"endpoint": "198.51.100.1"}}}), host("h2"))
+    assert problem == f"host 'h1': mesh_peer_overrides: {OWN.replace('phone', 'h2')}"
+
+
+def test_a_static_peer_of_a_hub_with_the_endpoint_of_the_hub_itself_is_refused() -> None:
+    phone = {"name": "phone", "public_key": key_of("phone"), "allowed_ips": ["10.9.0.1/32"]}
+    one = hub("h1", {"static_peers": [{**phone, "endpoint": "198.51.100.1:51820"}]})
+    (problem,) = planned_hub_spoke.problems(one, spoke("s3", {}, {"wg0": {}}))
+    assert problem == f"host 'h1': hub_spoke_static_peers: {OWN}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        ("127.0.0.1:4000", "loopback"),
+        ("localhost:4000", "loopback"),
+        ("[::1]:4000", "loopback"),
+        ("0.0.0.0:4000", "unspecified"),
+        ("[::]:4000", "unspecified"),
+        ("10.42.0.7:4000", "is inside the tunnel, in 10.42.0.0/24"),
+    ],
+)
+def test_static_peers_have_endpoints_of_other_hosts(endpoint: str, words: str) -> None:
+    phone = {"name": "phone", "public_key": key_of("phone"), "allowed_ips": ["10.9.0.1/32"], "endpoint": endpoint}
+    (problem,) = problems(host("h1", {"static_peers": [phone]}), host("h2"))
+    assert problem.startswith("host 'h1': mesh_static_peers") and words in problem

@@ -150,6 +150,100 @@ def test_refused(hosts: list[HostInput], expected: str) -> None:
     assert [line for line in found if expected in line], found
 
 
+BOTH = {"network": ["10.43.0.0/24", "fd43::/64"]}
+TAKEN = "; give one of them another address"
+SAME = "; set hub_spoke_endpoint or hub_spoke_port for one of them"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (
+            [hub("h1", {**BOTH, "addresses": ["fd43::7"]}), spoke("h2", {**BOTH, "addresses": ["fd43:0::0:7/64"]})],
+            f"host 'h2': hub_spoke_addresses: fd43::7 is also h1's{TAKEN}",
+        ),
+        (
+            [hub("h1", {**BOTH, "addresses": "10.43.0.7"}), spoke("h2", {**BOTH, "addresses": "10.43.0.7/24"})],
+            f"host 'h2': hub_spoke_addresses: 10.43.0.7 is also h1's{TAKEN}",
+        ),
+        (
+            [
+                hub("h1", BOTH),
+                spoke("h2", {**BOTH, "addresses": ["10.43.0.7", "fd43::7"]}),
+                spoke("h3", {**BOTH, "addresses": "fd43::7"}),
+            ],
+            f"host 'h3': hub_spoke_addresses: fd43::7 is also h2's{TAKEN}",
+        ),
+        (
+            [
+                hub("h1", BOTH),
+                spoke("h2", BOTH, addresses=["fd43::7/64"]),
+                spoke("h3", {**BOTH, "addresses": "fd43::7"}),
+            ],
+            f"host 'h3': hub_spoke_addresses: fd43::7 is also h2's, which had it before{TAKEN}",
+        ),
+        (
+            [hub("h1", {**BOTH, "addresses": "fd44::7"}), spoke("h2", BOTH)],
+            "host 'h1': hub_spoke_addresses: fd44::7/128 is outside hub_spoke_network (10.43.0.0/24, fd43::/64)",
+        ),
+        (
+            [hub("h1", {**BOTH, "addresses": "::ffff:10.43.0.7"}), spoke("h2", BOTH)],
+            "host 'h1': hub_spoke_addresses: '::ffff:10.43.0.7' is an IPv4-mapped address; write the IPv4 address",
+        ),
+        (
+            [
+                hub("h1", {**BOTH, "endpoint": "2001:db8::1"}),
+                hub("h4", {**BOTH, **SECOND, "endpoint": "[2001:db8:0::1]:51820"}),
+                spoke("h2", BOTH),
+            ],
+            f"host 'h4': hub_spoke_endpoint: [2001:db8::1]:51820 is also h1's endpoint{SAME}",
+        ),
+        (
+            [
+                hub("h1", {"endpoint": "vpn.example.org"}),
+                hub("h4", {**SECOND, "endpoint": "VPN.example.org:51820"}),
+                H2,
+            ],
+            f"host 'h4': hub_spoke_endpoint: vpn.example.org:51820 is also h1's endpoint{SAME}",
+        ),
+        (
+            [hub("h1", {"endpoint": "192.0.2.1"}), spoke("h2", {"endpoint": "192.0.2.1"})],
+            f"host 'h2': hub_spoke_endpoint: 192.0.2.1:51820 is also h1's endpoint{SAME}",
+        ),
+        (
+            [H1, spoke("h2", {"endpoint": "192.0.2.9"}), spoke("h3", {"endpoint": "192.0.2.9"})],
+            f"host 'h3': hub_spoke_endpoint: 192.0.2.9:51820 is also h2's endpoint{SAME}",
+        ),
+        (
+            [hub("h1", {**BOTH, "endpoint": "fd43::9"}), spoke("h2", BOTH)],
+            "host 'h1': hub_spoke_endpoint: [fd43::9]:51820 is inside the tunnel, in fd43::/64 (the overlay's own network); use "
+            "an address of the underlay",
+        ),
+        (
+            [hub("h1", {**BOTH, "mtu": 1000}), spoke("h2", BOTH)],
+            "host 'h1': hub_spoke_mtu: 1000 is less than the 1280 that IPv6 needs (RFC 8200); raise the underlay's MTU, or use "
+            "IPv4 only",
+        ),
+        (
+            [H1, spoke("h2", {"networks": "fd50::/48"}), spoke("h3", {"networks": "fd50::/48"})],
+            "host 'h3': hub_spoke_networks: fd50::/48 is also h2's; a prefix can belong to one peer only",
+        ),
+        (
+            [hub("h1", {"networks": "fd50::/48"}), spoke("h2", {"networks": "fd50:0:0:1::/64"})],
+            "host 'h2': hub_spoke_networks: fd50:0:0:1::/64 overlaps fd50::/48 of 'h1'; each site needs its own networks",
+        ),
+        (
+            [hub("h1", BOTH), spoke("h2", {**BOTH, "networks": "fd43:0:0:0:8000::/65"})],
+            "host 'h2': hub_spoke_networks: fd43::8000:0:0:0/65 overlaps the overlay's own network fd43::/64; list only "
+            "networks behind the host",
+        ),
+    ],
+)
+def test_what_two_hosts_cannot_share_in_either_family(hosts: list[HostInput], expected: str) -> None:
+    """One problem, of the second host, whatever the order of the inventory and the spelling of an address."""
+    assert problems(*hosts) == problems(*reversed(hosts)) == (expected,)
+
+
 def test_all_problems_at_once() -> None:
     found = problems(
         hub("h1", {"endpoint": "none", "mtu": 10}), hub("h4"), spoke("h2", {"port": "abc", "networks": "10.43.0.0/25"})

@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .._engine.errors import add_note
 from .._engine.stage import Stage
+from .._host import links
 from .._netlink.connection import Connection
 from .apply import apply_plan, remove_link, write_files
 from .prepare import PreparedInterface, plan_interface
@@ -31,6 +33,15 @@ def interface_stage(fib: Connection, prepared: PreparedInterface, *, files: bool
     wanted, found = prepared.wanted, prepared.plan if files else replace(prepared.plan, files=())
     created: set[str] = set()
     warnings = list(prepared.warnings)
+
+    def apply() -> int:
+        try:
+            return apply_plan(fib, wanted, found, created)
+        except Exception as error:
+            # What the kernel says of an interface that is gone names neither the interface nor the cause.
+            if (prepared.before.link is not None or created) and links.read(fib, wanted.name) is None:
+                add_note(error, f"another program has deleted {wanted.name} during the run")
+            raise
 
     def delete() -> int:
         remove_link(fib, wanted.name)
@@ -55,7 +66,7 @@ def interface_stage(fib: Connection, prepared: PreparedInterface, *, files: bool
     return Stage(
         found.operations(),
         diff=prepared.diff,
-        apply=(lambda: apply_plan(fib, wanted, found, created)) if wanted.present else lambda: 0,
+        apply=apply if wanted.present else lambda: 0,
         delete=delete if not wanted.present else lambda: 0,
         pending=pending,
         rollback=rollback,

@@ -64,17 +64,12 @@ def converge_host(options: Mapping[str, Any], *, check_mode: bool) -> HostResult
             from .endpoint_path import refuse_captured_endpoints
 
             refuse_captured_endpoints(fib, prepared)
-        if planned.changed and (sections.temporary_sysctls or any(one.wanted.sysctls for one in prepared)):
-            from .lockout import refuse_lost_addresses
-
-            values = {parameter.path: parameter.value for one in prepared for parameter in one.wanted.sysctls}
-            values.update(sections.temporary_sysctls or {})
-            refuse_lost_addresses(values, [one.name for one in prepared])
-        if planned.changed and not sections.allow_management_change:
+        allowed, parameters = sections.allow_management_change, sections.temporary_sysctls or {}
+        if planned.changed and (not allowed or parameters or any(one.wanted.sysctls for one in prepared)):
             from .lockout import refuse_lockout
 
             sections_of_run = {**stages.around, **stages.inside} if stages else {}
-            refuse_lockout(fib, prepared, sections_of_run, interfaces, sections.temporary_sysctls or {})
+            refuse_lockout(fib, prepared, sections_of_run, interfaces, parameters, allowed=allowed)
         if check_mode or not planned.changed:
             return planned
         from .change_host import change_host

@@ -45,13 +45,18 @@ def refuse_lockout(
     temporary_sysctls: Mapping[str, str],
     *,
     one_end: bool = False,
+    allowed: bool = False,
 ) -> None:
     """Raise Refused where interfaces, rules and routes together would cut or redirect the management connection.
 
     Without such a connection, too, only kernel parameters that an overlay needs are set. one_end: as in
-    refuse_tunnel_lockout().
+    refuse_tunnel_lockout(). allowed: whether only what no rollback can restore is refused.
     """
-    refuse_sysctls({parameter.path: parameter.value for one in prepared for parameter in one.wanted.sysctls})
+    parameters = {parameter.path: parameter.value for one in prepared for parameter in one.wanted.sysctls}
+    refuse_lost_addresses({**parameters, **temporary_sysctls}, [one.name for one in prepared])
+    if allowed:
+        return
+    refuse_sysctls(parameters)
     refuse_sysctls(temporary_sysctls)
     path = find(fib)
     if not path.flows:

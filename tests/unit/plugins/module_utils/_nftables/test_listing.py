@@ -89,7 +89,7 @@ def _leaves(value: Any) -> Any:
 @pytest.mark.parametrize(
     "found",
     [
-        {"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 7}},
+        {"match": {"op": "!=", "left": {"meta": {"key": "mark"}}, "right": 7}},
         {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": {"set": ["wg0", "wg1"]}}},
         {"match": {"op": "<", "left": {"meta": {"key": "iifname"}}, "right": "wg0"}},
         {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "flags"}}, "right": "syn"}},

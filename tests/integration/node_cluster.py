@@ -40,7 +40,8 @@ from wire_capture import Capture, Classifier
 T = TypeVar("T")
 
 # Errors of the kernel without a route, with a blackhole or prohibit route, or a rule that drops.
-_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM)
+# ENOKEY: of the kernel's WireGuard, no peer has the address among its allowed IPs.
+_NO_WAY = (errno.ENOKEY, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM)
 
 CLUSTER_NETWORKS = ("10.244.0.0/16", "fd00:244::/32")
 

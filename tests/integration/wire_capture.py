@@ -89,8 +89,9 @@ class Capture:
 
     def __init__(self, netns: str, interface: str, file: Path, classifier: Classifier, mark: Callable[[bytes], None]):
         self._command = ["ip", "netns", "exec", netns, "tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode"]
-        # 16 MB hold 256 packets that tcpdump has not read yet. The default holds eight.
-        self._command += ["-s", "65535", "-B", "16384", "-i", interface, "-w", str(file)]
+        # 64 MB hold 1024 packets that tcpdump has not read yet. The default holds eight, and an emulated machine needs more
+        # than 256.
+        self._command += ["-s", "65535", "-B", "65536", "-i", interface, "-w", str(file)]
         self._file, self._classifier, self._mark = file, classifier, mark
         self._marks = 0
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -31,13 +32,23 @@ def changelog(session: nox.Session) -> None:
         # Fragments of the next release are not in the file yet.
         for fragment in Path("changelogs/fragments").glob("*.y*ml"):
             fragment.unlink()
-        written = Path("CHANGELOG.md").read_text()
-        arguments = changelog_arguments()
+        texts = {name: Path(name).read_text() for name in ("CHANGELOG.md", "changelogs/changelog.yaml")}
         # It copies the files that git knows; the copy is ignored by git, so it must not find the repository.
         env = {"GIT_CEILING_DIRECTORIES": str(setup.current_place)}
-        session.run("antsibull-changelog", *arguments, env=env, silent=True)
-        if Path("CHANGELOG.md").read_text() != written:
-            session.error(f"CHANGELOG.md is out of date; run: antsibull-changelog {' '.join(arguments)}")
+        session.run("antsibull-changelog", *changelog_arguments(), env=env, silent=True)
+        if Path("CHANGELOG.md").read_text() != texts["CHANGELOG.md"]:
+            # The command itself would delete the fragments of the next release.
+            print("".join(difference(name, text) for name, text in texts.items()))
+            session.error(
+                "CHANGELOG.md is not what antsibull-changelog generates. If the difference adds a module or role, set its "
+                "version_added to the next version. Otherwise apply the difference, to changelogs/changelog.yaml too."
+            )
+
+
+def difference(name: str, before: str) -> str:
+    """Return what was generated into a file, as a unified diff that git apply accepts."""
+    lines = (text.splitlines(keepends=True) for text in (before, Path(name).read_text()))
+    return "".join(difflib.unified_diff(*lines, f"a/{name}", f"b/{name}"))
 
 
 def changelog_arguments() -> list[str]:

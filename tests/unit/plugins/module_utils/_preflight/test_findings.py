@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.wirewright.overlay.plugins.module_utils._host import firewall_openings as openings
 from ansible_collections.wirewright.overlay.plugins.module_utils._preflight.findings import Finding, findings
 from ansible_collections.wirewright.overlay.plugins.module_utils._preflight.host_state import (
@@ -177,3 +181,31 @@ def test_kernel_parameters() -> None:
 def test_errors_come_first() -> None:
     levels = [one.level for one in found(has_systemd=False, missing=("nftables",), bound=PortState(True))]
     assert levels == ["error", "warning", "note"]
+
+
+ROOT = Path(__file__).parents[5]
+
+
+def checks(source: str) -> set[str]:
+    """Return the checks of the findings that a source has."""
+    calls = [
+        node for node in ast.walk(ast.parse((ROOT / "plugins" / source).read_text())) if isinstance(node, ast.Call)
+    ]
+    first = [one.args[0] for one in calls if isinstance(one.func, ast.Name) and one.func.id == "Finding"]
+    return {str(one.value) for one in first if isinstance(one, ast.Constant)}
+
+
+def test_the_page_has_a_row_for_each_check() -> None:
+    found = checks("module_utils/_preflight/findings.py") | checks("plugin_utils/_preflight_report.py")
+    section = (ROOT / "docs/preflight.md").read_text().partition("## What is checked")[2]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == found, "describe it in docs/preflight.md"
+
+
+def test_the_module_documents_each_check() -> None:
+    (text,) = re.findall(
+        r'^RETURN = r"""(.*?)"""', (ROOT / "plugins/modules/preflight_info.py").read_text(), re.S | re.M
+    )
+    (listed,) = yaml.safe_load(text)["findings"]["contains"]["check"]["description"]
+    found = checks("module_utils/_preflight/findings.py")
+    assert set(re.findall(r"C\((\w+)\)", listed)) == found, "add it to RETURN of preflight_info"

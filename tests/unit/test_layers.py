@@ -10,6 +10,7 @@ All imports count, also those in functions and for type checkers only.
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +24,8 @@ PLUGINS = ROOT / "plugins"
 TESTS = ROOT / "tests" / "unit" / "plugins"
 PREFIX = "ansible_collections.wirewright.overlay"
 
-# From the bottom up. A package imports packages of the lines above its own, and none of its own line.
+# From the bottom up. A package imports packages of the lines above its own, and none of its own line. A new package gets a line,
+# or a place in one, here and in the table of docs/architecture.md.
 LAYERS = {
     "module_utils": (
         ("_ip", "_engine"),
@@ -106,9 +108,11 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
 def test_a_package_imports_only_packages_below_it(top: str) -> None:
     prefix = top.replace("/", ".") + "."
     layer_of = {prefix + package: layer for layer, packages in enumerate(LAYERS[top]) for package in packages}
-    assert {path.name for path in (PLUGINS / top).iterdir() if path.is_dir() and path.name != "__pycache__"} == {
-        package for packages in LAYERS[top] for package in packages
-    }
+    packages = {path.name for path in (PLUGINS / top).iterdir() if path.is_dir() and path.name != "__pycache__"}
+    known = {package for line in LAYERS[top] for package in line}
+    assert packages == known, (
+        f"add a new package of {top} to LAYERS in {Path(__file__).name}, above all that it imports"
+    )
     upward = [
         f"{name} imports {found}"
         for name, imported in GRAPH.items()
@@ -118,7 +122,20 @@ def test_a_package_imports_only_packages_below_it(top: str) -> None:
         and layer_of.get(package_of(found), len(LAYERS[top])) >= layer_of[package_of(name)]
         and found.startswith(prefix)
     ]
-    assert not upward
+    assert not upward, "a package imports only packages of earlier lines of LAYERS: move the code, or the package"
+
+
+def test_the_tables_of_the_architecture_have_all_packages_in_order() -> None:
+    """Packages of one line of LAYERS may be in any order."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    _before, host, controller = re.split(r"^## Packages on the (?:managed host|controller)$", page, flags=re.MULTILINE)
+    for top, section in (("module_utils", host), ("plugin_utils/_topology", controller)):
+        rows = re.findall(r"^\| (`_?[a-z].*?) \|", section.partition("\n## ")[0], re.MULTILINE)
+        names = [name for row in rows for name in re.findall(r"`(?:_topology/)?(\w+)`", re.sub(r"\(.*?\)", "", row))]
+        layer_of = {package: layer for layer, line in enumerate(LAYERS[top]) for package in line}
+        listed = [name for name in names if name in layer_of]
+        assert sorted(listed) == sorted(layer_of), f"add a new package of {top} to the table of docs/architecture.md"
+        assert [layer_of[name] for name in listed] == sorted(layer_of.values()), "the rows have the order of LAYERS"
 
 
 def test_code_of_hosts_imports_no_code_of_the_controller() -> None:

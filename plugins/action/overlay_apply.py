@@ -83,7 +83,7 @@ class ActionModule(HostModule):
             result["warnings"] = [*result.get("warnings", ()), *found]
         probes = plan is not None and plan.direct is not None and plan.direct.probing
         reported, fact = result.pop("facts", None), mapping_of(variables.get("ansible_facts")).get(FACT)
-        # Without the fact of overlay_prepare there is none to complete; a part of it would pass for the whole.
+        # Without the fact of overlay_prepare there is none to complete; a part of it would be taken as complete.
         # A dry run inside of a real one predicts, and the facts are what the host has. Peers for a probe are none of it.
         is_current = (reported or variables.get("ansible_check_mode")) and not probes
         if result.get("changed") and not result.get("failed") and isinstance(fact, Mapping) and is_current:

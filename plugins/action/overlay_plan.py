@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._fleet_run import FleetRun, ThisRun, runs_freely
 from ..plugin_utils._fleet_variables import FleetVariables, HostReader, collector_paused, variables_of_roles
-from ..plugin_utils._other_hosts import Answer
+from ..plugin_utils._other_hosts import GatheredFacts
 from ..plugin_utils._plain import to_plain
 from ..plugin_utils._problems import agree, format_problems, host_list
 from ..plugin_utils._refusal import unplanned
@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         this_run = ThisRun.of(self._task, task_vars or {})
         run = FleetRun(self._task, fleet, reader, this_run, f"{overlay} {prefix} {args['group']}")
         names = VariableNames(variables_of_roles())
-        asked: dict[str, Answer] = {}
+        asked: dict[str, GatheredFacts] = {}
         lacking: dict[str, None] = {}
 
         def notice(name: str, host_vars: dict[str, Any]) -> None:
@@ -108,10 +108,10 @@ class ActionModule(ActionBase):
                     break
                 asked.update(answers)
                 lacking.update(dict.fromkeys(planned.lacking))
-        if run.asked_again:
-            self._display.display(asked_again(run.asked_again))
+        if run.facts_refreshed:
+            self._display.display(facts_refreshed(run.facts_refreshed))
         if asked:
-            self._display.display(asked_outside(lacking, asked))
+            self._display.display(facts_outside(lacking, asked))
         unknown = format_problems(names.problems())
         treatment = self._treatment_of_unknown((task_vars or {}).get(UNKNOWN_VARIABLES))
         for warning in (*planned.warnings, *(unknown if treatment == WARN else ())):
@@ -170,7 +170,7 @@ def _run_arguments(
     return {"direct": DirectRun(ProbeStage(args["stage"]), play, batch)}
 
 
-def asked_outside(lacking: Iterable[str], answers: Mapping[str, Answer]) -> str:
+def facts_outside(lacking: Iterable[str], answers: Mapping[str, GatheredFacts]) -> str:
     """Return which hosts outside of this run were asked, why, and what to do.
 
     lacking: the members whose public keys were missing.
@@ -190,7 +190,7 @@ def asked_outside(lacking: Iterable[str], answers: Mapping[str, Answer]) -> str:
     return " ".join(parts)
 
 
-def asked_again(answers: Mapping[str, Answer]) -> str:
+def facts_refreshed(answers: Mapping[str, GatheredFacts]) -> str:
     """Return which hosts outside of this run were asked because the fact cache is older than what hosts have stored."""
     hosts = sorted(answers)
     parts = [

@@ -16,7 +16,7 @@ description:
   - Checks rights, WireGuard in the kernel (module, Secure Boot, containers), the name of the interface, its UDP port and the
     process that has it, read-only and full file systems, the clock, the MTU of the uplink, firewalls, systemd, packages, and the
     kernel parameters for the source check and for forwarding.
-  - Without root, the module works and sees less.
+  - Without root, the module works, and its checks are incomplete.
   - The playbook C(wirewright.overlay.doctor) runs it on all hosts of a group, and shows one table.
 extends_documentation_fragment:
   - wirewright.overlay.attributes

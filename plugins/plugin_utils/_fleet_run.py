@@ -18,7 +18,7 @@ from ansible.plugins.loader import strategy_loader
 
 from ._fleet_variables import FleetVariables, HostReader
 from ._host_fact import FACT, is_of_this_run
-from ._other_hosts import Answer, Answers, ask, gather_task
+from ._other_hosts import GatheredFacts, StoredFacts, gather_facts, gather_task
 from ._problems import host_list
 from ._refusal import unplanned
 from ._topology.fleet.earlier_facts import contradicted
@@ -92,10 +92,10 @@ class FleetRun:
         self._fleet, self._reader, self._run = fleet, reader, run
         self._gather, self._check_mode = gather_task(task), bool(task.check_mode)
         self._freely = runs_freely(task)
-        self._answers = Answers(task.get_play()._uuid, overlay)
+        self._answers = StoredFacts(task.get_play()._uuid, overlay)
         self._inputs: dict[str, HostInput] = {}
         # Hosts outside of the run that were asked because the fact cache has another key of them than hosts of the run.
-        self.asked_again: dict[str, Answer] = {}
+        self.facts_refreshed: dict[str, GatheredFacts] = {}
 
     @property
     def inputs(self) -> list[HostInput]:
@@ -117,7 +117,7 @@ class FleetRun:
             own = {name for name, host in self._inputs.items() if self._run.is_changed(name) and host.fact is not None}
             # A worker knows the facts of other hosts as they were when it started, so without batches it needs this one's too.
             found = {
-                name: Answer(self._inputs[name].fact if self._freely else None, asked=False)
+                name: GatheredFacts(self._inputs[name].fact if self._freely else None, asked=False)
                 for name in own
                 if name not in known
             }
@@ -125,11 +125,11 @@ class FleetRun:
                 names = [
                     name for name in self._inputs if name not in own and name not in known and self._is_stale(name)
                 ]
-                found.update(ask(self._gather, map(self._fleet.host, names)))
+                found.update(gather_facts(self._gather, map(self._fleet.host, names)))
                 again = [name for name in sorted(doubted.keys) if self._inputs[name].outside and name not in known]
                 again = again[: _allowed(known)]
-                self.asked_again = self._ask_outside(again) if again else {}
-                found.update(self.asked_again)
+                self.facts_refreshed = self._ask_outside(again) if again else {}
+                found.update(self.facts_refreshed)
             self._answers.add(found)
         self._use({**known, **found})
         for name in doubted.keys | doubted.others:
@@ -142,7 +142,7 @@ class FleetRun:
         fact = self._inputs[name].fact
         return self._run.is_alive(name) and (fact is None or _is_earlier(fact))
 
-    def _use(self, answers: Mapping[str, Answer]) -> None:
+    def _use(self, answers: Mapping[str, GatheredFacts]) -> None:
         for name, answer in answers.items():
             host = self._inputs.get(name)
             if host is not None and answer.fact is not None and (not host.reached or host.fact is None):
@@ -151,7 +151,7 @@ class FleetRun:
                 lost = Absence.UNREACHABLE if answer.unreachable else Absence.FAILED
                 self._inputs[name] = host._replace(lost=lost)
 
-    def ask_outside(self, lacking: Collection[str]) -> dict[str, Answer]:
+    def ask_outside(self, lacking: Collection[str]) -> dict[str, GatheredFacts]:
         """Ask some hosts outside of the run; return their answers, none where it is of no more use.
 
         Hubs are asked first, because they know most, then the hosts of which nothing is known, then others, until one
@@ -175,12 +175,12 @@ class FleetRun:
         self._use({**known, **found})
         return found
 
-    def _ask_outside(self, names: Iterable[str]) -> dict[str, Answer]:
+    def _ask_outside(self, names: Iterable[str]) -> dict[str, GatheredFacts]:
         """Return the answers of hosts outside of the run; none of one that is a machine of this run, by its connection."""
         if self._gather is None:
             return {}
         own = {key for host in self._inputs.values() if host.reached for key in _public_keys(host.fact)}
-        found = ask(self._gather, map(self._fleet.host, names), outside=True)
+        found = gather_facts(self._gather, map(self._fleet.host, names), outside=True)
         for name, answer in found.items():
             if own.intersection(_public_keys(answer.fact)) and self._is_local(name):
                 reason = "its connection is local, so this is the machine of a host of this run"
@@ -240,7 +240,7 @@ def _is_earlier(fact: Mapping[str, Any] | None) -> bool:
     return cached and fact is not None and not is_of_this_run(fact)
 
 
-def _allowed(known: Mapping[str, Answer]) -> int:
+def _allowed(known: Mapping[str, GatheredFacts]) -> int:
     """Return how many more hosts outside of the run may be asked in this play. known: the answers so far."""
     return max(0, ASKED_AT_MOST - sum(answer.outside for answer in known.values()))
 
@@ -250,7 +250,7 @@ def _public_keys(fact: Mapping[str, Any] | None) -> set[str]:
     return {key for device in devices if (key := text_of(mapping_of(device).get("public_key")))}
 
 
-def _has_peers(answer: Answer) -> bool:
+def _has_peers(answer: GatheredFacts) -> bool:
     """Return whether a host has stored peers on any interface."""
     interfaces = mapping_of((answer.fact or {}).get("interfaces"))
     return any(mapping_of(device).get("peers") for device in interfaces.values())

@@ -5,7 +5,7 @@
 """Gather the facts of hosts that have not run the task for that themselves: of later batches, or outside of the run.
 
 Each host is asked by a worker of Ansible that runs the play's own task of `overlay_prepare`: so connection, become and the
-arguments of the task are those of that host, as if it were its turn. Workers run in parallel, as many as `forks`.
+arguments of the task are those of that host, as in a normal task. Workers run in parallel, as many as `forks`.
 
 Like `_fleet_variables`, this plugin util needs Ansible. It is private to the collection.
 """
@@ -34,7 +34,7 @@ from ._host_fact import FACT
 _GATHER = "overlay_prepare"
 
 
-class Answer(NamedTuple):
+class GatheredFacts(NamedTuple):
     """What a host answered. fact: None without one, and then `reason` says why.
 
     unreachable: whether it could not be reached. changed: whether the host has generated a key. asked: false for a host that
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     unreachable: bool = False
 
 
-class Answers:
+class StoredFacts:
     """The answers of a play, in the temporary directory of this run of Ansible: batches and workers share them."""
 
     def __init__(self, *identity: object) -> None:
@@ -57,14 +57,14 @@ class Answers:
         self._path = os.path.join(C.DEFAULT_LOCAL_TMP, f"wirewright_overlay_{digest}.jsonl")
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[dict[str, Answer]]:
+    def hold(self) -> Iterator[dict[str, GatheredFacts]]:
         """Yield all answers so far, while no other worker asks: with the strategy free, each host has its own plan."""
         with open(self._path, "a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            yield {name: Answer(*rest) for name, *rest in map(json.loads, file)}
+            yield {name: GatheredFacts(*rest) for name, *rest in map(json.loads, file)}
 
-    def add(self, answers: Mapping[str, Answer]) -> None:
+    def add(self, answers: Mapping[str, GatheredFacts]) -> None:
         """Store answers. Only inside of `hold`."""
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(json.dumps([name, *answer]) + "\n" for name, answer in answers.items())
@@ -90,7 +90,7 @@ def _tasks(block: Block) -> Iterator[Task]:
             yield entry
 
 
-def ask(task: Task, hosts: Iterable[Host], *, outside: bool = False) -> dict[str, Answer]:
+def gather_facts(task: Task, hosts: Iterable[Host], *, outside: bool = False) -> dict[str, GatheredFacts]:
     """Run a task that gathers facts on hosts, and return their answers.
 
     outside: the hosts are not in this run, so nothing is changed on them, nor on hosts for which the task's conditions do not
@@ -119,10 +119,10 @@ def _copy(task: Task) -> Task:
     return made
 
 
-def _run(current: Any, asked: Task, hosts: Iterable[Host]) -> dict[str, Answer]:
+def _run(current: Any, asked: Task, hosts: Iterable[Host]) -> dict[str, GatheredFacts]:
     waiting = list(reversed(list(hosts)))
     running: dict[Connection, tuple[str, Any]] = {}
-    answers: dict[str, Answer] = {}
+    answers: dict[str, GatheredFacts] = {}
     forks = int(context.CLIARGS.get("forks") or C.DEFAULT_FORKS)
     while waiting or running:
         while waiting and len(running) < forks:
@@ -141,10 +141,10 @@ def _start(current: Any, task: Task, host: Host) -> tuple[Connection, Any]:
     receiver, sender = Pipe(duplex=False)
     manager = current._variable_manager
     variables = manager.get_vars(play=task.get_play(), host=host, task=task)
-    # A worker forgets the temporary files of its process, here those of this action.
+    # A worker clears its list of the temporary files of its process, here those of this action.
     temporary = current._loader._tempfiles
     process = worker.WorkerProcess(
-        final_q=_Answering(sender, current._final_q),
+        final_q=_ResultReceiver(sender, current._final_q),
         task_vars=variables,
         host=host,
         task=task,
@@ -161,28 +161,28 @@ def _start(current: Any, task: Task, host: Host) -> tuple[Connection, Any]:
     return receiver, process
 
 
-def _received(receiver: Connection) -> Answer:
+def _received(receiver: Connection) -> GatheredFacts:
     with receiver:
         try:
-            return Answer(*json.loads(receiver.recv_bytes()))
+            return GatheredFacts(*json.loads(receiver.recv_bytes()))
         except EOFError:
-            return Answer(reason="its worker ended without a result")
+            return GatheredFacts(reason="its worker ended without a result")
 
 
-class _Answering:
+class _ResultReceiver:
     """The end of a worker's queue: takes its result, and passes on what it displays."""
 
     def __init__(self, sender: Connection, display: Any) -> None:
         self._sender, self._display = sender, display
 
-    def send_task_result(self, *told: Any) -> None:
+    def send_task_result(self, *arguments: Any) -> None:
         """Take the result of the task: one object, since ansible-core 2.21 host, task and result."""
-        result = told[0]._return_data if len(told) == 1 else told[-1].as_result_dict()
+        result = arguments[0]._return_data if len(arguments) == 1 else arguments[-1].as_result_dict()
         facts = result.get("ansible_facts")
         fact = facts.get(FACT) if isinstance(facts, Mapping) else None
         failed = result.get("failed") or result.get("unreachable") or not isinstance(fact, Mapping)
         reason = str(result.get("msg") or "it returned no facts") if failed else ""
-        answer = Answer(
+        answer = GatheredFacts(
             None if failed else fact, reason, bool(result.get("changed")), unreachable=bool(result.get("unreachable"))
         )
         self._sender.send_bytes(json.dumps(answer, default=str).encode())
@@ -192,7 +192,7 @@ class _Answering:
         """Show what the worker displays."""
         self._display.send_display(*args, **options)
 
-    def send_callback(self, *_told: Any, **_options: Any) -> None:
+    def send_callback(self, *_arguments: Any, **_options: Any) -> None:
         """Callbacks know only tasks of the strategy."""
 
     def send_prompt(self, **_options: Any) -> None:

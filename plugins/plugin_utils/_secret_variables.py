@@ -17,8 +17,6 @@ from ._topology.document import Secrets
 from ._untrusted import list_of
 from ._variable_reader import shown, whole_number
 
-# What the plan names the variables by.
-NAMES = ("psk_master", "psk_epoch", "ipsec_master", "static_preshared_keys")
 _SHARED = {name: f"overlay_{name}" for name in ("psk_master", "psk_epoch", "ipsec_master")}
 
 
@@ -27,7 +25,7 @@ def read_secrets(
 ) -> Secrets:
     """Return the secrets in the variables of a host.
 
-    named: the variable of the role for each of NAMES. evaluate: returns the value of a template. Raises ValueError with
+    named: the variable of the role for each secret. evaluate: returns the value of a template. Raises ValueError with
     the variable.
     """
 

@@ -26,9 +26,9 @@ def tables(directories: Sequence[str] = DIRECTORIES) -> dict[str, int]:
     return {**_read("rt_tables", directories), **TABLES}
 
 
-def protocols(directories: Sequence[str] = DIRECTORIES) -> dict[str, int]:
+def protocols() -> dict[str, int]:
     """Return the numbers of routing protocols by name."""
-    return {**_read("rt_protos", directories), **PROTOCOLS}
+    return {**_read("rt_protos", DIRECTORIES), **PROTOCOLS}
 
 
 def protocol(text: str) -> int:

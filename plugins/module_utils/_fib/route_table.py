@@ -119,7 +119,7 @@ def _any(_route: TableRoute) -> bool:
 
 def _taken(route: TableRoute) -> str:
     return (
-        f"this place is taken by a route of another protocol or hand ({route.protocol}), {describe(route)}; "
+        f"a route with this destination and metric exists (protocol {route.protocol}), {describe(route)}; "
         "delete it, or take another metric"
     )
 

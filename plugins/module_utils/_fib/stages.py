@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Rules and routes as stages: read, planned, carried out and read again, where plans meet the kernel.
+"""Rules and routes as stages: read, planned, applied and read again.
 
 This module is private to the collection.
 """

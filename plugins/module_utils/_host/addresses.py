@@ -44,7 +44,7 @@ class InterfaceAddress:
 
 
 def read(connection: Connection, index: int, wanted: Iterable[Address] = ()) -> list[InterfaceAddress]:
-    """Return the addresses of an interface, without link-local ones that the kernel made and nobody wants."""
+    """Return the addresses of an interface, without link-local ones that the kernel made and that were not requested."""
     found = []
     asked = {address.packed for address in wanted}
     for payload in connection.dump(codec.RTM_GETADDR, codec.encode_dump_addresses(index)):

@@ -46,7 +46,6 @@ PATHS = {
         f"{_UNITS}/sysinit.target.wants/wirewright-overlay-ipsec.service",
     ),
 }
-NAMES = tuple(sorted(PATHS))
 # First lines of files that are copied as they are in the collection.
 _MARKS = (HEADER, "# Copyright (c) 2026, wirewright contributors")
 _MARKED_LINES = 2  # one may be that of the interpreter

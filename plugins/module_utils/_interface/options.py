@@ -131,9 +131,9 @@ def parse_peers(
         if found is None:
             continue
         label = found.name or entry.path
-        twin = wanted.get(found.peer.public_key)
-        if twin is not None:
-            entry.error("", f"{label} and {twin.name or 'an earlier peer'} have the same public key")
+        duplicate = wanted.get(found.peer.public_key)
+        if duplicate is not None:
+            entry.error("", f"{label} and {duplicate.name or 'an earlier peer'} have the same public key")
         wanted[found.peer.public_key] = found
         for prefix in found.peer.allowed_ips or ():
             if prefix in owner:

@@ -90,8 +90,8 @@ def prepare(fib: Connection, wanted: Sequence[WantedInterface], *, check_mode: b
     Raises Refused, InvalidOptions, BadKeyFile, ForeignFile, PortTaken, RouteTaken, CorruptStateFile, UnsafeFile, and OSError.
     """
     prepared = []
-    for wish in wanted:
-        item, current = wish, read(fib, wish)
+    for requested in wanted:
+        item, current = requested, read(fib, requested)
         warnings: tuple[str, ...] = ()
         if item.adopt:
             from .adoption import adopt

@@ -144,7 +144,7 @@ def _clock(clock: ClockState, controller: float) -> Iterator[Finding]:
         yield Finding(
             "clock",
             ERROR,
-            f"the clock is {_duration(ahead)} behind the host's own latest handshake or state file: it went back, and peers "
+            f"the clock is {_duration(ahead)} behind the host's own latest handshake or state file: it was set back, and peers "
             "refuse handshakes until it has caught up",
             "set the clock (NTP), and start the network after it on hosts without a battery",
         )

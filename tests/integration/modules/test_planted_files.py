@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.module_utils._host.program_files import NAMES, PATHS
+from ansible_collections.wirewright.overlay.plugins.module_utils._host.program_files import PATHS
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.lock import GUARD, LOCK
 from managed_host import ManagedHost, key
 
@@ -137,7 +137,7 @@ def test_what_is_in_place_of_a_key_is_refused_by_name_and_kept(host: ManagedHost
 
 @pytest.mark.slow
 def test_what_is_in_place_of_a_file_of_a_program_is_refused_by_name_and_kept(host: ManagedHost) -> None:
-    arguments: dict[str, Any] = {"interfaces": ["wg1"], "programs": list(NAMES)}
+    arguments: dict[str, Any] = {"interfaces": ["wg1"], "programs": sorted(PATHS)}
     paths = [f"/{path}".replace("*", "wgdirect") for listed in PATHS.values() for path in listed]
     for path in paths:
         # An enabled unit is a link to the unit, whatever has its place.

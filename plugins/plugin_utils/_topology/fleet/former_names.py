@@ -4,8 +4,8 @@
 
 """Peers that left the inventory, but may be a host that cannot be reached, under its former name.
 
-The key of a renamed host is known only to itself. Until it is reached, nobody can tell it from a host that is gone, so its peer
-is kept, unless the stored endpoint shows that it is another host.
+The key of a renamed host is known only to itself. Until it is reached, it cannot be distinguished from a removed host, so its
+peer is kept, unless the stored endpoint shows that it is another host.
 This plugin util is private to the collection.
 """
 

@@ -51,7 +51,7 @@ def credible(
     """Return what members have cached of each other, without what contradicts the inventory or a host's report of itself.
 
     If others have cached a key for an absent member that another one reports as its own, or that is cached for a further
-    absent member, nobody can say who is right: one of them is a clone, or somebody lies. Then both are refused.
+    absent member, neither can be verified: one is a clone, or a report is false. Then both are refused.
     """
     given = {key_identity(own.public_key): name for name, own in settings.items() if own.public_key}
     reported = {

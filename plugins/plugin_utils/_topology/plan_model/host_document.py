@@ -223,7 +223,7 @@ class PolicySection(XfrmOwnership):
 
 
 class BootNode(TypedDict):
-    """Another node, as a node remembers it."""
+    """Another node, as recorded on a node."""
 
     index: int
     epoch: int

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import asked_outside
-from ansible_collections.wirewright.overlay.plugins.plugin_utils._other_hosts import Answer
+from ansible_collections.wirewright.overlay.plugins.action.overlay_plan import facts_outside
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._other_hosts import GatheredFacts
 from fleet_project import UNREACHABLE, Project, fact_of, key_of
 
 pytestmark = pytest.mark.plays
@@ -129,13 +129,13 @@ def test_a_host_joins_alone(counted: Project) -> None:
 
 
 def test_the_message_says_who_was_asked_why_and_what_to_do() -> None:
-    well = Answer({}, outside=True)
-    assert asked_outside(["h9"], {"h2": well, "h1": well}) == (
+    well = GatheredFacts({}, outside=True)
+    assert facts_outside(["h9"], {"h2": well, "h1": well}) == (
         "The hosts of this run do not know the public key of 'h9'. So the plan read the facts of 'h1', 'h2' outside of this run "
         "and changed nothing there. There is nothing to do."
     )
-    lost = Answer(reason="Permission denied.")
-    assert asked_outside(["h9", "h8"], {"h1": lost, "h2": well, "h3": lost}) == (
+    lost = GatheredFacts(reason="Permission denied.")
+    assert facts_outside(["h9", "h8"], {"h1": lost, "h2": well, "h3": lost}) == (
         "The hosts of this run do not know the public keys of 'h8', 'h9'. So the plan read the facts of 'h1', 'h2', 'h3' outside "
         "of this run and changed nothing there. 'h1' did not answer: Permission denied. 'h3' did not answer: Permission denied. "
         "If a warning names a member without a key, run again when they can be reached."

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""New keys in three steps, each done on all nodes before the next begins, so that no packet meets a missing state.
+"""New keys in three steps, each done on all nodes before the next begins, so that a state exists for every packet.
 
 The kernel sends by the newest state that fits, so neither policies nor clocks are needed. Everything follows
 from what the nodes hold, so a run that ended halfway is finished by the next one, and a run after that does nothing.

@@ -97,7 +97,7 @@ def test_recorded_routes_are_managed_whatever_their_protocol() -> None:
     assert [op.before for op in plan([boot, other], [], purge=True, noted={note_of(boot)})] == [boot]
     (changed,) = plan([boot], [route(protocol=3, mtu=1400)], noted={note_of(boot)})
     assert changed.before == boot
-    with pytest.raises(Refused, match=r"another protocol or hand \(3\)"):
+    with pytest.raises(Refused, match=r"destination and metric exists \(protocol 3\)"):
         plan([boot], [route(protocol=3, mtu=1400)])
     assert plan([boot], [boot]) == [], "what is wanted is there already, and stays whose it is"
 

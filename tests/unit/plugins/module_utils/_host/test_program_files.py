@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import Refused
 from ansible_collections.wirewright.overlay.plugins.module_utils._host.files import HEADER
 from ansible_collections.wirewright.overlay.plugins.module_utils._host.program_files import (
-    NAMES,
     PATHS,
     refuse_planted,
 )
@@ -24,7 +23,7 @@ LINKS = sorted({path for paths in PATHS.values() for path in paths if ".wants/" 
 
 def refused(root: Path) -> tuple[str, ...]:
     try:
-        refuse_planted(NAMES, str(root))
+        refuse_planted(PATHS, str(root))
     except Refused as error:
         return tuple(map(str, error.errors))
     return ()

@@ -10,6 +10,7 @@ from lab_hosts import Lab
 from mesh_lab import (
     NETWORK,
     PeerState,
+    addresses,
     assert_full_mesh,
     assert_ok,
     configurations,
@@ -201,3 +202,16 @@ def test_revoked_host_is_removed_and_stays_out(mesh_of_three: Lab) -> None:
     assert "hosts 'h1', 'h2': mesh_revoked: this host has stored keys of 'h3' as revoked" in text
     assert third not in peers(lab, "h1")
     assert third not in peers(lab, "h2")
+
+
+def test_addresses_by_the_hosts_of_a_play() -> None:
+    """With --limit the expression gives a host the address of another one, and cannot be evaluated for that one."""
+    with mesh("h1", "h2", "h3", converge=False) as lab:
+        address = "10.42.0.{{ ansible_play_hosts_all.index(inventory_hostname) + 1 }}"
+        lab.inventory(mesh_network="10.42.0.0/24", mesh_addresses=[address])
+        assert_ok(lab.playbook("site.yml"))
+        assert addresses(lab, "h3") == ["10.42.0.3"]
+        before = configurations(lab)
+        refused = failure(lab.playbook("site.yml", "--limit", "h3"))
+        assert "host 'h3': mesh_addresses: 10.42.0.1 is also h1's, and this run does not change" in refused
+        assert (addresses(lab, "h3"), configurations(lab)) == (["10.42.0.3"], before)

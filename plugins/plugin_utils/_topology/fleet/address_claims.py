@@ -66,7 +66,8 @@ def allocate_addresses(
         recorded = [(peer.reporter, address) for peer in cached.get(name, ()) for address in peer.addresses]
         if name in unresolved:
             # Its variables are unknown, so the addresses that it may still have are not given to others.
-            claims.append(Claim(name, (), cached=tuple(recorded), keeps=True))
+            reported = tuple(own.get(name, ()))
+            claims.append(Claim(name, (), own=reported, cached=tuple(recorded), keeps=True, reports=name in own))
             continue
         wanted = settings[name]
         if name not in own and not wanted.network and not wanted.addresses:

@@ -157,7 +157,7 @@ def allocate(
     """
     ordered = sorted(claims, key=lambda claim: claim.name)
     register = _Register(ordered, reserved, withheld or {})
-    result = Allocation(refused=_disputed(ordered, prefix))
+    result = Allocation(problems=list(_kept_elsewhere(ordered, prefix)), refused=_disputed(ordered, prefix))
     result.warnings.extend(Problem(name, prefix + "addresses", text) for name, text in result.refused.items())
     chosen: dict[tuple[str, Prefix], Address] = {}
     planned = [claim for claim in ordered if not claim.explicit and claim.name not in result.refused]
@@ -196,7 +196,6 @@ def _disputed(claims: Sequence[Claim], prefix: str) -> dict[str, str]:
     for claim in claims:
         for address in dict.fromkeys(claim.own) if not claim.explicit else ():
             reported.setdefault(address.packed, []).append(claim.name)
-    explicit = {address.packed for claim in claims for address in claim.explicit}
     cached: dict[bytes, dict[str, list[str]]] = {}
     found: dict[str, str] = {}
     for claim in claims:
@@ -206,8 +205,6 @@ def _disputed(claims: Sequence[Claim], prefix: str) -> dict[str, str]:
             if words.differ:
                 text = f"the host does not report its address, and others have cached different ones: {words.text}"
                 found.setdefault(claim.name, text)
-            if claim.keeps and any(address.packed in explicit for address in words.said):
-                found.setdefault(claim.name, "others have cached an address that the inventory gives to another host")
     for packed, names in cached.items():
         owners = reported.get(packed, [])
         if not owners and len(names) < 2:
@@ -219,6 +216,19 @@ def _disputed(claims: Sequence[Claim], prefix: str) -> dict[str, str]:
             found.setdefault(name, ", and ".join(said))
     remedy = f"so other hosts keep their state of this host; set {prefix}addresses for it"
     return {name: f"{text}; {remedy}, or run again when all are reachable" for name, text in found.items()}
+
+
+def _kept_elsewhere(claims: Sequence[Claim], prefix: str) -> Iterator[Problem]:
+    """Yield the explicit addresses that a host has which keeps its own, as it reports or as all who know it agree."""
+    explicit = {address.packed: claim.name for claim in claims for address in claim.explicit}
+    for claim in claims:
+        having = dict.fromkeys(claim.own if claim.keeps else (), "")
+        for words in _words(claim) if claim.keeps else ():
+            having.update((one, f" according to {host_list(by)}") for one, by in words.said.items() if not words.differ)
+        for address in (one for one in having if one.packed in explicit):
+            text = f"{address.bare} is also {possessive(claim.name)}{having[address]}, and this run does not change that host"
+            text += "; give one of them another address, or run both at once, without --limit and serial"
+            yield Problem(explicit[address.packed], prefix + "addresses", text)
 
 
 class _Words(NamedTuple):
@@ -242,7 +252,7 @@ def _words(claim: Claim) -> Iterator[_Words]:
     for network in claim.networks:
         if not any(_inside(network, own) for own in claim.own):
             yield _agreed((reporter, _inside(network, address)) for reporter, address in claim.cached)
-    for family in (socket.AF_INET, socket.AF_INET6) if claim.keeps else ():
+    for family in (socket.AF_INET, socket.AF_INET6) if claim.keeps and not claim.own else ():
         yield _agreed((reporter, address) for reporter, address in claim.cached if address.family == family)
 
 

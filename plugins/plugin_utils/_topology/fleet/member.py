@@ -35,8 +35,9 @@ Reach = tuple[tuple[str, ...], bool, bool, bool, str]
 
 @dataclass(frozen=True)
 class Member:
-    """One member. resolved: whether its variables could be evaluated, else unresolved names them. outside: whether it is not in
-    this run. absence: why it is not changed, if it is not.
+    """One member. resolved: whether its variables could be evaluated, else unresolved has those that could not, with the reason.
+
+    outside: whether it is not in this run. absence: why it is not changed, if it is not.
 
     refused: why what it reports, or others report of it, is refused; "" if nothing is. It is not resolved then, so the run
     does not change it, and others keep their state of it.
@@ -53,7 +54,7 @@ class Member:
     outside: bool = False
     refused: str = ""
     absence: Absence = Absence.UNREACHABLE
-    unresolved: tuple[str, ...] = ()
+    unresolved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def underlay_mtus(self) -> dict[str, int]:
@@ -171,7 +172,7 @@ def member_of(
         not host.unresolved,
         host.outside,
         absence=host.absence,
-        unresolved=tuple(host.unresolved),
+        unresolved=host.unresolved,
     )
 
 

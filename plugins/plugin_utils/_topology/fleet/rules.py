@@ -180,8 +180,9 @@ def _unknown(fleet: Fleet) -> Iterator[Problem]:
             continue  # has a warning of its own
         where, remedy = member.absence.words, member.absence.remedy()
         if not member.resolved:
-            names = ", ".join(fleet.prefix + name for name in member.unresolved)
-            text = f"the host {where}, and {names} needs its facts; other hosts keep their state of this peer"
+            reasons = " and ".join(f"{fleet.prefix}{name} {why}" for name, why in member.unresolved.items())
+            text = f"the host {where}, and {reasons or 'its networks are unknown'}, without its facts; other hosts keep their "
+            text += "state of this peer"
         elif member.public_key is not None or awaits_adoption(member.observation, member.settings):
             continue
         elif member.outside and member.observation is not None:

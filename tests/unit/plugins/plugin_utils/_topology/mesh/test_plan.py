@@ -266,7 +266,7 @@ def test_variables_that_depend_on_missing_facts() -> None:
     assert outcome.plan is not None
     assert interface(outcome.plan, "h1")["unknown_peers"] == ["h2"]
     assert set(peers(outcome.plan, "h1")) == {"h3"}
-    assert "needs its facts" in outcome.warnings[0]
+    assert "and mesh_networks undefined, without its facts; other hosts keep" in outcome.warnings[0]
     assert first.hosts["h2"].addresses[0] not in outcome.plan.hosts["h3"].addresses
 
 
@@ -291,7 +291,7 @@ def test_variables_that_depend_on_facts_of_a_later_batch_or_of_a_host_outside_of
             [one, outside._replace(fact=None) if not one.fact["interfaces"]["wg0"]["peers"] else outside]
         )
         assert outcome.plan is not None and interface(outcome.plan, "h1")["unknown_peers"] == ["h2"]
-        assert "the host is not in this run, and mesh_mtu needs its facts" in outcome.warnings[0]
+        assert "the host is not in this run, and mesh_mtu 'x' is undefined, without its facts; " in outcome.warnings[0]
 
 
 @pytest.mark.parametrize(

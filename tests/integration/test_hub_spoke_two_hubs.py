@@ -250,3 +250,15 @@ def test_revoking_a_hub_removes_its_interfaces(lab: Lab) -> None:
         assert not [route for route in routes(lab, name) if route[1] == "wg1"]
     assert reaches(lab, "s1", "s2")
     assert assert_ok(converge(lab, overlay_revoked=["hub2"], **NO_PROGRAM)).changed == 0
+
+
+def test_a_second_hub_with_the_key_of_the_first_is_refused() -> None:
+    with fleet("hub1", "s3", **NO_PROGRAM) as lab:
+        key = lab.run("hub1", ["cat", "/etc/wireguard/wg0.key"]).stdout
+        build(lab, ["hub2"])
+        lab.run("hub2", ["sh", "-c", "mkdir -p /etc/wireguard; umask 77; cat >/etc/wireguard/wg1.key"], input=key)
+        before = fleet_state(lab)
+        refused = failure(converge(lab, **NO_PROGRAM))
+        assert "host 'hub2': hub_spoke_private_key_file: this host has the same key as 'hub1'" in refused
+        assert "path=/etc/wireguard/wg1.key, regenerate=true" in refused
+        assert fleet_state(lab) == before

@@ -54,10 +54,13 @@ def credible(
     absent member, neither can be verified: one is a clone, or a report is false. Then both are refused.
     """
     given = {key_identity(own.public_key): name for name, own in settings.items() if own.public_key}
-    reported = {
-        key_identity(seen.public_key): name for name, seen in observations.items() if is_public_key(seen.public_key)
-    }
-    known = {*given.values(), *reported.values(), *(name for name, seen in observations.items() if seen.new_key)}
+    reported: dict[bytes, list[str]] = {}
+    for name, seen in observations.items():
+        if is_public_key(seen.public_key):
+            reported.setdefault(key_identity(seen.public_key), []).append(name)
+    # A clone does not make the report of the original void: both report the key, which a rule refuses.
+    reporting = {name for names in reported.values() for name in names}
+    known = {*given.values(), *reporting, *(name for name, seen in observations.items() if seen.new_key)}
     absent: dict[bytes, set[str]] = {}
     for name in cached.keys() - known:
         for peer in cached[name]:
@@ -69,7 +72,8 @@ def credible(
         credited = []
         for peer in peers:
             identity = key_identity(peer.public_key)
-            owner = given.get(identity, reported.get(identity, name))
+            having = reported.get(identity, [name])
+            owner = given.get(identity, name if name in having else having[-1])
             if owner != name and (name in known or identity in given):
                 false.setdefault((name, owner), set()).add(peer.reporter)
                 continue

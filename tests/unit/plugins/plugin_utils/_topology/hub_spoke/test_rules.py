@@ -314,5 +314,19 @@ def test_no_warning_if_an_endpoint_is_configured(views: tuple[HostInput, ...]) -
     assert not [line for line in warnings(H1, *views) if "no tunnel" in line]
 
 
+@pytest.mark.parametrize("clone", ["h2", "h0"])
+def test_a_hub_with_the_key_of_another_one_is_refused(clone: str) -> None:
+    """Spokes have stored the key of the first hub; the name of a clone may come before or after its name."""
+    spokes = [applied(one, planned(H1, spoke("h3"), spoke("h4"))) for one in (spoke("h3"), spoke("h4"))]
+    copy = hub(clone, SECOND)
+    assert copy.fact is not None
+    copy.fact["interfaces"]["wg1"]["public_key"] = key_of("h1")
+    original = applied(H1, planned(H1, spoke("h3"), spoke("h4")))
+    found = plan_hub_spoke([original, copy, *spokes])
+    assert found.plan is None
+    assert any("has the same key as" in line and f"'{clone}'" in line and "'h1'" in line for line in found.problems)
+    assert not [line for line in found.warnings if "does not report one" in line]
+
+
 def test_no_plan_with_problems() -> None:
     assert plan_hub_spoke([H2]).plan is None

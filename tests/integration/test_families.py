@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from hub_spoke_lab import build_hosts
+from lab_hosts import Lab
 from mesh_lab import NETWORK, addresses, assert_ok, exists, failure, mesh, peers, ping, public_key
 
 
@@ -26,4 +28,17 @@ def test_a_host_without_ipv6_is_a_member_with_ipv4() -> None:
         assert lab.run("h3", ["ip", "-6", "route", "show", "dev", "wg0"]).stdout == ""
         (ipv6,) = (text for text in addresses(lab, "h1") if ":" in text)
         assert f"{ipv6}/128" in peers(lab, "h3")[public_key(lab, "h1")].allowed_ips
+        assert assert_ok(lab.playbook("site.yml")).changed == 0
+
+
+def test_hosts_without_a_default_route_in_one_family() -> None:
+    with Lab() as lab:
+        document = {"h1": ["192.0.2.11/24"], "h2": ["192.0.2.12/24", "2001:db8:1::12/64"], "h3": ["2001:db8:1::13/64"]}
+        build_hosts(lab, {name: {"addresses": own} for name, own in document.items()})
+        lab.inventory(mesh_network=NETWORK, mesh_verify_seconds=0)
+        assert_ok(lab.playbook("site.yml"))
+        known = {name: peers(lab, name) for name in lab.hosts}
+        assert known["h2"][public_key(lab, "h3")].endpoint == "[2001:db8:1::13]:51820"
+        assert known["h1"][public_key(lab, "h3")].endpoint == "(none)"
+        assert ping(lab, "h2", addresses(lab, "h3")[0]) and ping(lab, "h3", addresses(lab, "h2")[0])
         assert assert_ok(lab.playbook("site.yml")).changed == 0

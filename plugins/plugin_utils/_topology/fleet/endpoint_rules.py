@@ -16,13 +16,14 @@ from ....module_utils._ip.prefix import Prefix
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._prefix_index import PrefixIndex
 from ..._problems import Problem, agree, host_list, possessive
-from .endpoints import BOTH, address_of, kind_of
+from .endpoints import BOTH, NAME, address_of, kind_of
 from .member import Fleet, Member
 from .prefix_rules import static_groups
 from .settings import AUTO, any_port, is_loopback, with_port
 from .silent_pairs import silent_pairs
 
 _NAMED = 5
+_LABELS = {"ipv4": "IPv4", "ipv6": "IPv6", NAME: "a name"}
 
 
 class _Tunnelled(NamedTuple):
@@ -75,7 +76,18 @@ def warnings(fleet: Fleet) -> Iterator[Problem]:
     name, variable = (any_ports[0], "port") if any_ports else (silent.first[0][0], "endpoint")
     if any_ports:
         text += f"; the port of {host_list(any_ports)} is 0 (any), so they have no endpoint: set {fleet.prefix}port for them"
+    ends = [member for member in fleet.members if member.name in silent.first[0]]
+    if not any_ports and any(end.endpoints for end in ends):
+        remedy = f"set {fleet.prefix}endpoint of one to an address or name that the other reaches"
+        text += f"; {' and '.join(map(_reach, ends))}: {remedy}"
     yield Problem(name, fleet.prefix + variable, text)
+
+
+def _reach(member: Member) -> str:
+    """Return the families in which a member reaches others, and those of its endpoints."""
+    reaches = " and ".join(_LABELS[family] for family in member.families) or "neither IPv4 nor IPv6"
+    offers = " and ".join(_LABELS[kind_of(endpoint.host)] for endpoint in member.endpoints.known)
+    return f"{member.name!r} reaches {reaches} and has {f'an endpoint of {offers}' if offers else 'no endpoint'}"
 
 
 class _Tunnels:

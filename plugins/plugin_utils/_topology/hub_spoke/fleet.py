@@ -20,6 +20,7 @@ from ..._problems import Problem
 from ..fleet.addressing import Allocation
 from ..fleet.identity import identify, key_problems, key_warnings
 from ..fleet.member import Fleet, Member, Reach, member_of, tunnel_kind, without_refused, without_stale_endpoints
+from ..fleet.routed_families import with_routed_families
 from ..fleet.settings import Settings
 from ..plan_model.fleet import HUB, SPOKE
 from .inputs import HubSpokeInputs
@@ -99,10 +100,9 @@ def _fleet_on(
         warnings.extend(key_warnings(host, settings, *about[2:], getting, inputs.prefix))
         key = None if host.unresolved else identify(owner, *about)
         members.append(member_of(host, settings, seen, key, allocation.addresses[name], reports, networks))
+    members = with_routed_families(without_stale_endpoints(members, inputs.reported.hubs), inputs.hosts)
     return Fleet(
-        without_refused(
-            without_stale_endpoints(members, inputs.reported.hubs), {**allocation.refused, **inputs.disputed}
-        ),
+        without_refused(members, {**allocation.refused, **inputs.disputed}),
         inputs.prefix,
         inputs.revocation.keys,
         inputs.revocation.said_by,

@@ -43,6 +43,7 @@ from ..fleet.overlay_rules import WHOLE, Scope, left_interface, left_out, taken_
 from ..fleet.port_rules import taken_ports
 from ..fleet.put_off import replaced_addresses
 from ..fleet.revocation import Revocation, refusals
+from ..fleet.routed_families import with_routed_families
 from ..fleet.settings import Settings, read_settings
 from ..plan_model.fleet import FleetPlan, HostInput, HostPlan, PlanResult
 from .document import mesh_interfaces
@@ -97,7 +98,8 @@ def plan_mesh(
     refused = {**allocation.refused, **found.disputed}
     planned_addresses = {name: allocation.addresses[name] for name in names if name not in refused}
     warnings.extend(replaced_addresses(planned_addresses, observations, cached, absent, inputs, prefix))
-    members = without_refused(without_stale_endpoints(members, cached), refused)
+    members = with_routed_families(without_stale_endpoints(members, cached), inputs)
+    members = without_refused(members, refused)
     fleet = Fleet(members, prefix, revocation.keys, revocation.said_by, revocation.names)
     refused_keys, refusing = refusals(
         members, observations, revocation, prefix, found.in_run, [name for name, one in former.items() if one]

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_files import LOADS
 from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
 from lab_hosts import PROGRAM, Lab, Play
-from mesh_lab import Capture, assert_ok, ping
+from mesh_lab import Capture, assert_ok, failure, ping
 
 SERVER, CONTROLLER = "203.0.113.9", "203.0.113.77"
 WORLD, HUB = "192.0.2.99", HOSTS["hub1"]["addresses"][0].partition("/")[0]
@@ -192,3 +192,52 @@ def test_all_traffic_leaves_by_the_hub_and_management_connections_stay(lab: Lab,
         assert_ok(lab.playbook("playbooks/remove.yml", "-e", "overlay_group=s3"))
         assert holds(lab, "s3") == before["s3"] and seen_as(lab, "s3") == "192.0.2.23"
         assert_managed()
+
+
+SECOND_FLEET = """
+- hosts: hubs2:spokes2
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: wirewright.overlay.hub_spoke}
+      vars:
+        hub_spoke_hubs_group: hubs2
+        hub_spoke_spokes_group: spokes2
+        hub_spoke_network: 10.44.0.0/24
+        hub_spoke_interface: wg8
+        hub_spoke_port: 51830
+        hub_spoke_addresses: []
+        hub_spoke_networks: []
+"""
+
+
+def test_two_fleets_share_no_table_of_full_tunnels() -> None:
+    with Lab() as lab:
+        build(lab, ["hub1", "s4"])
+        per_host = {"hub1": {"hub_spoke_masquerade": True}, "s4": {"hub_spoke_full_tunnel": True}}
+        assert_ok(converge(lab, per_host=per_host))
+        file = lab.path / "inventory.yml"
+        inventory = json.loads(file.read_text())
+        groups = inventory["all"]["children"]
+        build(lab, ["hub2"])
+        second = {
+            **groups["hubs"]["hosts"]["hub1"],
+            "ansible_exec_prefix": lab.enter("hub2"),
+            "ansible_host": "192.0.2.12",
+        }
+        groups.update(hubs2={"hosts": {"hub2": second}}, spokes2={"hosts": {"s4": {}}})
+        file.write_text(json.dumps(inventory))
+
+        def state() -> str:
+            return lab.run("s4", ["sh", "-c", "ip rule; ip route show table 7170; ip -br link"]).stdout
+
+        before = state()
+        refused = failure(lab.playbook(SECOND_FLEET))
+        assert "host 's4': hub_spoke_full_tunnel_table: 7170 is the table of the full tunnel of 'wg0'" in refused
+        assert "has the priorities 7170 to 7175; set 7176 or more" in refused and state() == before
+        # A fleet without a full tunnel removes no rule of the other one.
+        assert_ok(lab.playbook(SECOND_FLEET, "--extra-vars", '{"hub_spoke_full_tunnel": false}'))
+        assert "7173:" in before and state().partition("wg8")[0].startswith(before.partition("lo ")[0])
+        numbers = '{"hub_spoke_full_tunnel_table": 7180, "hub_spoke_full_tunnel_priority": 7180}'
+        assert_ok(lab.playbook(SECOND_FLEET, "--extra-vars", numbers))
+        assert "7173:" in state() and "7183:" in state()
+        assert assert_ok(lab.playbook(PLAY)).changed == 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ....module_utils._wireguard.endpoint import Endpoint
 from ..._problems import Problem
@@ -32,6 +32,7 @@ class HubSpokeFleet:
     """The fleet on each hub's device, by hub, and what they have in common.
 
     hubs: names, the preferred one first. both: the hosts that are in both groups. in_run: the hosts that this run changes.
+    foreign: by host, its interfaces of other overlays.
     """
 
     fleets: Mapping[str, Fleet]
@@ -40,6 +41,7 @@ class HubSpokeFleet:
     prefix: str
     both: tuple[str, ...] = ()
     in_run: frozenset[str] = frozenset()
+    foreign: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def any_fleet(self) -> Fleet:
@@ -70,6 +72,7 @@ def hub_spoke_fleet(
         inputs.prefix,
         tuple(name for name in inputs.names if {HUB, SPOKE} <= set(hosts[name].parts)),
         inputs.in_run,
+        {name: inputs.foreign_interfaces(name) for name in inputs.names if name not in inputs.hubs},
     )
 
 

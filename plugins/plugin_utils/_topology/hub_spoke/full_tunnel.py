@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -82,20 +82,31 @@ class Noted(NamedTuple):
     fwmark: int
 
 
-def noted(host: HostInput) -> Noted | None:
-    """Return a host's current full tunnel, None without one."""
-    for state in mapping_of((host.fact or {}).get("interfaces")).values():
+def noted(host: HostInput, foreign: Collection[str] = ()) -> Noted | None:
+    """Return a host's current full tunnel, None without one.
+
+    foreign: the interfaces of other overlays, whose full tunnel is not that of this one.
+    """
+    return next((found for interface, found in _all_noted(host) if interface not in foreign), None)
+
+
+def noted_elsewhere(host: HostInput, foreign: Collection[str]) -> dict[str, Noted]:
+    """Return the full tunnels of other overlays, by interface."""
+    return {interface: found for interface, found in _all_noted(host) if interface in foreign}
+
+
+def _all_noted(host: HostInput) -> Iterator[tuple[str, Noted]]:
+    for interface, state in mapping_of((host.fact or {}).get("interfaces")).items():
         note = text_of(mapping_of(mapping_of(state).get("notes")).get(NOTE))
         table, priority, fwmark = map(whole_number, (*note.split(" "), "", "", "")[:3])
         if table is not None and priority is not None:
-            return Noted(table, priority, fwmark or table)
-    return None
+            yield str(interface), Noted(table, priority, fwmark or table)
 
 
 def full_tunnel_of(fleet: HubSpokeFleet, spoke: Member, host: HostInput) -> FullTunnel | None:
     """Return the full tunnel of a spoke; one without exits removes what an earlier run set up."""
     settings, mark = fleet.hub_spoke_settings[spoke.name].full_tunnel, spoke.settings.fwmark
-    before = noted(host)
+    before = noted(host, fleet.foreign.get(spoke.name, ()))
     former = before.fwmark if before else 0
     if settings.wanted:
         return FullTunnel(settings.table, settings.priority, mark or settings.table, exits(fleet, spoke), former)

@@ -15,8 +15,9 @@ from ..._problems import Problem, agree, host_list
 from ..fleet.member import Member
 from ..plan_model.fleet import HostInput
 from .fleet import HubSpokeFleet
-from .full_tunnel import exits, families, noted
+from .full_tunnel import exits, families, noted, noted_elsewhere
 from .rules import FAMILY_LABELS
+from .settings import FULL_TUNNEL_PRIORITIES
 
 
 def full_tunnel_violations(fleet: HubSpokeFleet, inputs: Mapping[str, HostInput]) -> Iterator[Problem]:
@@ -27,11 +28,30 @@ def full_tunnel_violations(fleet: HubSpokeFleet, inputs: Mapping[str, HostInput]
             yield Problem(hub.name, f"{fleet.prefix}full_tunnel", text)
     for spoke in _wanting(fleet):
         yield from _without_exit(fleet, spoke)
-        settings, before = fleet.hub_spoke_settings[spoke.name].full_tunnel, noted(inputs[spoke.name])
+        yield from _numbers_of_others(fleet, spoke, inputs[spoke.name])
+        settings = fleet.hub_spoke_settings[spoke.name].full_tunnel
+        before = noted(inputs[spoke.name], fleet.foreign.get(spoke.name, ()))
         for variable, now, then in zip(("table", "priority"), settings[1:], before or ()):
             if now != then:
                 text = f"{now} here, but {then} on the host; set {fleet.prefix}full_tunnel to false, run the role, then change it"
                 yield Problem(spoke.name, f"{fleet.prefix}full_tunnel_{variable}", text)
+
+
+def _numbers_of_others(fleet: HubSpokeFleet, spoke: Member, host: HostInput) -> Iterator[Problem]:
+    """Yield the table and the priorities that a full tunnel of another overlay on this host has."""
+    own, variable = fleet.hub_spoke_settings[spoke.name].full_tunnel, f"{fleet.prefix}full_tunnel"
+    only = f"or set {variable} to true for one of the two overlays only"
+    for interface, (table, priority, _mark) in noted_elsewhere(host, fleet.foreign.get(spoke.name, ())).items():
+        if own.table == table:
+            text = f"{table} is the table of the full tunnel of {interface!r}, which is of another overlay; set another number"
+            yield Problem(spoke.name, f"{variable}_table", f"{text}, {only}")
+        if abs(own.priority - priority) < FULL_TUNNEL_PRIORITIES:
+            last = priority + FULL_TUNNEL_PRIORITIES - 1
+            text = (
+                f"the full tunnel of {interface!r}, which is of another overlay, has the priorities {priority} to {last}; set "
+                f"{last + 1} or more"
+            )
+            yield Problem(spoke.name, f"{variable}_priority", f"{text}, {only}")
 
 
 def full_tunnel_warnings(fleet: HubSpokeFleet) -> Iterator[Problem]:

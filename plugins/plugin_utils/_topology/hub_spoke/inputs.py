@@ -16,6 +16,7 @@ from itertools import chain
 
 from ....module_utils._ip.prefix import Address
 from ..._problems import Problem
+from ..._untrusted import mapping_of
 from ..fleet.former_interfaces import DIRECT, continued, former_interfaces
 from ..fleet.identity import credible
 from ..fleet.observation import CachedPeer, Observation, cached_peers, observe
@@ -48,7 +49,7 @@ class HubSpokeInputs:
 
     Revoked hosts are among hosts and settings only. former: by host, the interfaces of this overlay that are not planned.
     absent: the hosts that are not changed together with those of this run. warnings: what is put off because of them, or
-    ignored. disputed: the hosts whose key is not certain, with the reason.
+    ignored. disputed: the hosts whose key is not certain, with the reason. overlay: as in `plan_mesh`.
     """
 
     hosts: Mapping[str, HostInput]
@@ -64,6 +65,7 @@ class HubSpokeInputs:
     absent: frozenset[str]
     warnings: tuple[Problem, ...]
     disputed: Mapping[str, str]
+    overlay: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -96,6 +98,13 @@ class HubSpokeInputs:
             return {self.interfaces[name]}
         direct = self.hub_spoke_settings[name].direct_interface
         return {*self.interfaces.values(), *self.retired_interfaces, direct}
+
+    def foreign_interfaces(self, name: str) -> frozenset[str]:
+        """Return the interfaces of a host that belong to other overlays."""
+        reported = mapping_of((self.hosts[name].fact or {}).get("interfaces"))
+        others = (one for one in map(str, reported) if one not in self.planned_interfaces(name))
+        owners = {one: observe({"interfaces": reported}, one).overlay.removesuffix(DIRECT) for one in others}
+        return frozenset(one for one, owner in owners.items() if self.overlay and owner not in ("", self.overlay))
 
 
 def read_inputs(hosts: Iterable[HostInput], prefix: str, problems: list[Problem], overlay: str = "") -> HubSpokeInputs:
@@ -169,6 +178,7 @@ def read_inputs(hosts: Iterable[HostInput], prefix: str, problems: list[Problem]
         absent,
         tuple(warnings),
         disputed,
+        overlay,
     )
 
 

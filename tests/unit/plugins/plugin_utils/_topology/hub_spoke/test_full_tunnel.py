@@ -12,6 +12,7 @@ from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.option
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay.sections import Interfaces
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.document import host_document
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.full_tunnel import noted
+from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.hub_spoke.plan import plan_hub_spoke
 from ansible_collections.wirewright.overlay.plugins.plugin_utils._topology.plan_model.fleet import FleetPlan, HostInput
 from planned_hub_spoke import SECOND, applied, hub, interfaces, peers, planned, problems, silent, spoke, warnings
 
@@ -172,6 +173,57 @@ def test_rules_of_an_earlier_mark_are_managed_and_rules_of_others_are_not() -> N
 def to_main(family: int, priority: int, mark: int) -> Rule:
     """Return a rule that looks up the main table for packets with a mark, 0 for all packets."""
     return Rule(family, priority, table=254, fwmark=mark, fwmask=0xFFFFFFFF if mark else 0)
+
+
+OTHER = "hub_spoke hubs2 spokes2"
+
+
+def with_another_overlay(variables: dict[str, Any]) -> HostInput:
+    """Return a spoke that has the full tunnel of another overlay on wg8."""
+    one = spoke("h2", {"addresses": "10.43.0.2", **variables})
+    assert one.fact is not None
+    one.fact["interfaces"]["wg8"] = {"notes": {"overlay": OTHER, "full_tunnel": "7170 7170"}}
+    return one
+
+
+@pytest.mark.parametrize(
+    ("numbers", "refused"),
+    [
+        (
+            {},
+            [
+                "_priority: the full tunnel of",
+                "_table: 7170 is the table of the full tunnel of 'wg8', which is of another",
+            ],
+        ),
+        (
+            {"full_tunnel_table": 7180},
+            ["_priority: the full tunnel of 'wg8', which is of another overlay, has the priorities"],
+        ),
+        (
+            {"full_tunnel_priority": 7175, "full_tunnel_table": 7180},
+            ["7170 to 7175; set 7176 or more, or set hub_spoke_full"],
+        ),
+        (
+            {"full_tunnel_priority": 7165, "full_tunnel_table": 7180},
+            ["7170 to 7175; set 7176 or more, or set hub_spoke_full"],
+        ),
+        ({"full_tunnel_priority": 7176, "full_tunnel_table": 7180}, []),
+    ],
+)
+def test_two_full_tunnels_share_no_numbers(numbers: dict[str, Any], refused: list[str]) -> None:
+    found = plan_hub_spoke([H1, with_another_overlay({**FULL, **numbers})], overlay="hub_spoke hubs spokes")
+    assert len(found.problems) == len(refused), found.problems
+    assert all(words in line for words, line in zip(refused, found.problems))
+
+
+def test_a_fleet_without_full_tunnel_keeps_that_of_another_fleet() -> None:
+    found = plan_hub_spoke([H1, with_another_overlay({})], overlay="hub_spoke hubs spokes")
+    assert found.plan is not None
+    assert set(host_document(found.plan, "h2")) == {"interfaces"}
+    own = plan_hub_spoke([H1, with_another_overlay({})], overlay=OTHER)
+    assert own.plan is not None
+    assert "ip_rules" in host_document(own.plan, "h2"), "the interface is one that this overlay had before"
 
 
 def test_a_plan_survives_serialization() -> None:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from hub_spoke_lab import SITE_OF, build, converge, fleet_state, reaches, routes
+from hub_spoke_lab import HOSTS, SITE_OF, build, build_hosts, converge, fleet_state, reaches, routes
 from lab_hosts import Lab
 from mesh_lab import assert_ok, failure, ping
 
@@ -78,3 +78,25 @@ def test_a_site_with_the_outer_address_of_its_spoke_is_refused() -> None:
         # s1 is behind NAT: its own address in its site is not where the hub sees it.
         assert_ok(converge(lab, per_host={"s1": {"hub_spoke_networks": ["192.168.1.0/24"]}}))
         assert reaches(lab, "hub1", "s1")
+
+
+def test_an_override_inside_a_network_of_the_hub() -> None:
+    """Hub and spoke in a LAN behind NAT with a port forward: the spoke uses the hub's address in the LAN."""
+    chain = "type nat hook prerouting priority dstnat; udp dport 4500 dnat to 192.168.1.3:51820;"
+    rules = f"table ip published {{ chain to {{ {chain} }}; }}\ninsert rule ip wirewright_lab forward ct status dnat accept\n"
+    with Lab() as lab:
+        hub = {"addresses": ["192.168.1.3/24"], "behind": "nat1"}
+        build_hosts(lab, {"hub1": hub, "s1": HOSTS["s1"], "s4": HOSTS["s4"]})
+        lab.run("nat1", ["nft", "-f", "-"], input=rules)
+        spoke: dict[str, object] = {"hub_spoke_peer_overrides": {"hub1": {"endpoint": "192.168.1.3:51820"}}}
+        per_host = {
+            "hub1": {"hub_spoke_endpoint": "192.0.2.101:4500", "hub_spoke_networks": ["192.168.1.0/24"]},
+            "s1": spoke,
+        }
+        refused = failure(converge(lab, per_host=per_host))
+        assert "192.168.1.0/24 contains the endpoint 192.168.1.3:51820 of 'hub1'" in refused
+        spoke["hub_spoke_routes_except"] = ["192.168.1.0/24"]
+        assert_ok(converge(lab, per_host=per_host))
+        assert reaches(lab, "s1", "hub1") and reaches(lab, "s4", "hub1") and reaches(lab, "s4", "s1")
+        assert ping(lab, "s4", "192.168.1.3"), "through the tunnel"
+        assert assert_ok(converge(lab, per_host=per_host)).changed == 0

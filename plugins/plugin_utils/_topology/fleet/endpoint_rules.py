@@ -36,12 +36,13 @@ class _Tunnelled(NamedTuple):
 
 
 class _Used(NamedTuple):
-    """An endpoint of `owner`, which a host has in a variable."""
+    """An endpoint of `owner`, which a host has in a variable. sender: the only host that sends there, None for several."""
 
     host: str
     variable: str
     endpoint: Endpoint
     owner: str
+    sender: Member | None = None
 
 
 def violations(fleet: Fleet) -> Iterator[Problem]:
@@ -142,7 +143,7 @@ def _used(fleet: Fleet) -> Iterator[_Used]:
         for name, view in member.settings.peer_overrides.items():
             if view.endpoint is not None and (view.endpoint.port or ports.get(name)):
                 endpoint = with_port(view.endpoint, ports.get(name, 0))
-                yield _Used(member.name, fleet.prefix + "peer_overrides", endpoint, name)
+                yield _Used(member.name, fleet.prefix + "peer_overrides", endpoint, name, member)
 
 
 def _looped(fleet: Fleet) -> Iterator[Problem]:
@@ -154,7 +155,8 @@ def _looped(fleet: Fleet) -> Iterator[Problem]:
         if around is None:
             continue
         if around.hosts:
-            announced.setdefault(around, []).append(used)
+            if used.sender is None or _is_routed(used.sender, around):
+                announced.setdefault(around, []).append(used)
             continue
         inside = f"{used.endpoint} is inside the tunnel, in {around.prefix} ({around.owner})"
         yield Problem(used.host, used.variable, f"{inside}; use an address of the underlay")
@@ -175,6 +177,14 @@ def _own_endpoints(member: Member) -> set[Endpoint]:
     links = member.observation.underlay.values() if member.observation else ()
     own = {Endpoint(link.address, member.settings.port) for link in links if member.settings.port}
     return {*own, *member.endpoints.known}
+
+
+def _is_routed(sender: Member, network: _Tunnelled) -> bool:
+    """Return whether a host routes an announced network into a tunnel."""
+    settings = sender.settings
+    if not settings.routes or any(one.contains(network.prefix) for one in settings.routes_except):
+        return False
+    return sender.name != network.owner if network.hosts == (network.owner,) else sender.name in network.hosts
 
 
 def _containing(network: _Tunnelled, inner: Iterable[_Used]) -> str:

@@ -58,6 +58,38 @@ def test_endpoints_in_an_announced_network(hosts: list[HostInput], expected: str
     assert problems(*hosts) == problems(*reversed(hosts)) == (expected,)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ({}, {}, True),
+        ({"routes_except": "203.0.113.0/24"}, {}, False),
+        ({"routes_except": "203.0.0.0/16"}, {}, False),
+        ({"routes_except": "203.0.113.0/25"}, {}, True),
+        ({"routes": False}, {}, False),
+        # The route of another host leads nowhere near the endpoint that this one uses.
+        ({}, {"routes_except": "203.0.113.0/24"}, True),
+    ],
+)
+def test_an_override_counts_on_its_own_host_only(
+    one: dict[str, object], other: dict[str, object], is_refused: bool
+) -> None:
+    override = {"peer_overrides": {"h2": {"endpoint": "203.0.113.8"}}}
+    assert bool(problems(host("h1", SITE), host("h2", other), host("h3", {**override, **one}))) == is_refused
+    fleet = (
+        hub("h1", SITE),
+        spoke("h2", other),
+        spoke("h3", {"peer_overrides": {"h1": {"endpoint": "203.0.113.8"}}, **one}),
+    )
+    assert bool(planned_hub_spoke.problems(*fleet)) == is_refused
+
+
+def test_an_override_of_the_host_that_announces_the_network_is_not_refused() -> None:
+    assert (
+        problems(host("h1", {**SITE, "peer_overrides": {"h2": {"endpoint": "203.0.113.8"}}}), host("h2"), host("h3"))
+        == ()
+    )
+
+
 def test_many_endpoints_are_counted() -> None:
     hosts = [host(f"h{number}", {"endpoint": f"203.0.113.{number}"}) for number in range(10, 18)]
     (problem,) = problems(host("h1", SITE), *hosts)

@@ -49,6 +49,21 @@ def test_wg_quick_starts_with_an_unresolvable_endpoint(host: ManagedHost) -> Non
         host.shell("cat /run/hosts >/etc/hosts")
 
 
+def test_wg_quick_sets_a_name_that_did_not_resolve_in_its_first_run(host: ManagedHost) -> None:
+    host.make_key()
+    late = {"peers": [{**ALPHA, "endpoint": "late.test:51820"}]}
+    host.shell("cp /etc/hosts /run/hosts")
+    try:
+        assert apply(host, "wg_quick", **late)
+        assert "192.0.2.78" not in str(running(host))
+        host.shell("echo 192.0.2.78 late.test >>/etc/hosts")
+        boot(host)
+        wait_until(lambda: "192.0.2.78:51820" in str(running(host)), "the endpoint is there")
+        assert not apply(host, "wg_quick", **late), "and the next run has nothing to do"
+    finally:
+        host.shell("cat /run/hosts >/etc/hosts")
+
+
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_wg_quick_takes_the_address_that_the_run_took(host: ManagedHost, family: str) -> None:
     host.make_key()

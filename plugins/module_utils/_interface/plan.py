@@ -154,7 +154,7 @@ def plan(
             routes=tuple(route_state),
             route_protocol=PROTOCOL,
             route_metric=wanted.route_metric,
-            peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), recorded),
+            peers=() if wanted.persistence == boot_files.NONE else _boot_peers(peers_after.values(), recorded, wanted),
             sysctls=wanted.sysctls,
             threaded_napi=wanted.threaded_napi,
             private_key_text=encode_key(private_key) if private_key else "",
@@ -328,12 +328,17 @@ def _next_state_file(
     )
 
 
-def _boot_peers(peers: Iterable[Peer], recorded: StateFile) -> tuple[boot_files.BootPeer, ...]:
+def _boot_peers(peers: Iterable[Peer], recorded: StateFile, wanted: WantedInterface) -> tuple[boot_files.BootPeer, ...]:
+    # wg-quick resolves names in the background. systemd-networkd sets no peer before it has tried all names.
+    named = {
+        item.peer.public_key
+        for item in wanted.peers or ()
+        if wanted.persistence == boot_files.WG_QUICK and item.endpoint is not None and not item.endpoint.is_address
+    }
     entries = []
     for peer in peers:
         known = recorded.peers.get(encode_key(peer.public_key), KnownPeer())
-        # A name that does not resolve now could keep the interface down at boot.
-        endpoint = known.endpoint if peer.endpoint is not None else ""
+        endpoint = known.endpoint if peer.endpoint is not None or peer.public_key in named else ""
         entries.append(boot_files.BootPeer(peer, endpoint, known.name, known.endpoint_family, known.endpoint_address))
     return tuple(entries)
 

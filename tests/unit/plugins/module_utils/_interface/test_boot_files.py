@@ -270,14 +270,25 @@ def test_networkd_gets_the_address_of_a_name_with_one_family() -> None:
     assert "Endpoint=" not in boot_files.networkd_netdev(replace(INTERFACE, peers=(unset,)), f"{AT}.key")
 
 
-@pytest.mark.parametrize("persistence", ["wg_quick", "networkd"])
-def test_an_unresolved_name_is_not_in_the_boot_files(persistence: str) -> None:
+def files_of_an_unresolved_name(persistence: str) -> str:
+    """Return the boot files of an interface with a peer whose name does not resolve in its first run."""
     peer = {"public_key": key_text(1), "name": "beta", "endpoint": "lost.example.org:1"}
     (wanted,) = parse_document([{"name": "wg0", "persistence": persistence, "peers": [peer]}], {})
     made = again(Current(), wanted, resolved={item.peer.public_key: None for item in wanted.peers or ()})
     contents = {o.after.path.rpartition(".")[2]: o.after.content for o in made.files if o.after}
     assert "lost.example.org" in contents.pop("json")
-    assert contents and "lost.example.org" not in "".join(contents.values())
+    assert contents
+    return "".join(contents.values())
+
+
+def test_an_unresolved_name_is_not_in_the_files_of_networkd() -> None:
+    assert "lost.example.org" not in files_of_an_unresolved_name("networkd")
+
+
+def test_an_unresolved_name_is_resolved_at_boot_by_wg_quick() -> None:
+    text = files_of_an_unresolved_name("wg_quick")
+    assert post_up(key(1), Endpoint("lost.example.org", 1), "", 0) in text
+    assert "Endpoint" not in text
 
 
 @pytest.mark.parametrize("persistence", ["wg_quick", "networkd"])

@@ -82,8 +82,17 @@ def canonical_host(host: str) -> str:
     return socket.inet_ntop(family, packed) + percent + scope
 
 
+def refuse_several(text: str) -> None:
+    """Raise ValueError where a text lists several endpoints, as some programs accept."""
+    if "," in text:
+        raise ValueError(
+            f"{text!r} lists several endpoints, and a peer has one; write one only, or a name with several addresses"
+        )
+
+
 def parse_endpoint(text: str) -> Endpoint:
     """Return the endpoint of `host:port`. Raises ValueError with a remedy."""
+    refuse_several(text)
     if "://" in text:
         shown = re.split(r"[/?#]", text.partition("://")[2])[0].rpartition("@")[2] or "vpn.example.org"
         shown += "" if re.search(r":[0-9]+$", shown) else ":51820"

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field, replace
 from ....module_utils._interface.option_types import plain_path
 from ....module_utils._ip import answers
 from ....module_utils._ip.prefix import Address, Prefix, parse_address
-from ....module_utils._wireguard.endpoint import Endpoint, address_family, canonical_host, parse_endpoint
+from ....module_utils._wireguard.endpoint import (
+    Endpoint,
+    address_family,
+    canonical_host,
+    parse_endpoint,
+    refuse_several,
+)
 from ....module_utils._wireguard.keys import decode_public_key
 from ..._problems import Problem, host_list
 from ..._variable_reader import Reader, shown
@@ -251,6 +257,7 @@ def endpoint_of(text: str) -> Endpoint:
 
     Raises ValueError with what to write instead.
     """
+    refuse_several(text)
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if bare.lower() in _NO_NAMES:
         raise ValueError(f"{text!r} is not the name of a host; write {AUTO}, {NONE}, or an address or name")

@@ -71,6 +71,24 @@ def test_a_hub_with_any_port_is_refused_in_its_port(endpoint: str) -> None:
     assert len(found) == (2 if endpoint == "none" else 1)
 
 
+@pytest.mark.parametrize(
+    "text", ["192.0.2.13,2001:db8:1::13", "192.0.2.13, 192.0.2.14", "a.example.org:1,b.example.org:2"]
+)
+def test_several_endpoints_are_refused(text: str) -> None:
+    words = f"{text!r} lists several endpoints, and a peer has one; write one only, or a name with several addresses"
+    assert problems(host("h1", {"endpoint": text}), host("h2")) == (f"host 'h1': mesh_endpoint: {words}",)
+    (override,) = problems(host("h1"), host("h2", {"peer_overrides": {"h1": {"endpoint": text}}}))
+    assert override == f"host 'h2': mesh_peer_overrides: 'h1': {words}"
+    (hub_endpoint, *_others) = planned_hub_spoke.problems(hub("h1", {"endpoint": text}), spoke("h2"))
+    assert hub_endpoint == f"host 'h1': hub_spoke_endpoint: {words}"
+
+
+def test_an_empty_endpoint_is_automatic() -> None:
+    assert peers(planned(host("h1", {"endpoint": ""}), host("h2")), "h2") == peers(
+        planned(host("h1"), host("h2")), "h2"
+    )
+
+
 def test_an_endpoint_without_a_port_is_refused_with_an_example() -> None:
     (problem,) = problems(host("h1", {"port": 0, "endpoint": "vpn.example.org"}), host("h2"))
     assert problem == (

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -111,7 +111,8 @@ class ActionModule(ActionBase):
         if run.facts_refreshed:
             self._display.display(facts_refreshed(run.facts_refreshed))
         if asked:
-            self._display.display(facts_outside(lacking, asked))
+            unknown_keys = planned.plan.unknown if planned.plan else ()
+            self._display.display(facts_outside(lacking, asked, unknown_keys))
         unknown = format_problems(names.problems())
         treatment = self._treatment_of_unknown((task_vars or {}).get(UNKNOWN_VARIABLES))
         for warning in (*planned.warnings, *(unknown if treatment == WARN else ())):
@@ -170,10 +171,10 @@ def _run_arguments(
     return {"direct": DirectRun(ProbeStage(args["stage"]), play, batch)}
 
 
-def facts_outside(lacking: Iterable[str], answers: Mapping[str, GatheredFacts]) -> str:
+def facts_outside(lacking: Iterable[str], answers: Mapping[str, GatheredFacts], unknown: Collection[str] = ()) -> str:
     """Return which hosts outside of this run were asked, why, and what to do.
 
-    lacking: the members whose public keys were missing.
+    lacking: the members whose public keys were missing. unknown: those whose keys are still unknown, on any interface.
     """
     members, hosts = sorted(lacking), sorted(answers)
     silent = [name for name in hosts if answers[name].fact is None]
@@ -185,6 +186,8 @@ def facts_outside(lacking: Iterable[str], answers: Mapping[str, GatheredFacts]) 
     if silent:
         they = agree(silent, "it", "they")
         parts.append(f"If a warning names a member without a key, run again when {they} can be reached.")
+    elif keyless := [name for name in sorted({*members, *hosts}) if name in unknown]:
+        parts.append(f"{host_list(keyless)} {agree(keyless, 'has', 'have')} no key yet: a warning says what to do.")
     else:
         parts.append("There is nothing to do.")
     return " ".join(parts)

@@ -262,3 +262,14 @@ def test_a_second_hub_with_the_key_of_the_first_is_refused() -> None:
         assert "host 'hub2': hub_spoke_private_key_file: this host has the same key as 'hub1'" in refused
         assert "path=/etc/wireguard/wg1.key, regenerate=true" in refused
         assert fleet_state(lab) == before
+
+
+def test_a_second_hub_joins_alone_while_spokes_have_no_key_for_it() -> None:
+    with fleet("hub1", "s3", **NO_PROGRAM) as lab:
+        build(lab, ["hub2"])
+        joined = assert_ok(converge(lab, "--limit", "hub2", **NO_PROGRAM))
+        said = " ".join((joined.stdout + joined.stderr).split())
+        assert "'s3' has no key yet: a warning says what to do." in said and "nothing to do" not in said
+        assert "host 's3': hub_spoke_public_key: the host is not in this run and has no key yet" in said
+        assert_ok(converge(lab, **NO_PROGRAM))
+        assert reaches(lab, "s3", "hub2")

@@ -128,11 +128,25 @@ def test_a_host_joins_alone(counted: Project) -> None:
     assert "reachable, or" not in run.output
 
 
+def test_a_host_joins_while_another_one_has_no_key(counted: Project) -> None:
+    counted.hosts({"h4": {}, "h5": {"fake_fact": fact_of("h5", 5, public_key=None)}})
+    run = counted.run("--limit", "h4")
+    assert run.code == 0, run.output
+    assert "changed nothing there. 'h5' has no key yet: a warning says what to do." in run.output
+    assert "nothing to do" not in run.output
+
+
 def test_the_message_says_who_was_asked_why_and_what_to_do() -> None:
     well = GatheredFacts({}, outside=True)
     assert facts_outside(["h9"], {"h2": well, "h1": well}) == (
         "The hosts of this run do not know the public key of 'h9'. So the plan read the facts of 'h1', 'h2' outside of this run "
         "and changed nothing there. There is nothing to do."
+    )
+    assert facts_outside(["h9"], {"h2": well, "h9": well}, ["h5", "h9"]).endswith(
+        "and changed nothing there. 'h9' has no key yet: a warning says what to do."
+    )
+    assert facts_outside(["h8", "h9"], {"h9": well}, ["h8", "h9"]).endswith(
+        "'h8', 'h9' have no key yet: a warning says what to do."
     )
     lost = GatheredFacts(reason="Permission denied.")
     assert facts_outside(["h9", "h8"], {"h1": lost, "h2": well, "h3": lost}) == (
@@ -162,7 +176,7 @@ def test_a_limited_run_asks_nobody_where_its_hosts_remember(counted: Project) ->
     assert "mesh_public_key" not in run.output and "read the facts" not in run.output, run.output
 
 
-def test_the_number_of_hosts_asked_outside_is_bounded(counted: Project) -> None:
+def test_the_number_of_hosts_facts_outside_is_bounded(counted: Project) -> None:
     names = [f"h{number}" for number in range(1, 31)]
     counted.hosts({name: {"fake_fact": fact_of(name, n, public_key=None)} for n, name in enumerate(names, 1)})
     counted.play["serial"] = 1

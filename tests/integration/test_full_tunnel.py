@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._fib.boot_files import LOADS
-from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, reaches
+from hub_spoke_lab import HOSTS, NETWORK, PLAY, SITE_OF, build, converge, is_cut_off, reaches
 from lab_hosts import PROGRAM, Lab, Play
 from mesh_lab import Capture, assert_ok, failure, ping
 
@@ -241,3 +241,20 @@ def test_two_fleets_share_no_table_of_full_tunnels() -> None:
         assert_ok(lab.playbook(SECOND_FLEET, "--extra-vars", numbers))
         assert "7173:" in state() and "7183:" in state()
         assert assert_ok(lab.playbook(PLAY)).changed == 0
+
+
+def test_a_full_tunnel_reaches_unannounced_networks_of_the_hub_until_a_rule_drops_it() -> None:
+    """With the rule of the page."""
+    page = (Path(__file__).parents[2] / "docs/hub_and_spoke.md").read_text()
+    table = page[page.index("table inet spokes {") :].partition("\n\n")[0]
+    with Lab() as lab:
+        build(lab, ["hub1", "s4"])
+        per_host = {
+            "hub1": {"hub_spoke_masquerade": True, "hub_spoke_networks": []},
+            "s4": {"hub_spoke_full_tunnel": True},
+        }
+        assert_ok(converge(lab, per_host=per_host))
+        assert reaches(lab, "s4", "hub1-site") and reaches(lab, "s4", "hub1")
+        lab.run("hub1", ["nft", "-f", "-"], input=table)
+        assert is_cut_off(lab, "s4", "hub1-site") and reaches(lab, "s4", "hub1")
+        assert assert_ok(converge(lab, per_host=per_host)).changed == 0

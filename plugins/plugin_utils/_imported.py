@@ -162,7 +162,11 @@ def _own(one: ImportedInterface) -> ImportedHost:
             variables[name] = getattr(one, name)
     if not one.routes:
         variables["routes"] = False
-    return ImportedHost(variables, list(one.notes))
+    notes = list(one.notes)
+    if not one.public_key:
+        text = f"write it to /etc/wireguard/{one.name}.key on the host, mode 0600, because a run makes no other one"
+        notes.append(f"{one.name} has no private key, neither on the interface nor in its files: {text}")
+    return ImportedHost(variables, notes)
 
 
 def _add_endpoint(

@@ -23,11 +23,6 @@ class ExistingFact(NamedTuple):
     fact: dict[str, Any]
     public_key: str | None
 
-    @property
-    def has_key(self) -> bool:
-        """Whether it has a private key."""
-        return self.public_key is not None
-
 
 def read_fact(name: str) -> ExistingFact | None:
     """Return the fact of an interface, None where others made nothing of it, neither running nor in files."""

@@ -45,8 +45,8 @@ def prepare_host(
     # The plan refuses a name that an interface of another kind has, so there is nothing to make a key for.
     kinds = {name: kind for name in paths if (kind := other_kind(name))}
     existing = {name: _existing(name, path, adopt=adopt) if name not in kinds else None for name, path in paths.items()}
-    # An interface that others made keeps its key, and gets no other one before it may be adopted.
-    foreign = {paths[name] for name, found in existing.items() if found is not None and (not adopt or found.has_key)}
+    # An interface that others made keeps its key. Without one, its peers know a key that is not on this host, so none is made.
+    foreign = {paths[name] for name, found in existing.items() if found is not None}
     foreign |= set(paths.values()) if kinds and options["one_key"] else {paths[name] for name in kinds}
     try:
         _converge_keys(keys, options, paths, foreign, check_mode)

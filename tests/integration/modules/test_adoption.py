@@ -191,6 +191,18 @@ def test_another_key_in_the_key_file_is_refused(quick: ManagedHost) -> None:
     assert adopt(quick).changed
 
 
+@pytest.mark.parametrize("kind", ["wg_quick", "networkd"])
+def test_an_interface_without_a_key_gets_no_new_one(host: ManagedHost, kind: str) -> None:
+    if kind == "wg_quick":
+        host.write(CONF, FILE.replace(f"PrivateKey = {PRIVATE}\n", ""))
+    else:
+        unit = "[NetDev]\nName=wg0\nKind=wireguard\n[WireGuard]\nListenPort=51777\n"
+        host.write("/etc/systemd/network/90-wg0.netdev", unit)
+    facts = prepare(host)
+    assert (facts["public_key"], facts["existing"]["public_key"]) == (None, "")
+    assert host.run("sh", "-c", f"ls {KEY_FILE} 2>/dev/null || :") == ""
+
+
 def test_the_key_from_a_hook_and_another_key_than_the_running_one(host: ManagedHost) -> None:
     host.write("/etc/wireguard/private.wg0", PRIVATE + "\n")
     hooked = FILE.replace(f"PrivateKey = {PRIVATE}", "PostUp = wg set %i private-key /etc/wireguard/private.%i")

@@ -70,7 +70,13 @@ def awaits_adoption(seen: Observation | None, own: Settings) -> bool:
     """Return whether a host is refused because it has an interface that others made, which may not be adopted yet."""
     if seen is None or seen.existing is None:
         return False
-    return seen.existing.unread if own.adopt else True
+    return seen.existing.unread or _lacks_key(seen) if own.adopt else True
+
+
+def _lacks_key(seen: Observation) -> bool:
+    """Return whether neither an interface that others made nor its files nor the key file has a private key."""
+    made = seen.existing
+    return made is not None and not made.unread and not any(made.public_key) and not seen.has_key
 
 
 def unmanaged_interfaces(
@@ -84,7 +90,15 @@ def unmanaged_interfaces(
             yield Problem(name, prefix + "adopt", losses.full_tunnel_text(seen.existing))
         if not awaits_adoption(seen, settings[name]):
             continue
-        if settings[name].adopt:
+        if settings[name].adopt and _lacks_key(seen):
+            has = "neither the interface nor a file of it has" if seen.existing.runs else "no file of it has"
+            text = (
+                f"{seen.existing.name} is to be adopted, and {has} a private key, so a new one would be made that no peer knows: "
+                f"write its key to {settings[name].private_key_file} on the host (mode 0600); or remove the interface and its "
+                "files, and a new key is made"
+            )
+            yield Problem(name, prefix + "private_key_file", text)
+        elif settings[name].adopt:
             text = (
                 f"{seen.existing.name} is to be adopted, but its facts were gathered without adoption; set keys_adopt to true "
                 "in the play that runs the role keys"

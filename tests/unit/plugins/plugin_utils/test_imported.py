@@ -119,6 +119,14 @@ def test_no_value_of_a_host_is_a_template() -> None:
     assert read_interface(found("h1", name=evil), "") is None
 
 
+def test_an_interface_without_a_key_has_a_note() -> None:
+    hosts = import_hosts({"h1": read_interface(found("h1", public_key=None), "")})
+    assert hosts["h1"].notes == [
+        "wg0 has no private key, neither on the interface nor in its files: write it to /etc/wireguard/wg0.key on the host, "
+        "mode 0600, because a run makes no other one"
+    ]
+
+
 def test_each_static_peer_has_a_name_of_its_own() -> None:
     names = ["", "peer1", "", "phone", "phone", "peer3"]
     peers = [peer("h2", name=name, public_key=key_of(f"p{number}")) for number, name in enumerate(names)]

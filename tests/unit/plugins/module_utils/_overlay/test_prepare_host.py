@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewright.overlay.plugins.module_utils._engine.errors import notes
+from ansible_collections.wirewright.overlay.plugins.module_utils._interface import existing_fact
+from ansible_collections.wirewright.overlay.plugins.module_utils._interface.existing_fact import ExistingFact
 from ansible_collections.wirewright.overlay.plugins.module_utils._overlay import prepare_host as subject
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard import key_file
 from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.key_change import HeldKey, KeyChange
@@ -82,6 +84,19 @@ def test_without_a_running_interface_a_key_is_generated(paths: dict[str, str]) -
     private = key_file.read(paths[FIRST])
     assert private is not None
     assert facts["interfaces"][FIRST]["public_key"] == encode_key(public_key(private)) != PUBLIC
+
+
+def test_no_key_is_made_for_an_interface_of_others_without_one(
+    paths: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its peers know a key that is not on the host."""
+    keyless = ExistingFact({"runs": False, "public_key": ""}, None)
+    monkeypatch.setattr(existing_fact, "read_fact", lambda name: keyless if name == FIRST else None)
+    for check_mode in (True, False):
+        facts = subject.prepare_host({**OPTIONS, "adopt": True}, paths, {}, check_mode=check_mode)
+        one = facts["interfaces"][FIRST]
+        assert (one["public_key"], one.get("new_key"), one["existing"]) == (None, None, keyless.fact)
+        assert not Path(paths[FIRST]).exists() and Path(paths[SECOND]).exists() is not check_mode
 
 
 def test_a_failure_names_the_keys_that_were_written_before(paths: dict[str, str]) -> None:

@@ -222,6 +222,25 @@ def test_clients_of_a_server_in_the_network_of_the_overlay_are_named_as_such(cli
     assert "make mesh_network a smaller one without them, and add them to mesh_networks of h2; or" in problem
 
 
+@pytest.mark.parametrize(
+    ("runs", "has"), [(True, "neither the interface nor a file of it has"), (False, "no file of it has")]
+)
+def test_an_interface_without_a_private_key_is_refused_by_name(runs: bool, has: str) -> None:
+    """A new key would be known to no peer; one that the operator wrote to the key file is used."""
+    keyless = existing("h1", public_key="", runs=runs)
+    allow = {"adopt": True, "adopt_allow_loss": True}
+    fact = fact_of("h1", address_of("h1"), public_key=None, existing=keyless)
+    result = fleet(HostInput("h1", allow, address_of("h1"), fact))
+    assert result.plan is None
+    assert result.problems == (
+        f"host 'h1': mesh_private_key_file: wg0 is to be adopted, and {has} a private key, so a new one would be made that no "
+        "peer knows: write its key to /etc/wireguard/wg0.key on the host (mode 0600); or remove the interface and its files, "
+        "and a new key is made",
+    )
+    assert not [text for text in result.warnings if "mesh_public_key" in text]
+    assert fleet(host("h1", public_key="")).problems == (), "the key file has a key"
+
+
 @pytest.mark.parametrize("adopt", [True, False])
 def test_a_host_that_is_only_refused_for_adoption_has_no_unknown_key(adopt: bool) -> None:
     unread = {"runs": True, "unread": True}

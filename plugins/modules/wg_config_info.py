@@ -12,8 +12,8 @@ author: wirewright contributors (@wirewright)
 version_added: 0.1.0
 short_description: Read WireGuard configurations of other programs as variables of a role
 description:
-  - Reads the files of C(wg-quick) in C(/etc/wireguard), the units of C(systemd-networkd), and the running interfaces, and
-    returns each interface, also as variables of the role C(mesh) or C(hub_spoke).
+  - Reads the files of C(wg-quick) in C(/etc/wireguard), the units of C(systemd-networkd), the profiles of C(NetworkManager),
+    and the running interfaces, and returns each interface, also as variables of the role C(mesh) or C(hub_spoke).
   - Lists the parts of the files that this collection does not take over, for example C(PostUp) commands.
   - For an interface that exists, its current state takes precedence, and the files add the rest. Files that this collection
     wrote are not read.
@@ -75,7 +75,7 @@ interfaces:
       returned: success
       sample: false
     method:
-      description: The program that reads the files; V(wg_quick), V(networkd), or null without files.
+      description: The program that reads the files; V(wg_quick), V(networkd), V(networkmanager), or null without files.
       type: str
       returned: success
       sample: wg_quick

@@ -18,6 +18,7 @@ from .._engine.errors import Refused
 from .._host.files import BootFile
 from .._netlink.connection import Connection
 from .._wireguard.keys import encode_key, public_key
+from .config_files import PROFILE_DIRECTORIES
 from .losses import (
     ADDRESS,
     ALLOWED_IPS,
@@ -34,6 +35,7 @@ from .losses import (
     ROUTES,
     full_tunnel_text,
     losses,
+    profile_text,
 )
 from .options import WantedInterface
 from .plan import Current
@@ -69,7 +71,9 @@ def adopt(fib: Connection, wanted: WantedInterface, current: Current) -> tuple[W
     existing = None if ours or not (wanted.adopt and wanted.present) else read_existing(fib, wanted.name)
     if existing is None:
         return wanted, current
-    paths = [path for path in existing.paths if path.startswith("/etc/")]
+    # A profile of NetworkManager stays, because its program keeps what it has read of it.
+    taken = tuple(f"{directory}/" for directory in PROFILE_DIRECTORIES)
+    paths = [path for path in existing.paths if path.startswith("/etc/") and not path.startswith(taken)]
     copies = [path + COPY_SUFFIX for path in paths]
     key_path = wanted.private_key_file
     taken_over = (*paths, *copies, *([key_path] if key_path else []))
@@ -110,6 +114,8 @@ def refuse_losses(current: Current, wanted: WantedInterface, private_key: bytes 
         return []
     if current.existing.table:
         raise Refused(f"adoption of {wanted.name}: {full_tunnel_text(current.existing)}")
+    if current.existing.profile:
+        raise Refused(f"adoption of {wanted.name}: {profile_text(current.existing)}")
     own = public_key(private_key) if private_key is not None and wanted.private_key_file else None
     found = []
     for loss in losses(current.existing, wanted, own):

@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Find and read the configuration files of WireGuard interfaces: of wg-quick, and of systemd-networkd.
+"""Find and read the configuration files of WireGuard interfaces: of wg-quick, systemd-networkd and NetworkManager.
 
 This module is private to the collection.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from .._host.files import HEADER
 from .._host.links import INTERFACE_NAME
-from . import networkd_config, quick_config
+from . import networkd_config, networkmanager_config, quick_config
 from .configured import ConfiguredInterface
 from .networkd_config import Unit
 
@@ -27,13 +27,18 @@ UNIT_DIRECTORIES = (
     "/usr/lib/systemd/network",
     "/lib/systemd/network",
 )
+PROFILE_DIRECTORIES = (
+    "/etc/NetworkManager/system-connections",
+    "/run/NetworkManager/system-connections",
+    "/usr/lib/NetworkManager/system-connections",
+)
 _MAXIMUM = 1 << 20  # bytes; a file of ten thousand peers is smaller
 
 
 def read_all(names: Iterable[str] | None = None) -> list[ConfiguredInterface]:
     """Return the interfaces of the files on this host, of these names or of all; those of wg-quick come first.
 
-    An interface can be in files of both programs. Files that this collection wrote are not read. Raises OSError.
+    An interface can be in files of several programs. Files that this collection wrote are not read. Raises OSError.
     """
     wanted = None if names is None else set(names)
     found = list(_quick(wanted))
@@ -49,7 +54,18 @@ def read_all(names: Iterable[str] | None = None) -> list[ConfiguredInterface]:
                 seen.add(name)
                 of_it = [network for network in networks if networkd_config.is_for(network, name)]
                 found.append(networkd_config.parse(name, unit, of_it))
-    return found
+    return [*found, *_profiles(wanted)]
+
+
+def _profiles(wanted: set[str] | None) -> Iterator[ConfiguredInterface]:
+    for directory in PROFILE_DIRECTORIES:
+        for entry in _listed(directory):
+            path = os.path.join(directory, entry)
+            # NetworkManager ignores hidden files and copies of editors.
+            text = None if entry.startswith(".") or entry.endswith("~") else read_text(path)
+            name = networkmanager_config.interface_of(text) if text and "wireguard" in text else ""
+            if text and INTERFACE_NAME.match(name) and (wanted is None or name in wanted):
+                yield networkmanager_config.parse(name, path, text)
 
 
 def _quick(wanted: set[str] | None) -> Iterator[ConfiguredInterface]:

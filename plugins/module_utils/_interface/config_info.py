@@ -18,6 +18,7 @@ from .._wireguard.devices import wireguard_interfaces
 from .._wireguard.keys import encode_key
 from . import config_files, read_existing
 from .existing import ExistingInterface, ExistingPeer
+from .losses import profile_text
 
 ROLES = ("mesh", "hub_spoke")
 
@@ -28,10 +29,11 @@ def read(fib: Connection, name: str | None, role: str) -> list[dict[str, Any]]:
     names = {one.name for one in configured} | set(wireguard_interfaces() if name is None else [name])
     found = []
     for each in sorted(names):
-        existing = read_existing.read_any(fib, each, [one for one in configured if one.name == each])
+        link, files = links.read(fib, each), [one for one in configured if one.name == each]
+        managed = link is not None and link.is_ours
+        existing = read_existing.read_any(fib, each, read_existing.without_left_profiles(files) if managed else files)
         if existing is not None:
-            link = links.read(fib, each)
-            found.append(describe(existing, managed=link is not None and link.is_ours, role=role))
+            found.append(describe(existing, managed=managed, role=role))
     return found
 
 
@@ -50,7 +52,7 @@ def describe(existing: ExistingInterface, *, managed: bool, role: str) -> dict[s
         "addresses": list(map(str, existing.addresses)),
         "routes": existing.routes,
         "peers": [_peer(peer) for peer in existing.peers],
-        "unsupported": list(map(str, existing.findings)),
+        "unsupported": [*map(str, existing.findings), *([profile_text(existing)] if existing.profile else [])],
         "variables": variables(existing, role + "_"),
     }
 

@@ -2,7 +2,8 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""An interface as configuration files of others describe it: wg-quick(8) files, units of systemd-networkd. Pure.
+"""An interface as configuration files of others describe it: wg-quick(8) files, units of systemd-networkd, profiles of
+NetworkManager. Pure.
 
 Peers and values that are wrong, and lines that this collection does not support, are findings and no errors. No finding
 quotes a value that may be secret.
@@ -26,7 +27,7 @@ T = TypeVar("T")
 # Too short for a key: a comment can hold one.
 _NAME = re.compile(r"(?:(?:name|friendly_name)\s*=\s*)?([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39})", re.IGNORECASE)
 # A line that is a key alone reads as an assignment to most of it.
-_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}")
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
 
 
@@ -68,7 +69,8 @@ class ConfiguredPeer:
 class ConfiguredInterface:
     """An interface of files; None for what they do not set.
 
-    routes: whether its program adds routes for allowed IPs. method: a persistence method. paths: its files.
+    routes: whether its program adds routes for allowed IPs. method: a persistence method, or that of a profile of NetworkManager.
+    paths: its files. connects_itself: whether it is such a profile, and makes the interface at the next boot.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ConfiguredInterface:
     peers: tuple[ConfiguredPeer, ...] = ()
     routes: bool | None = None
     findings: tuple[Finding, ...] = ()
+    connects_itself: bool = False
 
 
 class Values:

@@ -57,7 +57,8 @@ class ExistingInterface:
     """An interface that others made. mtu: None for that of the kernel or of wg-quick. paths: the files of others.
 
     unread: whether only its existence is known, because nobody asked for more. table: that to which rules of its program lead
-    all packets but its own, as for a full tunnel; 0 without such rules.
+    all packets but its own, as for a full tunnel; 0 without such rules. profile: the profile of NetworkManager that makes the
+    interface at the next boot, "" without one.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ExistingInterface:
     findings: tuple[Finding, ...] = ()
     unread: bool = False
     table: int = 0
+    profile: str = ""
 
     @property
     def allowed_ips(self) -> frozenset[Prefix]:
@@ -121,6 +123,7 @@ def combine(
         routes=next((one.routes for one in configured if one.routes is not None), None),
         paths=tuple(dict.fromkeys(path for one in configured for path in one.paths)),
         findings=tuple(findings),
+        profile=next((one.paths[0] for one in configured if one.connects_itself), ""),
     )
 
 
@@ -188,6 +191,7 @@ def to_fact(existing: ExistingInterface) -> dict[str, Any]:
         "peers": "\n".join(map(_line, existing.peers)),
         "findings": list(map(str, existing.findings)),
         "table": existing.table,
+        "profile": existing.profile,
     }
 
 
@@ -221,6 +225,7 @@ def from_fact(name: str, fact: Mapping[str, Any]) -> ExistingInterface:
         routes=routes if isinstance(routes, bool) else None,
         unread=fact.get("unread") is True,
         table=_number(fact.get("table"), 0xFFFFFFFF),
+        profile=_path(fact.get("profile")),
         findings=tuple(
             Finding("", 0, text[:_TEXT_LENGTH])
             for text in findings[:_ENTRIES]
@@ -262,6 +267,10 @@ def _each(parse: Any, values: object) -> list[Any]:
         except (ValueError, TypeError, AttributeError):
             continue
     return found
+
+
+def _path(value: object) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= _TEXT_LENGTH else ""
 
 
 def _number(value: object, highest: int) -> int:

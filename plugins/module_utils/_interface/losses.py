@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .._ip.prefix import Prefix
 from .._wireguard.keys import ZERO, encode_key
-from .boot_files import NONE
+from .boot_files import METHODS, NONE
 from .existing import ExistingInterface, ExistingPeer
 from .options import WantedInterface, WantedPeer
 
@@ -60,6 +60,20 @@ def full_tunnel_text(existing: ExistingInterface) -> str:
     )
 
 
+def profile_text(existing: ExistingInterface) -> str:
+    """Return why an interface of NetworkManager is not adopted while its profile connects by itself, and what to do."""
+    if not existing.profile.startswith("/etc/"):
+        remedy = "remove the tunnel where this file is generated from, for example in /etc/netplan, and the file"
+    else:
+        remedy = (
+            "write autoconnect=false to its section [connection], run `nmcli connection load` with its path if NetworkManager "
+            "runs, and run again; to delete the profile while it is connected would remove the interface"
+        )
+    return (
+        f"{existing.profile}, a profile of NetworkManager, would make {existing.name} again at the next boot: {remedy}"
+    )
+
+
 def losses(
     existing: ExistingInterface, wanted: WantedInterface, own_key: bytes | None, *, secrets_known: bool = True
 ) -> list[Loss]:
@@ -93,7 +107,7 @@ def _of_interface(existing: ExistingInterface, wanted: WantedInterface, own_key:
                 yield Loss(ADDRESS, f"{name} has the address {address}, which would be removed", str(address))
     if existing.routes is False and wanted.routes and _needs_routes(wanted):
         yield Loss(ROUTES, f"{name} has no routes for allowed IPs (Table = off), and would get some", "false")
-    if existing.method and wanted.persistence == NONE:
+    if existing.method in METHODS and wanted.persistence == NONE:
         yield Loss(PERSISTENCE, f"{name} is set up at boot by {existing.method}, and would not be", existing.method)
     for finding in existing.findings:
         yield Loss(FILE, str(finding) if finding.path else finding.text)

@@ -16,10 +16,11 @@ from dataclasses import replace
 from .._fib import rules
 from .._host import addresses, links
 from .._netlink.connection import Connection
-from .._wireguard import key_file
+from .._wireguard import key_file, state_file
 from . import config_files, existing
 from .configured import ConfiguredInterface, Finding
 from .existing import ExistingInterface
+from .networkmanager_config import NETWORKMANAGER
 from .read import read_device
 
 _GENERATED = (
@@ -36,7 +37,15 @@ def read_existing(fib: Connection, name: str) -> ExistingInterface | None:
     link = links.read(fib, name)
     if link is not None and link.is_ours:
         return None
-    return read_any(fib, name, config_files.read_all([name]))
+    configured = config_files.read_all([name])
+    if link is None and os.path.exists(state_file.path_of(name)):
+        configured = without_left_profiles(configured)
+    return read_any(fib, name, configured)
+
+
+def without_left_profiles(configured: Sequence[ConfiguredInterface]) -> list[ConfiguredInterface]:
+    """Return the files of an interface of this collection, without an idle profile that its adoption has left."""
+    return [one for one in configured if one.method != NETWORKMANAGER or one.connects_itself]
 
 
 def read_any(fib: Connection, name: str, configured: Sequence[ConfiguredInterface]) -> ExistingInterface | None:

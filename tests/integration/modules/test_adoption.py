@@ -191,6 +191,60 @@ def test_another_key_in_the_key_file_is_refused(quick: ManagedHost) -> None:
     assert adopt(quick).changed
 
 
+PROFILE = "/etc/NetworkManager/system-connections/wg0.nmconnection"
+PROFILE_TEXT = f"""[connection]
+id=wg0
+type=wireguard
+interface-name=wg0
+[wireguard]
+listen-port=51777
+private-key={PRIVATE}
+[wireguard-peer.{B}]
+preshared-key={SHARED}
+allowed-ips=10.42.0.3/32;
+[ipv4]
+address1=10.42.0.1/24
+method=manual
+"""
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_profile_of_networkmanager_is_refused_until_it_does_not_connect_by_itself(
+    host: ManagedHost, runs: bool
+) -> None:
+    host.write(PROFILE, PROFILE_TEXT)
+    if runs:
+        host.shell(
+            f"LOG_LEVEL= wireguard-go wg0 >/dev/null 2>&1 </dev/null; ip address add 10.42.0.1/24 dev wg0; "
+            f"ip link set wg0 up mtu 1420; echo {PRIVATE} >/run/k; echo {SHARED} >/run/s; wg set wg0 private-key /run/k "
+            f"listen-port 51777 peer {B} preshared-key /run/s allowed-ips 10.42.0.3/32; rm /run/k /run/s"
+        )
+    public = host.run("wg", "pubkey", input=PRIVATE).strip()
+    try:
+        (listed,) = host.module("wg_config_info").data["interfaces"]
+        assert (listed["files"], listed["public_key"], listed["method"]) == ([PROFILE], public, "networkmanager")
+        assert PROFILE in listed["unsupported"][0]
+        assert prepare(host, adopt=False)["existing"] == {"runs": runs, "unread": True}
+        facts = prepare(host)
+        assert (facts["public_key"], facts["existing"]["profile"]) == (public, PROFILE)
+        wanted = {"addresses": ["10.42.0.1/24"], "mtu": 1420, "peers": [BETA], "secrets": {B: SHARED}}
+        before = observe(host)
+        for check_mode in (True, False):
+            message = adopt(host, check_mode=check_mode, adopt_allow_loss=True, **wanted).failure
+            assert f"{PROFILE}, a profile of NetworkManager, would make wg0 again" in message
+            assert observe(host) == before
+        manual = PROFILE_TEXT.replace("interface-name", "autoconnect=false\ninterface-name")
+        host.write(PROFILE, manual)
+        assert adopt(host, **wanted).changed
+        assert host.run("cat", KEY_FILE).strip() == PRIVATE and host.run("cat", PROFILE) == manual
+        assert not adopt(host, **wanted).changed
+        take_away(host)
+        assert "existing" not in prepare(host), "what the adoption has left is not adopted again"
+        assert adopt(host, **wanted).changed
+    finally:
+        host.shell(f"rm -f {PROFILE}")
+
+
 @pytest.mark.parametrize("kind", ["wg_quick", "networkd"])
 def test_an_interface_without_a_key_gets_no_new_one(host: ManagedHost, kind: str) -> None:
     if kind == "wg_quick":

@@ -88,6 +88,8 @@ def unmanaged_interfaces(
             continue
         if settings[name].adopt and seen.existing.table:
             yield Problem(name, prefix + "adopt", losses.full_tunnel_text(seen.existing))
+        if settings[name].adopt and seen.existing.profile:
+            yield Problem(name, prefix + "adopt", losses.profile_text(seen.existing))
         if not awaits_adoption(seen, settings[name]):
             continue
         if settings[name].adopt and _lacks_key(seen):

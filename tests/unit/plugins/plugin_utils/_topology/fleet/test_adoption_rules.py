@@ -241,6 +241,14 @@ def test_an_interface_without_a_private_key_is_refused_by_name(runs: bool, has: 
     assert fleet(host("h1", public_key="")).problems == (), "the key file has a key"
 
 
+def test_a_profile_of_networkmanager_that_connects_by_itself_is_refused() -> None:
+    """It would make the interface again at the next boot."""
+    path = "/etc/NetworkManager/system-connections/wg0.nmconnection"
+    (problem,) = fleet(host("h1", {"adopt_allow_loss": True}, profile=path)).problems
+    said = f"host 'h1': mesh_adopt: {path}, a profile of NetworkManager, would make wg0 again at the next boot: write "
+    assert problem.startswith(said) and "nmcli connection load" in problem
+
+
 @pytest.mark.parametrize("adopt", [True, False])
 def test_a_host_that_is_only_refused_for_adoption_has_no_unknown_key(adopt: bool) -> None:
     unread = {"runs": True, "unread": True}

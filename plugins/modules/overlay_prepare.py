@@ -215,7 +215,7 @@ ansible_facts:
           returned: success
           sample: {ipv4: {address: 192.0.2.11, interface: eth0, mtu: 1500}, ipv6: null}
         private_key_files:
-          description: The files of O(find_keys) that hold a private key, at most 100.
+          description: The files of O(find_keys) that hold a private key, and copies of files that an adoption has replaced.
           type: list
           returned: with O(find_keys)
           sample: [/etc/wireguard/wg0.key]

@@ -23,12 +23,14 @@ from ._variable_names import VariableNames
 _NODE_ENCRYPTION = "node_encryption"
 _MOST_INTERFACES, _LONGEST, _LONGEST_PATH = 256, 100, 300
 _KEY_DIRECTORY = "/etc/wireguard"
+_COPY_SUFFIX = ".before-wirewright"  # of what an adoption has replaced
 
 
 class Removal(NamedTuple):
     """Lines for the user. going: what is removed. staying: other interfaces of the collection, and hosts that take no part.
 
-    problems: why it is refused. private_keys: those on hosts that do not have their interface, removed or not.
+    problems: why it is refused. private_keys: those on hosts that do not have their interface, removed or not, and copies that
+    an adoption has made, which can hold one.
     """
 
     going: list[str]
@@ -57,6 +59,7 @@ def removal(
     malformed = []
     own = {key_file or _key_file(name): name for name in wanted}
     keys: dict[str, list[str]] = {}  # by path, the hosts that do not have the interface
+    copies: dict[str, list[str]] = {}
     for host, fact in sorted(facts.items()):
         described = _interfaces(fact)
         if described is None:
@@ -66,7 +69,9 @@ def removal(
             found.setdefault(interface, {}).setdefault(text, []).append(host)
         in_use = {key_file if key_file and name in wanted else _key_file(name) for name in described}
         for path in _key_files(fact):
-            if path not in in_use:
+            if path.endswith(_COPY_SUFFIX):
+                copies.setdefault(path, []).append(host)
+            elif path not in in_use:
                 keys.setdefault(path, []).append(host)
     going = [line for name in wanted for line in _lines(name, found.get(name, {}))]
     with_it = (
@@ -97,6 +102,11 @@ def removal(
         only = " but private keys" if gone else ""
         staying.insert(0, f"No interface{named} of this collection is on {_all(well)}: nothing to remove{only}")
     remaining = [_key_line(path, hosts, own, with_keys=with_keys) for path, hosts in sorted(keys.items())]
+    remaining += [
+        f"The copy {path} of {_all(hosts)} stays, and can hold the private key: it is that of an adoption; delete it when it is "
+        "no longer needed"
+        for path, hosts in sorted(copies.items())
+    ]
     return Removal(going, staying, problems, remaining)
 
 

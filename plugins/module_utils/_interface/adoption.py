@@ -18,6 +18,7 @@ from .._engine.errors import Refused
 from .._host.files import BootFile
 from .._netlink.connection import Connection
 from .._wireguard.keys import encode_key, public_key
+from .._wireguard.present_keys import COPY_SUFFIX
 from .config_files import PROFILE_DIRECTORIES
 from .losses import (
     ADDRESS,
@@ -41,9 +42,6 @@ from .options import WantedInterface
 from .plan import Current
 from .read import read
 from .read_existing import read_existing
-
-# After the whole name, so that neither wg-quick nor systemd reads the copy.
-COPY_SUFFIX = ".before-wirewright"
 
 _REMEDIES = {
     KEY: "remove that file, and the key of the interface is kept",
@@ -120,8 +118,10 @@ def refuse_losses(current: Current, wanted: WantedInterface, private_key: bytes 
     found = []
     for loss in losses(current.existing, wanted, own):
         remedy = _REMEDIES[loss.kind].format(value=loss.value)
-        found.append(loss.text if wanted.adopt_allow_loss or not remedy else f"{loss.text}: {remedy}")
+        found.append((loss.kind, loss.text if wanted.adopt_allow_loss or not remedy else f"{loss.text}: {remedy}"))
     if found and not wanted.adopt_allow_loss:
         allowing = "if all of it may be lost, set O(adopt_allow_loss=true)"
-        raise Refused(*(f"adoption of {wanted.name}: {text}" for text in found), allowing)
-    return [f"adoption of {wanted.name}: {text}" for text in found]
+        raise Refused(*(f"adoption of {wanted.name}: {text}" for _kind, text in found), allowing)
+    # Of a role's run, the controller has warned of the other losses; only hosts know preshared keys.
+    said = [text for kind, text in found if not wanted.inventory_name or kind == PRESHARED_KEY]
+    return [f"adoption of {wanted.name}: {text}" for text in said]

@@ -69,9 +69,9 @@ def _facts(
     own = {name: keys[path].public_key or _adopted_key(existing[name], adopt=adopt) for name, path in paths.items()}
     facts = gather(own, dict(os.environ), **{option: options[option] for option in _FACT_OPTIONS})
     if options.get("find_keys"):
-        from .._wireguard.present_keys import present_keys
+        from .._wireguard.present_keys import present_copies, present_keys
 
-        facts["private_key_files"] = present_keys(options["find_keys"])
+        facts["private_key_files"] = [*present_keys(options["find_keys"]), *present_copies()]
     for name, path in paths.items():
         device = facts["interfaces"][name]
         device["key_age_days"] = key_age_days(path, time.time())

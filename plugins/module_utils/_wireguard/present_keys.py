@@ -15,6 +15,9 @@ from collections.abc import Iterable, Iterator
 from . import key_file
 
 _SUFFIX = ".key"
+# Of what an adoption has replaced, in these directories; after the whole name, so that neither wg-quick nor systemd reads it.
+COPY_SUFFIX = ".before-wirewright"
+_COPY_DIRECTORIES = ("/etc/wireguard", "/etc/systemd/network")
 _MOST = 100
 
 
@@ -32,6 +35,18 @@ def present_keys(paths: Iterable[str]) -> list[str]:
         if holds_key and len(found) < _MOST:
             found.append(path)
     return found
+
+
+def present_copies(directories: Iterable[str] = _COPY_DIRECTORIES) -> list[str]:
+    """Return the copies of files that an adoption has replaced, at most 100: they can hold a private key."""
+    found = (
+        os.path.join(where, name)
+        for directory in directories
+        for where, _directories, names in os.walk(directory)
+        for name in names
+        if name.endswith(COPY_SUFFIX)
+    )
+    return sorted(found)[:_MOST]
 
 
 def _files(path: str) -> Iterator[str]:

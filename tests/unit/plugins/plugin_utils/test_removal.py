@@ -90,6 +90,15 @@ def test_keys_of_interfaces_that_are_gone_are_named_and_can_be_removed() -> None
     assert of(facts, "wg1", key_file=custom).private_keys[0] == remaining[1], "it is the key of wg1"
 
 
+@pytest.mark.parametrize("with_keys", [True, False])
+def test_copies_that_an_adoption_has_made_are_named(with_keys: bool) -> None:
+    """They can hold the private key, and stay."""
+    copy = "/etc/wireguard/wg0.conf.before-wirewright"
+    facts = {name: {**fact(wg0=("mesh", 1)), "private_key_files": [copy]} for name in ("h1", "h2")}
+    (line,) = of(facts, "wg0", with_keys=with_keys).private_keys
+    assert line.startswith(f"The copy {copy} of h1, h2 stays, and can hold the private key")
+
+
 @pytest.mark.parametrize("listed", [None, 7, {"a": 1}, [None, 7, "", "\x1b[2J", "x" * 1000]])
 def test_malformed_key_files_are_ignored(listed: object) -> None:
     assert of({"h1": {**fact(wg0=("mesh", 1)), "private_key_files": listed}}, "wg0").private_keys == []

@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.present_keys import present_keys
+from ansible_collections.wirewright.overlay.plugins.module_utils._wireguard.present_keys import (
+    present_copies,
+    present_keys,
+)
 
 from ..samples import key_text
 
@@ -38,3 +41,11 @@ def test_the_number_is_bounded(tmp_path: Path) -> None:
     for number in range(105):
         (tmp_path / f"wg{number}.key").write_text(key_text(1) + "\n")
     assert len(present_keys([str(tmp_path)])) == 100
+
+
+def test_copies_of_an_adoption_are_listed_also_of_drop_ins(tmp_path: Path) -> None:
+    (tmp_path / "wg0.network.d").mkdir()
+    names = ["wg0.conf.before-wirewright", "wg0.network.d/a.conf.before-wirewright"]
+    for name in (*names, "wg0.conf", "wg0.conf.old"):
+        (tmp_path / name).touch()
+    assert present_copies([str(tmp_path), str(tmp_path / "none")]) == [str(tmp_path / name) for name in names]

@@ -9,10 +9,12 @@ This plugin util is private to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 _NAMED_HOSTS = 3
+_LINE = re.compile(r"(?<=, line )[0-9]{1,9}")  # of a file
 
 
 class Problem(NamedTuple):
@@ -52,4 +54,8 @@ def format_problems(problems: Iterable[Problem]) -> list[str]:
     lines = []
     for (variable, text), names in hosts.items():
         lines.append(f"{agree(names, 'host', 'hosts')} {host_list(names)}: {variable}: {text}")
-    return sorted(lines)
+    return sorted(lines, key=_in_order_of_lines)
+
+
+def _in_order_of_lines(text: str) -> str:
+    return _LINE.sub(lambda found: found[0].zfill(20), text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from ....module_utils._interface import losses
 from ....module_utils._interface.losses import Loss
-from ....module_utils._interface.options import parse_document
+from ....module_utils._interface.options import WantedInterface, parse_document
 from ....module_utils._ip.prefix import Prefix
 from ....module_utils._wireguard.keys import decode_predicted_key
 from ..._problems import Problem
@@ -115,6 +115,37 @@ def unmanaged_interfaces(
             yield Problem(name, prefix + "interface", text)
 
 
+def lost_without_a_plan(
+    observations: Mapping[str, Observation],
+    settings: Mapping[str, Settings],
+    prefix: str,
+    problems: Collection[Problem],
+    *,
+    ports: bool,
+) -> list[Problem]:
+    """Return what hosts lose that adopt an interface, as far as it is known while other problems prevent a plan.
+
+    problems: those; the variables that they name are not compared. ports: whether the port of the settings is that of the device.
+    """
+    named = {(problem.host, problem.variable) for problem in problems}
+    found = []
+    for name, seen in observations.items():
+        own = settings[name]
+        if seen.existing is None or not own.adopt or own.adopt_allow_loss:
+            continue
+        wanted = WantedInterface(
+            seen.existing.name,
+            listen_port=own.port if ports else None,
+            fwmark=own.fwmark,
+            mtu=own.mtu or None,
+            persistence=own.persistence,
+        )
+        for loss in losses.losses(seen.existing, wanted, None):
+            if (name, prefix + _REMEDIES[loss.kind][0]) not in named or loss.kind == losses.FILE:
+                found.append(_problem(name, loss, (), prefix, "", explained=True))
+    return found
+
+
 def lost_by_adoption(
     plan: FleetPlan,
     observations: Mapping[str, Observation],
@@ -143,12 +174,12 @@ def lost_by_adoption(
             for loss in losses.losses(seen.existing, wanted, own, secrets_known=False):
                 found = allowed if settings[name].adopt_allow_loss else problems
                 other = special(loss, plan, networks) if loss.peer in plan.hosts else ""
-                found.append(_problem(name, loss, plan, prefix, other, explained=found is problems))
+                found.append(_problem(name, loss, plan.hosts, prefix, other, explained=found is problems))
     return problems, allowed
 
 
-def _problem(name: str, loss: Loss, plan: FleetPlan, prefix: str, special: str, *, explained: bool) -> Problem:
-    remedies = _REMEDIES if loss.peer in plan.hosts else {**_REMEDIES, **_OF_STATIC_PEER}
+def _problem(name: str, loss: Loss, members: Collection[str], prefix: str, special: str, *, explained: bool) -> Problem:
+    remedies = _REMEDIES if loss.peer in members else {**_REMEDIES, **_OF_STATIC_PEER}
     variable, remedy = remedies[loss.kind]
     if not explained:
         return Problem(name, prefix + variable, f"lost by adoption: {loss.text}")

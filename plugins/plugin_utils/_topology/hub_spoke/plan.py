@@ -17,7 +17,7 @@ from ....module_utils._ip.prefix import Prefix
 from ..._problems import Problem, format_problems
 from ..fleet import rules as fleet_rules
 from ..fleet.address_claims import allocate_addresses
-from ..fleet.adoption_rules import lost_by_adoption, unmanaged_interfaces
+from ..fleet.adoption_rules import lost_by_adoption, lost_without_a_plan, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, forwarding_of, host_plan, packet_sizes
 from ..fleet.endpoints import at_port
 from ..fleet.former_names import former_names, kept
@@ -114,7 +114,10 @@ def plan_hub_spoke(
     former_peers = former_names(on_devices, inputs.observations.values(), inputs.hosts, inputs.revocation.names)
     warnings.extend(kept(former_peers, prefix))
     plan, directly = None, None
-    if not problems:
+    if problems:
+        for observations in inputs.observations.values():
+            problems.extend(lost_without_a_plan(observations, inputs.settings, prefix, problems, ports=False))
+    else:
         sizes = {name: choice.mtu for name, choice in mtus.items()}
         ports = f"port (or {prefix}ports, for one interface)"
         variables = option_variables(prefix, listen_port=ports)

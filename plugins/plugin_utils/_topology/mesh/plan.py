@@ -18,7 +18,7 @@ from ..._problems import Problem, format_problems
 from ..fleet import mtu as packet_size
 from ..fleet import network_rules, outer_rules, rules
 from ..fleet.address_claims import allocate_addresses, contested, incomplete
-from ..fleet.adoption_rules import lost_by_adoption, of_a_mesh, unmanaged_interfaces
+from ..fleet.adoption_rules import lost_by_adoption, lost_without_a_plan, of_a_mesh, unmanaged_interfaces
 from ..fleet.device import device_of, forwarding, host_plan, packet_sizes
 from ..fleet.former_interfaces import continued, former_interfaces
 from ..fleet.former_names import former_names, kept
@@ -126,7 +126,9 @@ def plan_mesh(
     former_peers = former_names(fleet.members, [observations], inputs, revocation.names)
     warnings.extend(kept(former_peers, prefix))
     plan = None
-    if not problems:
+    if problems:
+        problems.extend(lost_without_a_plan(observations, settings, prefix, problems, ports=True))
+    else:
         planned = _plan(fleet, mtus, revocation, set(inputs), former)
         plan = replace(
             planned,

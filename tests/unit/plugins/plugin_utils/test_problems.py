@@ -30,3 +30,8 @@ def test_names_stay_on_one_line() -> None:
 def test_lists_are_sorted() -> None:
     assert host_list({"c", "a", "b"}) == "'a', 'b', 'c'"
     assert host_list([]) == ""
+
+
+def test_lines_of_a_file_are_in_their_order() -> None:
+    found = format_problems(Problem("h1", "mesh_adopt", f"/a, line {number}: x") for number in (10, 9, 100))
+    assert [text.partition("line ")[2] for text in found] == ["9: x", "10: x", "100: x"]

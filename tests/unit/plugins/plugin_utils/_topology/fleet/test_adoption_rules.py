@@ -241,6 +241,17 @@ def test_an_interface_without_a_private_key_is_refused_by_name(runs: bool, has: 
     assert fleet(host("h1", public_key="")).problems == (), "the key file has a key"
 
 
+def test_losses_are_reported_together_with_other_problems() -> None:
+    dns = {"findings": ["/a, line 3: DNS sets it"]}
+    hosts = [host("h1", {"port": 5}, **dns), host("h2", {"mtu": "x"}, mtu=1280, fwmark=7)]
+    said = "\n".join(fleet(*hosts).problems)
+    assert "host 'h2': mesh_mtu: 'x'" in said and "has the MTU" not in said, "a wrong value is not compared"
+    for part in ("/a, line 3: DNS", "set mesh_port to 51999", "host 'h2': mesh_fwmark: wg0 marks"):
+        assert part in said, said
+    allowed = fleet(host("h1", {"port": 5, "mtu": "x", "adopt_allow_loss": True}, **dns))
+    assert len(allowed.problems) == 1, allowed.problems
+
+
 def test_a_profile_of_networkmanager_that_connects_by_itself_is_refused() -> None:
     """It would make the interface again at the next boot."""
     path = "/etc/NetworkManager/system-connections/wg0.nmconnection"

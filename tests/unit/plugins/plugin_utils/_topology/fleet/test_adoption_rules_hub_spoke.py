@@ -69,6 +69,11 @@ LARGER = "list the networks behind it, which do not overlap the overlay's own, i
     [
         ("0.0.0.0/0", {}, FULL),
         ("10.43.0.0/24,0.0.0.0/0", {}, FULL),
+        (
+            "10.43.0.0/24,::/0",
+            {},
+            "put an IPv6 network into hub_spoke_network, for all hosts, or hub_spoke_adopt_allow_loss",
+        ),
         ("10.0.0.0/8", {}, LARGER),
         ("10.43.0.0/24", {"isolate": True}, "set hub_spoke_isolate to false, so that spokes reach each other, or"),
         ("10.43.0.0/24,10.60.0.0/16", {}, "add them to hub_spoke_networks of h1; hub_spoke_adopt_allow_loss: true"),
@@ -79,6 +84,14 @@ def test_allowed_ips_of_a_hub_have_the_variable_that_keeps_them(
 ) -> None:
     (problem,) = problems(*hosts(allowed, **{"network": "10.43.0.0/24", **variables}))
     assert problem.startswith("host 'h2': hub_spoke_networks: the peer h1 has the allowed IPs") and said in problem
+
+
+def test_losses_are_reported_together_with_other_problems() -> None:
+    one, two = hosts(mtu="x")
+    assert two.fact is not None
+    two.fact["interfaces"]["wg0"]["existing"]["findings"] = ["/a, line 3: DNS sets it"]
+    said = "\n".join(problems(one, two))
+    assert "hub_spoke_mtu" in said and "host 'h2': hub_spoke_adopt: /a, line 3: DNS sets it" in said
 
 
 def test_clients_behind_a_spoke_in_the_network_of_the_overlay_are_named_as_such() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._imported import import_hosts, read_interface
+from ..plugin_utils._imported import import_hosts, interface_names, read_interface
 from ..plugin_utils._plain import plain_or_none
 
 DOCUMENTATION = r"""
@@ -61,10 +61,12 @@ RETURN = r"""
 _value:
   description:
     - By host, its C(variables), and C(notes) on what they lack, such as preshared keys. Notes name the variables of the role.
+      C(interfaces) has the names of the interfaces; a host with several of them has no variables.
   type: dict
   sample:
     h1:
       notes: []
+      interfaces: [wg0]
       variables:
         mesh_adopt: true
         mesh_interface: wg0
@@ -82,13 +84,14 @@ def imported_variables(results: object, role: str = "mesh", interface: str = "")
         raise AnsibleFilterError("imported_variables: the input is a dictionary of results by host")
     if role not in ROLES:
         raise AnsibleFilterError(f"imported_variables: role is one of {', '.join(ROLES)}")
-    found = import_hosts(
-        {str(name): read_interface(plain_or_none(result), interface) for name, result in results.items()}, f"{role}_"
-    )
+    plain = {str(name): plain_or_none(result) for name, result in results.items()}
+    names = {name: interface_names(result) for name, result in plain.items()}
+    found = import_hosts({name: read_interface(one, interface) for name, one in plain.items()}, f"{role}_", names)
     return {
         name: {
             "variables": {f"{role}_{variable}": value for variable, value in _with_adoption(host.variables).items()},
             "notes": host.notes,
+            "interfaces": [one for one in names[name] if not interface or one == interface],
         }
         for name, host in found.items()
     }

@@ -27,6 +27,7 @@ from ._untrusted import list_of, mapping_of, text_of
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39}")
 _PLAIN_ENDPOINT = re.compile(r"[A-Za-z0-9_.:%\[\]-]+")
 _NONE = "none"
+HUB_SPOKE = "hub_spoke_"  # the prefix of its variables
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,17 @@ def read_interface(result: object, name: str) -> ImportedInterface | None:
     )
 
 
+def interface_names(result: object) -> list[str]:
+    """Return the names of the interfaces in the result of wg_config_info, apart from malformed ones."""
+    found = []
+    for one in map(mapping_of, list_of(mapping_of(result).get("interfaces"))):
+        try:
+            found.append(interface_name(text_of(one.get("name"))))
+        except ValueError:
+            continue
+    return found
+
+
 def _peers(value: object, runs: bool) -> Iterable[ImportedPeer]:
     for one in map(mapping_of, list_of(value)):
         key = _key(one.get("public_key"))
@@ -107,10 +119,14 @@ def _peers(value: object, runs: bool) -> Iterable[ImportedPeer]:
         )
 
 
-def import_hosts(found: Mapping[str, ImportedInterface | None], prefix: str = "mesh_") -> dict[str, ImportedHost]:
+def import_hosts(
+    found: Mapping[str, ImportedInterface | None],
+    prefix: str = "mesh_",
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, ImportedHost]:
     """Return the variables of each host. Peers with the key of another host are left to the role.
 
-    prefix: that of the role's variables, for notes.
+    prefix: that of the role's variables, for notes. names: the interfaces of each host.
     """
     interfaces = {name: one for name, one in found.items() if one is not None}
     with_key: dict[str, list[str]] = {}
@@ -124,12 +140,16 @@ def import_hosts(found: Mapping[str, ImportedInterface | None], prefix: str = "m
             other = owner.get(peer.public_key)
             if other is not None and other != name:
                 views[other].append((name, peer))
-    hosts = {name: _own(one) for name, one in interfaces.items()}
+    hosts = {name: _own(one, prefix) for name, one in interfaces.items()}
+    if prefix == HUB_SPOKE:
+        _add_overlay_network(hosts, interfaces)
     overrides: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in interfaces}
     for name, seen in views.items():
         _add_endpoint(hosts[name], name, seen, overrides)
-        networks = _networks(interfaces[name], seen)
-        hosts[name].variables.update({"networks": list(map(str, networks))} if networks else {})
+    behind = {name: networks for name, seen in views.items() if (networks := _networks(interfaces[name], seen))}
+    for name, networks in behind.items():
+        hosts[name].notes += _overlapping(name, behind, prefix)
+        hosts[name].variables["networks"] = list(map(str, networks))
     for name, one in interfaces.items():
         members = {owner[peer.public_key]: peer for peer in one.peers if owner.get(peer.public_key, name) != name}
         _add_keepalive(hosts[name], members, overrides[name])
@@ -137,6 +157,8 @@ def import_hosts(found: Mapping[str, ImportedInterface | None], prefix: str = "m
             hosts[name].variables["peer_overrides"] = dict(sorted(overrides[name].items()))
         static = [peer for peer in one.peers if peer.public_key not in owner]
         _add_static(hosts[name], static, prefix)
+        _add_full_tunnel(hosts[name], [*members.values(), *static], members, prefix)
+        hosts[name].notes += _same_allowed_ips(one)
         if any(peer.has_preshared_key for peer in members.values()):
             text = (
                 f"peers of the inventory have preshared keys: set {prefix}psk_master, from which new ones are derived"
@@ -148,14 +170,17 @@ def import_hosts(found: Mapping[str, ImportedInterface | None], prefix: str = "m
                 f"{host_list(same)} {agree(same, 'has', 'have')} the same public key: give each host a key of its own"
             )
             hosts[name].notes.append(f"{text}, and import again")
-    missing = {
-        name: ImportedHost(notes=["no such interface, or several of them: name one with overlay_import_interface"])
-        for name in found
-    }
+    missing = {name: ImportedHost(notes=[_missing((names or {}).get(name, ()))]) for name in found}
     return {**missing, **hosts}
 
 
-def _own(one: ImportedInterface) -> ImportedHost:
+def _missing(names: Sequence[str]) -> str:
+    if len(names) > 1:
+        return f"there are several interfaces, {', '.join(names)}: name one with overlay_import_interface"
+    return "no WireGuard interface runs or is in files, or it is not that of overlay_import_interface"
+
+
+def _own(one: ImportedInterface, prefix: str) -> ImportedHost:
     variables: dict[str, Any] = {"interface": one.name, "addresses": list(map(str, one.addresses))}
     for name in ("port", "fwmark", "mtu"):
         if getattr(one, name):
@@ -166,7 +191,54 @@ def _own(one: ImportedInterface) -> ImportedHost:
     if not one.public_key:
         text = f"write it to /etc/wireguard/{one.name}.key on the host, mode 0600, because a run makes no other one"
         notes.append(f"{one.name} has no private key, neither on the interface nor in its files: {text}")
+    if not one.addresses:
+        text = f"list its addresses in {prefix}addresses, for example those that a PostUp sets"
+        notes.append(f"{one.name} has no address, neither on the interface nor in its files: {text}")
     return ImportedHost(variables, notes)
+
+
+def _add_overlay_network(hosts: Mapping[str, ImportedHost], interfaces: Mapping[str, ImportedInterface]) -> None:
+    """Add the network of the hub's address, which is that of all others too; a note where there is none."""
+    addresses = [address for one in interfaces.values() for address in one.addresses]
+    found = []
+    for family in dict.fromkeys(address.family for address in addresses):
+        own = [address for address in addresses if address.family == family]
+        widest = min((address.network for address in own), key=lambda network: network.length)
+        common = widest.length < own[0].host.length and all(widest.contains(address.host) for address in own)
+        found += [widest] if common else []
+    for host in hosts.values():
+        if found:
+            host.variables["network"] = list(map(str, found))
+        else:
+            text = "no address of a host has a network with the addresses of all others, so the overlay has no network"
+            host.notes.append(f"{text}: set {HUB_SPOKE}network, for all hosts")
+
+
+def _add_full_tunnel(
+    host: ImportedHost, peers: Iterable[ImportedPeer], members: Mapping[str, ImportedPeer], prefix: str
+) -> None:
+    all_packets = sorted({one for peer in peers for one in peer.allowed_ips if not one.length})
+    if not all_packets:
+        return
+    text = f"a peer has the allowed IPs {', '.join(map(str, all_packets))}, a full tunnel"
+    if prefix != HUB_SPOKE:
+        host.notes.append(f"{text}: import with overlay_import_role=hub_spoke, because a mesh has none")
+    elif any(not one.length for peer in members.values() for one in peer.allowed_ips):
+        host.variables["full_tunnel"] = True
+        remedy = f"{prefix}full_tunnel covers the families of {prefix}network only"
+        host.notes.append(f"{text}: {remedy}; stop the interface before the run, as the page move_existing.md says")
+    else:
+        host.notes.append(f"{text}, and is no host of this run: import the hub too, or they are those of a static peer")
+
+
+def _same_allowed_ips(one: ImportedInterface) -> Iterable[str]:
+    users: dict[Prefix, list[str]] = {}
+    for peer in one.peers:
+        for prefix in peer.allowed_ips:
+            users.setdefault(prefix, []).append(peer.name or peer.public_key)
+    for prefix, names in sorted(users.items()):
+        if len(names) > 1:
+            yield f"the peers {', '.join(names)} have the same allowed IPs {prefix}, and only one of them gets its packets"
 
 
 def _add_endpoint(
@@ -199,6 +271,18 @@ def _networks(one: ImportedInterface, seen: Iterable[tuple[str, ImportedPeer]]) 
     )
 
 
+def _overlapping(name: str, behind: Mapping[str, Sequence[Prefix]], prefix: str) -> Iterable[str]:
+    """Yield notes on networks behind a host that hold those behind another one. behind: those of all hosts with some."""
+    for wide in behind.get(name, ()):
+        for other, networks in behind.items():
+            inside = [str(one) for one in networks if other != name and wide.contains(one)]
+            if inside:
+                yield (
+                    f"{prefix}networks has {wide}, which overlaps {', '.join(inside)} behind {other}: list the networks behind "
+                    "this host instead, without those of others"
+                )
+
+
 def _add_keepalive(
     host: ImportedHost, members: Mapping[str, ImportedPeer], overrides: dict[str, dict[str, Any]]
 ) -> None:
@@ -206,8 +290,8 @@ def _add_keepalive(
     if not counts:
         return
     chosen = min(counts, key=lambda seconds: (-counts[seconds], seconds))
-    if chosen:
-        host.variables["persistent_keepalive"] = chosen
+    # Also 0: without the variable, the role may choose another interval.
+    host.variables["persistent_keepalive"] = chosen
     for name, peer in members.items():
         if peer.persistent_keepalive != chosen:
             overrides.setdefault(name, {})["persistent_keepalive"] = peer.persistent_keepalive

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from adopted_meshes import NAMES, STYLES, apply, inventory, plan, private, start
 from lab_hosts import Lab
-from managed_host import ManagedHost
+from managed_host import ManagedHost, key
 from mesh_lab import assert_ok, failure, ping, public_key
 from steady_ping import SteadyPing
 from test_canary import LOUD, leaks
@@ -172,6 +172,30 @@ def test_an_imported_inventory_gives_the_same_mesh(tmp_path: Path) -> None:
         }
         assert ping(lab, "h3", "fd08::1") and public_key(lab, "h1") == before["h1"][0]
         assert assert_ok(lab.playbook("site.yml")).changed == 0
+
+
+def test_an_import_of_several_interfaces_or_without_a_result_writes_nothing() -> None:
+    with Lab() as lab:
+        lab.up(["h1", "h2"])
+        one, two = (ManagedHost(lab, name) for name in ("h1", "h2"))
+        one.write("/etc/wireguard/wg0.conf", f"[Interface]\nPrivateKey = {private('h1')}\n")
+        one.write("/etc/wireguard/peers.conf", f"[Peer]\nPublicKey = {key('phone')}\nAllowedIPs = 10.8.0.9/32\n")
+        for name in ("wg0", "wg1"):
+            two.write(f"/etc/wireguard/{name}.conf", f"[Interface]\nPrivateKey = {private('h2')}\n")
+        lab.inventory()
+        said = failure(lab.playbook("playbooks/import.yml"))
+        assert "h2 has several interfaces, wg0, wg1: name one with overlay_import_interface" in " ".join(said.split())
+        assert "h1 has" not in said and not (lab.path / "host_vars").exists()
+        lab.inventory({"h2": {"overlay_import_interface": "wg1"}})
+        play = assert_ok(lab.playbook("playbooks/import.yml"))
+        assert "in expected paths" not in play.stdout + play.stderr
+        written = (lab.path / "host_vars/h2/wirewright.yml").read_text()
+        assert (
+            "mesh_interface: wg1" in written and "peers" not in (lab.path / "host_vars/h1/wirewright.yml").read_text()
+        )
+        lab.inventory({"h2": {"ansible_python_interpreter": "/nowhere"}})
+        said = failure(lab.playbook("playbooks/import.yml"))
+        assert "No result of h2" in " ".join(said.split())
 
 
 def test_an_interface_that_is_only_in_files_is_refused_before_a_key_is_made() -> None:

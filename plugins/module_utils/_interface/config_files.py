@@ -76,7 +76,9 @@ def _quick(wanted: set[str] | None) -> Iterator[ConfiguredInterface]:
             continue
         path = os.path.join(QUICK_DIRECTORY, entry)
         text = read_text(path)
-        if text is not None and not text.startswith(HEADER):
+        # Without its name, a file of peers only, as for `wg addconf`, is none of an interface.
+        listed_only = wanted is None and text is not None and not quick_config.has_interface(text)
+        if text is not None and not listed_only and not text.startswith(HEADER):
             yield quick_config.parse(name, path, text)
 
 

@@ -25,7 +25,11 @@ from .._wireguard.keys import decode_key, decode_public_key
 T = TypeVar("T")
 
 # Too short for a key: a comment can hold one.
-_NAME = re.compile(r"(?:(?:name|friendly_name)\s*=\s*)?([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39})", re.IGNORECASE)
+_NAME = re.compile(
+    r"(?:(?:friendly_)?name\s*[=:]\s*|(?:client|peer|begin(?:_peer)?)(?:\s*:\s*|\s+))?"
+    r"(?!(?:begin|end)(?:_peer)?$)([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,39})(?:\s*\([^()]*\))?",
+    re.IGNORECASE,
+)
 # A line that is a key alone reads as an assignment to most of it.
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
@@ -108,10 +112,10 @@ class Values:
             return None
 
     def each(self, entry: Entry, convert: Callable[[str], T], separator: str = r"[,\s]+") -> list[T]:
-        """Return the converted words of a value."""
+        """Return the converted words of a value; none of them if one is wrong, because the others may be of another setting."""
         words = [word for word in re.split(separator, entry.value) if word]
         found = [self.read(entry, convert, word) for word in words]
-        return [one for one in found if one is not None]
+        return [one for one in found if one is not None] if None not in found else []
 
 
 def number(text: str) -> int:

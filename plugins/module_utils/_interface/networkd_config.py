@@ -13,6 +13,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,7 @@ _NEUTRAL = {
     ("WireGuardPeer", "RouteTable"),
 }
 _OF_PEER = ("PublicKey", "PresharedKey", "Endpoint", "PersistentKeepalive")
+_SECTION_NAME = re.compile(r"[A-Za-z0-9]{1,30}")
 _FORWARDING = ("IPForward", "IPv4Forwarding", "IPv6Forwarding", "IPMasquerade")
 
 
@@ -64,21 +66,25 @@ class _Section:
 def _sections(unit: Unit, values: Values) -> Iterator[_Section]:
     for path, text in unit.texts.items():
         section: _Section | None = None
+        before: list[str] = []  # the comments directly before this line
         for line, raw in _logical_lines(text):
             stripped = raw.strip()
             if stripped[:1] in ("#", ";"):
                 if section is not None and not section.entries:
                     section.comments.append(stripped)
-            elif stripped.startswith("[") and stripped.endswith("]"):
+                before.append(stripped)
+                continue
+            if stripped.startswith("[") and stripped.endswith("]"):
                 if section is not None:
                     yield section
-                section = _Section(stripped[1:-1], [], [])
+                section = _Section(stripped[1:-1], [], [*reversed(before)])
             elif stripped:
                 key, equals, value = stripped.partition("=")
                 if section is None or not equals:
                     values.findings.append(Finding(path, line, "cannot be read: it is no assignment in a section"))
                 else:
                     section.entries.append(Entry(section.name, key.strip(), value.strip(), path, line))
+            before = []
         if section is not None:
             yield section
 
@@ -215,7 +221,8 @@ def _note_other(entry: Entry, values: Values) -> None:
             "is not written to the units of this collection: set mesh_forward or hub_spoke_forward, delete this line",
         )
     elif (entry.section, entry.key) != ("Route", "Metric"):
-        values.note(entry, "is not supported: move it to a unit of its own")
+        section = entry.section if _SECTION_NAME.fullmatch(entry.section) else "a section"
+        values.note(entry, f"is not supported in [{section}]: move it to a unit of its own")
 
 
 def _peer(section: _Section, values: Values) -> Iterator[ConfiguredPeer]:

@@ -28,7 +28,20 @@ _PROGRAM = re.compile(r"[A-Za-z0-9_./-]{1,40}")
 _REMEDIES = (
     ("ip_forward", "forwarding is set with mesh_forward or hub_spoke_forward: set it, and delete this line"),
     ("forwarding", "forwarding is set with mesh_forward or hub_spoke_forward: set it, and delete this line"),
+    (
+        "private-key",
+        "it sets the private key: write the key to PrivateKey, or to {key_file} with mode 0600, then delete this line",
+    ),
+    (
+        "wg addconf",
+        "it adds peers of a file: describe them in mesh_static_peers or hub_spoke_static_peers, and delete this line",
+    ),
     ("masquerade", "move it to a service or to the firewall's own configuration, or use the masquerade of hub_spoke"),
+    (
+        "forward",
+        "packets are forwarded with mesh_forward or hub_spoke_forward, and at a hub by default: set it, and delete this line if "
+        "your firewall does not drop them otherwise",
+    ),
 )
 
 
@@ -41,12 +54,19 @@ class _Peer:
         self.comments: list[str] = []
 
 
+def has_interface(text: str) -> bool:
+    """Return whether a file has a section of an interface."""
+    lines = (raw.partition("#")[0].strip() for _line, raw in configured.lines_of(text))
+    return any(header[1].strip().lower() == "interface" for header in map(_SECTION.fullmatch, lines) if header)
+
+
 def parse(name: str, path: str, text: str) -> ConfiguredInterface:
     """Return the interface of a wg-quick file, whatever its text."""
     values = Values()
     interface: list[Entry] = []
     peers: list[_Peer] = []
-    section, before = "", ""
+    section = ""
+    before: list[str] = []  # the comments directly before this line
     for line, raw in configured.lines_of(text):
         stripped, _hash, comment = raw.partition("#")
         stripped = stripped.strip()
@@ -55,13 +75,16 @@ def parse(name: str, path: str, text: str) -> ConfiguredInterface:
             section = header[1].strip().lower()
             if section == "peer":
                 peers.append(_Peer(line))
-                peers[-1].comments.append(before)
+                peers[-1].comments += [comment, *reversed(before)]
             elif section != "interface":
                 values.findings.append(Finding(path, line, "has a section that is neither [Interface] nor [Peer]"))
         elif not stripped:
-            if section == "peer" and comment and ("=" in comment or not peers[-1].entries):
-                peers[-1].comments.append(comment)
+            if comment:
+                before.append(comment)
+                continue
+            _add_comments(section, peers, before)
         else:
+            _add_comments(section, peers, before)
             key, equals, value = stripped.partition("=")
             entry = Entry(section, key.strip(), value.strip(), path, line)
             if not equals or section not in ("interface", "peer"):
@@ -70,8 +93,15 @@ def parse(name: str, path: str, text: str) -> ConfiguredInterface:
                 peers[-1].entries.append(entry)
             else:
                 interface.append(entry)
-        before = comment if not stripped else ""
+        before = []
+    _add_comments(section, peers, before)
     return _interface(name, path, interface, [one for peer in peers for one in _peer(peer, path, values)], values)
+
+
+def _add_comments(section: str, peers: list[_Peer], comments: list[str]) -> None:
+    """Add comments that no section follows to the peer that they are in."""
+    if section == "peer":
+        peers[-1].comments += [one for one in comments if "=" in one or not peers[-1].entries]
 
 
 def _interface(
@@ -104,7 +134,7 @@ def _interface(
         if found and hook.key.lower() == "postup" and found[1] in ("%i", name):
             key_file = found[2].replace("%i", name)
         else:
-            values.note(hook, _hook_text(hook.value))
+            values.note(hook, _hook_text(hook.value).replace("{key_file}", f"/etc/wireguard/{name}.key"))
     keys, port_entry, mark_entry, mtu = last("privatekey"), last("listenport"), last("fwmark"), last("mtu")
     return ConfiguredInterface(
         name=name,

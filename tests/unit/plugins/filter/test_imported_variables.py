@@ -39,6 +39,14 @@ def test_notes_name_variables_that_the_role_has(role: str) -> None:
     assert "overlay_import_interface" in COMMON
 
 
+def test_several_interfaces_of_a_host_are_named() -> None:
+    one, other = (found("h1", name=name)["interfaces"][0] for name in ("wg0", "wg1"))
+    host = imported_variables({"h1": {"interfaces": [one, other, {"name": "{{ x }}"}]}})["h1"]
+    assert (host["variables"], host["interfaces"]) == ({}, ["wg0", "wg1"])
+    assert host["notes"] == ["there are several interfaces, wg0, wg1: name one with overlay_import_interface"]
+    assert imported_variables({"h1": found("h1")})["h1"]["interfaces"] == ["wg0"]
+
+
 def test_a_result_nested_too_deeply_is_that_of_its_host_alone() -> None:
     deep: list[object] = []
     for _level in range(100_000):

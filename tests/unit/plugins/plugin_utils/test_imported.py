@@ -61,6 +61,7 @@ def test_peers_that_are_hosts_are_left_to_the_role() -> None:
         "addresses": ["10.8.0.1/24"],
         "mtu": 1380,
         "endpoint": "192.0.2.1:51820",
+        "persistent_keepalive": 0,
         "static_peers": [{"name": "phone", "public_key": key_of("p9"), "allowed_ips": ["10.8.0.9/32"]}],
     }
     assert hosts["h1"].notes == [
@@ -70,6 +71,7 @@ def test_peers_that_are_hosts_are_left_to_the_role() -> None:
         **common,
         "addresses": ["10.8.0.2/24"],
         "endpoint": "192.0.2.2:51820",
+        "persistent_keepalive": 0,
         "networks": ["10.77.0.0/16"],
     }
     assert hosts["h2"].notes == ["line 3: PostUp runs x"]
@@ -97,6 +99,68 @@ def test_hubs_and_spokes() -> None:
     )
     assert variables["h1"]["networks"] == ["10.60.0.0/16"], "not what it sends on to a spoke, nor the overlay"
     assert (variables["h2"]["networks"], variables["h2"]["endpoint"]) == (["10.50.2.0/24"], "none")
+
+
+def test_no_keepalive_stays_none() -> None:
+    """Without the variable, a host without an endpoint gets an interval of 25 s."""
+    variables = imported(h1=found("h1", peer("h2", endpoint="")), h2=found("h2", peer("h1")))
+    assert (variables["h2"]["endpoint"], variables["h2"]["persistent_keepalive"]) == ("none", 0)
+
+
+def hub_spoke(**results: Any) -> dict[str, Any]:
+    return import_hosts({name: read_interface(result, "") for name, result in results.items()}, "hub_spoke_")
+
+
+def test_hubs_and_spokes_get_the_network_of_the_hubs_address() -> None:
+    hub = found("h1", peer("h2", endpoint=""))
+    spoke = found("h2", peer("h1", "10.8.0.0/24"), addresses=["10.8.0.2/32"])
+    hosts = hub_spoke(h1=hub, h2=spoke)
+    assert [host.variables["network"] for host in hosts.values()] == [["10.8.0.0/24"]] * 2
+    both = {"addresses": ["10.8.0.1/24", "fd08::1/64"]}
+    hosts = hub_spoke(h1=found("h1", peer("h2"), **both), h2=found("h2", addresses=["10.8.0.2/24", "fd08::2/128"]))
+    assert hosts["h2"].variables["network"] == ["10.8.0.0/24", "fd08::/64"]
+    for address in ("10.9.0.2/24", "10.8.0.2/32"):
+        hosts = hub_spoke(h1=found("h1", addresses=["10.8.0.1/32"]), h2=found("h2", addresses=[address]))
+        assert (
+            "network" not in hosts["h1"].variables and "set hub_spoke_network, for all hosts" in hosts["h1"].notes[-1]
+        )
+    assert "network" not in imported(h1=hub, h2=spoke)["h1"], "a mesh keeps its addresses without it"
+
+
+def test_a_full_tunnel_has_its_variable_or_a_note() -> None:
+    hub, all_packets = found("h1", peer("h2", endpoint="")), peer("h1", "0.0.0.0/0", "::/0")
+    spoke = hub_spoke(h1=hub, h2=found("h2", all_packets))["h2"]
+    assert spoke.variables["full_tunnel"] is True
+    assert (
+        "0.0.0.0/0, ::/0, a full tunnel: hub_spoke_full_tunnel covers the families of hub_spoke_network"
+        in spoke.notes[-1]
+    )
+    alone = hub_spoke(h2=found("h2", all_packets))["h2"]
+    assert "full_tunnel" not in alone.variables and "no host of this run: import the hub too" in str(alone.notes)
+    mesh = import_hosts({"h1": read_interface(hub, ""), "h2": read_interface(found("h2", all_packets), "")})["h2"]
+    assert "full_tunnel" not in mesh.variables and "overlay_import_role=hub_spoke" in mesh.notes[-1]
+
+
+def test_an_interface_without_addresses_and_equal_allowed_ips_have_notes() -> None:
+    one, two = peer("p8", "10.9.0.0/24", name="one"), peer("p9", "10.9.0.0/24")
+    host = hub_spoke(h1=found("h1", one, two, addresses=[]))["h1"]
+    said = "\n".join(host.notes)
+    assert (
+        "wg0 has no address, neither on the interface nor in its files: list its addresses in hub_spoke_addresses"
+        in said
+    )
+    assert f"the peers one, {key_of('p9')} have the same allowed IPs 10.9.0.0/24, and only one" in said
+
+
+def test_a_network_behind_a_hub_with_one_behind_a_spoke_in_it_has_a_note() -> None:
+    hub = found("h1", peer("h2", "10.8.0.2/32", "10.66.3.0/24"), peer("h3"))
+    others = {name: found(name, peer("h1", "10.8.0.0/24", "10.66.0.0/16")) for name in ("h2", "h3")}
+    hosts = hub_spoke(h1=hub, **others)
+    assert hosts["h1"].variables["networks"] == ["10.66.0.0/16"]
+    assert any(
+        "hub_spoke_networks has 10.66.0.0/16, which overlaps 10.66.3.0/24 behind h2" in n for n in hosts["h1"].notes
+    )
+    assert not hosts["h2"].notes
 
 
 def test_no_value_of_a_host_is_a_template() -> None:

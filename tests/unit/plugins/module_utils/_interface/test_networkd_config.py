@@ -72,6 +72,12 @@ def test_units_written_by_hand() -> None:
     assert found.paths == (NETDEV, NETWORK)
 
 
+def test_names_of_peers_are_in_comments_before_their_section_too() -> None:
+    peers = [f"[WireGuardPeer]\nPublicKey={key_text(n)}\n" for n in (1, 2, 3)]
+    text = f"[WireGuard]\nListenPort=1\n# Client: a (1)\n{peers[0]}; friendly_name=b\n{peers[1]}# c\n\n{peers[2]}"
+    assert [peer.name for peer in parse(text).peers] == ["a", "b", ""]
+
+
 def test_drop_ins_come_later_and_an_empty_value_clears_a_list() -> None:
     more = f"[WireGuard]\nListenPort=51999\n[WireGuardPeer]\nPublicKey={key_text(2)}\nAllowedIPs=10.1.0.0/16\nAllowedIPs=\n"
     found = parse(local=more)
@@ -91,7 +97,7 @@ def test_a_private_key_in_the_unit() -> None:
         ("", "[Match]\nName=wg0\n[Network]\nDNS=1.1.1.1", "DNS sets name servers"),
         ("", "[Match]\nName=wg0\n[Network]\nIPForward=yes", "set mesh_forward or hub_spoke_forward, delete this line"),
         ("", "[Match]\nName=wg0\n[Route]\nDestination=10.5.0.0/16", "10.5.0.0/16 is a route beyond"),
-        ("", "[Match]\nName=wg0\n[RoutingPolicyRule]\nTable=5", "Table is not supported"),
+        ("", "[Match]\nName=wg0\n[RoutingPolicyRule]\nTable=5", "Table is not supported in [RoutingPolicyRule]"),
         ("[NetDev]\nMACAddress=02::1", "[Match]\nName=wg0\n", "MACAddress is not supported"),
         ("[WireGuard]\nRouteTable=5", "[Match]\nName=wg0\n", "RouteTable puts the routes"),
         ("[WireGuard]\nPrivateKey=@network.wg", "[Match]\nName=wg0\n", "PrivateKey has a value"),

@@ -103,6 +103,19 @@ UNSUPPORTED = [
     ("PostUp = iptables -t nat -A POSTROUTING -j MASQUERADE", "line 2: PostUp runs iptables"),
     ("PostUp = iptables -t nat -A POSTROUTING -j MASQUERADE", "masquerade of hub_spoke"),
     ("PreDown = sysctl -w net.ipv4.ip_forward=0", "mesh_forward or hub_spoke_forward: set it, and delete this line"),
+    (
+        "PostUp = iptables -A FORWARD -i %i -j ACCEPT",
+        "mesh_forward or hub_spoke_forward, and at a hub by default: set it",
+    ),
+    (
+        "PostUp = iptables -A FORWARD -i %i -j ACCEPT; iptables -t nat -A POSTROUTING -j MASQUERADE",
+        "masquerade of hub_spoke",
+    ),
+    ("PostUp = wg set wg1 private-key '/a b'", "to /etc/wireguard/wg0.key with mode 0600, then delete this line"),
+    (
+        "PostUp = wg addconf %i /etc/wireguard/peers.conf",
+        "describe them in mesh_static_peers or hub_spoke_static_peers",
+    ),
     ("PreUp = /usr/local/bin/x $(cat /y)", "runs /usr/local/bin/x"),
     ("PostUp = wg set %i private-key <(pass vpn)", "PostUp runs wg"),
     ("PostDown = wg set %i private-key /etc/wireguard/%i.key", "PostDown runs wg"),
@@ -145,6 +158,16 @@ def test_no_finding_quotes_what_can_be_secret() -> None:
         ("# Name = h2.example.org", "h2.example.org"),
         ("# friendly_name=laptop", "laptop"),
         ("#h2", "h2"),
+        ("### begin tablet ###", "tablet"),
+        ("# BEGIN_PEER x", "x"),
+        ("### Client my-phone", "my-phone"),
+        ("# Client: x (3f2a)", "x"),
+        ("# friendly_name=x", "x"),
+        ("### end tablet ###", ""),
+        ("# END_PEER", ""),
+        ("# END_PEER x", ""),
+        ("# begin", ""),
+        (f"# Client {PRIVATE}", ""),
         ("# two words", ""),
         ("# PersistentKeepalive = 25", ""),
         (f"# {PRIVATE}", ""),
@@ -155,6 +178,32 @@ def test_names_of_peers_are_in_comments(comment: str, name: str) -> None:
     for text in (f"{comment}\n[Peer]\nPublicKey={key_text(1)}", f"[Peer]\n{comment}\nPublicKey={key_text(1)}"):
         (peer,) = parse(text).peers
         assert peer.name == name
+
+
+def test_a_comment_between_two_peers_is_that_of_the_next_one() -> None:
+    def names(*parts: str) -> list[str]:
+        return [peer.name for peer in parse("\n".join(["[Interface]", *parts])).peers]
+
+    one, two = (f"[Peer]\nPublicKey={key_text(n)}" for n in (1, 2))
+    assert names("### begin a ###", one, "### end a ###", "### begin b ###", two, "### end b ###") == ["a", "b"]
+    assert names(one, "# friendly_name = b", two) == ["", "b"]
+    assert names(one, "# friendly_name = a", "", two) == ["a", ""]
+    assert names("# BEGIN_PEER a", "# made in 2024", one, "# END_PEER a", "# BEGIN_PEER b", two) == ["a", "b"]
+    assert names(one.replace("]", "] # a", 1), two.replace("]", "] ### Client b", 1)) == ["a", "b"]
+    assert names("# a", "", one, "# END_PEER", two) == ["", ""]
+
+
+def test_a_malformed_address_is_a_finding_and_no_other_address() -> None:
+    found = parse("[Interface]\nAddress = 10.19.49.2/32/DNS = 172.16.0.1\nAddress = 10.0.0.1/24\n")
+    assert found.addresses == (parse_address("10.0.0.1/24"),)
+    (text,) = texts(found)
+    assert "line 2: Address has a value that cannot be read" in text
+
+
+def test_a_file_of_peers_only_has_no_interface() -> None:
+    assert quick_config.has_interface(BY_HAND) and quick_config.has_interface("[ interface ] # x")
+    assert not quick_config.has_interface(BY_HAND.partition("[Peer]")[2].join(["[Peer]", ""]))
+    assert not quick_config.has_interface("# [Interface]\n")
 
 
 def test_the_last_of_two_sections_of_a_peer_counts() -> None:

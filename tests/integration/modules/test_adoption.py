@@ -119,6 +119,9 @@ def test_an_interface_of_wg_quick_is_adopted_with_all_it_has(quick: ManagedHost)
     assert not adopt(host).changed
     facts = prepare(host)
     assert "existing" not in facts and facts["public_key"] == public
+    found = host.module("overlay_prepare", interfaces=[], create_key=False, find_keys=["/etc/wireguard"])
+    listed = found.data["ansible_facts"]["wirewright_overlay"]["private_key_files"]
+    assert listed == [KEY_FILE, COPY], "a removal names both"
 
 
 # Each change of what is wanted, or of the file: what the message says of it.
@@ -162,6 +165,16 @@ def test_each_loss_is_refused_by_name_and_can_be_allowed(host: ManagedHost, loss
     allowed = adopt(host, adopt_allow_loss=True, **changes)
     assert allowed.changed and said.split(":")[0] in str(allowed.data["warnings"])
     assert not adopt(host, **changes).changed
+
+
+def test_an_accepted_loss_in_the_run_of_a_role_is_warned_of_once(host: ManagedHost) -> None:
+    """The controller warns of all but preshared keys, which only the host knows."""
+    host.write(CONF, FILE)
+    accepted = {"adopt_allow_loss": True, "mtu": 1420, "secrets": {}}
+    alone = str(adopt(host, check_mode=True, **accepted).data["warnings"])
+    assert "MTU 1380" in alone and "preshared key" in alone
+    of_role = str(adopt(host, check_mode=True, inventory_name="h1", **accepted).data["warnings"])
+    assert "MTU 1380" not in of_role and "preshared key" in of_role
 
 
 def test_all_losses_are_in_one_message(host: ManagedHost) -> None:

@@ -330,11 +330,8 @@ def _next_state_file(
 
 def _boot_peers(peers: Iterable[Peer], recorded: StateFile, wanted: WantedInterface) -> tuple[boot_files.BootPeer, ...]:
     # wg-quick resolves names in the background. systemd-networkd sets no peer before it has tried all names.
-    named = {
-        item.peer.public_key
-        for item in wanted.peers or ()
-        if wanted.persistence == boot_files.WG_QUICK and item.endpoint is not None and not item.endpoint.is_address
-    }
+    items = (wanted.peers or ()) if wanted.persistence == boot_files.WG_QUICK else ()
+    named = {item.peer.public_key for item in items if item.endpoint is not None and not item.endpoint.is_address}
     entries = []
     for peer in peers:
         known = recorded.peers.get(encode_key(peer.public_key), KnownPeer())

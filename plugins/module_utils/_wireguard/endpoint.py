@@ -85,9 +85,7 @@ def canonical_host(host: str) -> str:
 def refuse_several(text: str) -> None:
     """Raise ValueError where a text lists several endpoints, as some programs accept."""
     if "," in text:
-        raise ValueError(
-            f"{text!r} lists several endpoints, and a peer has one; write one only, or a name with several addresses"
-        )
+        raise ValueError(f"{text!r} lists several endpoints; write one only, or a name with several addresses")
 
 
 def parse_endpoint(text: str) -> Endpoint:

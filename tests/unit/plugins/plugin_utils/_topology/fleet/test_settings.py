@@ -75,7 +75,7 @@ def test_a_hub_with_any_port_is_refused_in_its_port(endpoint: str) -> None:
     "text", ["192.0.2.13,2001:db8:1::13", "192.0.2.13, 192.0.2.14", "a.example.org:1,b.example.org:2"]
 )
 def test_several_endpoints_are_refused(text: str) -> None:
-    words = f"{text!r} lists several endpoints, and a peer has one; write one only, or a name with several addresses"
+    words = f"{text!r} lists several endpoints; write one only, or a name with several addresses"
     assert problems(host("h1", {"endpoint": text}), host("h2")) == (f"host 'h1': mesh_endpoint: {words}",)
     (override,) = problems(host("h1"), host("h2", {"peer_overrides": {"h1": {"endpoint": text}}}))
     assert override == f"host 'h2': mesh_peer_overrides: 'h1': {words}"

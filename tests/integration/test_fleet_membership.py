@@ -63,6 +63,21 @@ def test_the_tag_verify_makes_no_key_on_a_fresh_host() -> None:
 
 
 @pytest.mark.slow
+def test_a_role_that_the_first_host_of_a_batch_skips() -> None:
+    play = (
+        "- hosts: vpn\n  gather_facts: false\n  tasks:\n    - {}:\n        name: wirewright.overlay.mesh\n"
+        "      when: inventory_hostname != 'h1'\n"
+    )
+    with mesh("h1", "h2", "h3", converge=False) as lab:
+        message = failure(lab.playbook(play.format("ansible.builtin.import_role")))
+        assert "the task that plans was skipped" in message and "use include_role" in message
+        assert not exists(lab, "h2")
+        done = assert_ok(lab.playbook(play.format("ansible.builtin.include_role")))
+        assert done.recap["h2"]["changed"] and done.recap["h3"]["changed"] and not done.recap["h1"]["changed"]
+        assert exists(lab, "h2") and not exists(lab, "h1")
+
+
+@pytest.mark.slow
 def test_unreachable_host_stays_a_peer(mesh_of_three: Lab) -> None:
     lab = mesh_of_three
     before = configurations(lab)

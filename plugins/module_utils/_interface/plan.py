@@ -114,7 +114,11 @@ def plan(
         refuse_foreign_link(current.link, current.device, wanted)
     device = current.device or Device(wanted.name, Settings(ZERO, 0, 0), ZERO)
     own_key = public_key(private_key) if private_key else device.public_key
-    _refuse_own_keys(wanted, own_key, private_key or device.settings.private_key or ZERO)
+    known_key = private_key or device.settings.private_key or ZERO
+    if {own_key, known_key, clamp(known_key)}.intersection(item.peer.public_key for item in wanted.peers or ()):
+        from .own_keys import refuse_own_keys
+
+        refuse_own_keys(wanted, own_key, known_key)
     peers = _plan_peers(device, current.recorded, wanted, own_key, resolved or {})
     peers_after: dict[bytes, Peer] = replay(device.peers, peers)  # type: ignore[assignment]
     link_after = _link(current.link, wanted, has_peers=bool(peers_after))
@@ -192,20 +196,6 @@ def _link(before: Link | None, wanted: WantedInterface, *, has_peers: bool) -> L
         alias=OWNER_ALIAS if wanted.owns else before.alias,
         threaded_napi=napi,
     )
-
-
-def _refuse_own_keys(wanted: WantedInterface, own_key: bytes, private_key: bytes) -> None:
-    listed = {item.peer.public_key for item in wanted.peers or ()}
-    if own_key in listed:
-        raise Refused(
-            f"{wanted.name}: one of the peers has this host's own public key, so two hosts share one private key. If one was "
-            "cloned from the other, remove the key file there and run again"
-        )
-    if any(private_key) and listed & {private_key, clamp(private_key)}:
-        raise Refused(
-            f"{wanted.name}: the public key of one of the peers is the private key of this host, so it is not secret any more. "
-            "Correct the peer, and replace the key here (module wg_key with regenerate=true)"
-        )
 
 
 def _plan_peers(

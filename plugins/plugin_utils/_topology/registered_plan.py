@@ -29,6 +29,11 @@ def registered_plan(variables: Mapping[str, Any], variable: object, name: str) -
     Only the device of the host of this name is decoded. Raises UnusablePlan.
     """
     registered = variables.get(variable) if isinstance(variable, str) else None
+    if isinstance(registered, Mapping) and registered.get("skipped"):
+        raise UnusablePlan(
+            f"{PLAN_FROM}: the task that plans was skipped. Ansible runs it once, for the first host of a batch, so a when: of "
+            "the role has to hold for that host: use include_role, whose when: leaves hosts out before, or use --limit"
+        )
     if not isinstance(registered, Mapping) or not isinstance(registered.get("plan"), Mapping):
         raise UnusablePlan(
             f"{PLAN_FROM}: {variable!r} is not the name of a variable that registered a result of overlay_plan; the task that "

@@ -20,6 +20,18 @@ from ._topology.plan_model.fleet import Absence
 from ._untrusted import list_of, mapping_of, text_of
 from ._variable_names import VariableNames
 
+# The variables that decide what the playbook removes.
+_READ = {
+    "hub_spoke_full_tunnel",
+    "hub_spoke_full_tunnel_priority",
+    "hub_spoke_full_tunnel_table",
+    "mesh_interface",
+    "mesh_private_key_file",
+    "overlay_group",
+    "overlay_interfaces",
+    "overlay_remove_confirm",
+    "overlay_remove_keys",
+}
 _NODE_ENCRYPTION = "node_encryption"
 _MOST_INTERFACES, _LONGEST, _LONGEST_PATH = 256, 100, 300
 _KEY_DIRECTORY = "/etc/wireguard"
@@ -194,4 +206,6 @@ def _problems(
         )
     names = VariableNames(known)
     names.add("", variables)
-    return problems + [f"{problem.variable}: {problem.text}" for problem in names.problems()]
+    # Other wrong names have no effect here; runs of the roles name them.
+    wrong = [problem for problem in names.problems() if names.nearest(problem.variable) in _READ]
+    return problems + [f"{problem.variable}: {problem.text}" for problem in wrong]

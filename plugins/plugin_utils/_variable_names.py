@@ -81,7 +81,7 @@ class VariableNames:
         """Return what is wrong with a name, "" for one that is right or that does not concern the collection."""
         if name in self._known or name.startswith("_"):  # a leading underscore is for names inside of a role
             return ""
-        nearest = self._nearest(name)
+        nearest = self.nearest(name)
         if nearest:
             return f"no role of this collection has a variable of this name, so it has no effect; write {nearest}"
         own = next((p for p in _PREFIXES if name.startswith(p) and p not in _SHARED_PREFIXES), "")
@@ -89,7 +89,8 @@ class VariableNames:
             return f"the role {own[:-1]} has no variable of this name, so it has no effect; remove it"
         return ""
 
-    def _nearest(self, name: str) -> str:
+    def nearest(self, name: str) -> str:
+        """Return the variable of a role or playbook that a wrong name probably stands for, "" for none."""
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
         if not prefix:
             return self._joined.get(name.replace("_", "").lower(), "") or self._with_similar_prefix(name)

@@ -110,6 +110,13 @@ def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_b
     assert found.problems[0].endswith("write mesh_interface")
 
 
+def test_wrong_names_that_decide_nothing_do_not_prevent_a_removal() -> None:
+    known = ["mesh_interface", "mesh_persistent_keepalive"]
+    assert not of(FLEET, "wg0", variables=["mesh_keepalive", "hub_spoke_prot"], known=known).problems
+    (problem,) = of(FLEET, "wg0", variables=["mesh_keepalive", "overlay_remove_key"], known=known).problems
+    assert problem.startswith("overlay_remove_key: ") and problem.endswith("write overlay_remove_keys")
+
+
 @pytest.mark.parametrize(
     "shape",
     [
@@ -122,13 +129,6 @@ def test_a_variable_with_a_typing_error_is_a_problem_because_the_default_would_b
         {"interfaces": {f"wg{number}": {} for number in range(1000)}},
     ],
 )
-def test_wrong_names_that_decide_nothing_do_not_prevent_a_removal() -> None:
-    known = ["mesh_interface", "mesh_persistent_keepalive"]
-    assert not of(FLEET, "wg0", variables=["mesh_keepalive", "hub_spoke_prot"], known=known).problems
-    (problem,) = of(FLEET, "wg0", variables=["mesh_keepalive", "overlay_remove_key"], known=known).problems
-    assert problem.startswith("overlay_remove_key: ") and problem.endswith("write overlay_remove_keys")
-
-
 def test_malformed_facts_are_named_for_their_host_and_others_are_listed(shape: object) -> None:
     found = of({**FLEET, "h4": shape}, "wg0")
     assert found.going == of(FLEET, "wg0").going and found.problems == []

@@ -143,7 +143,12 @@ def test_the_network_of_the_management_connection_stays_on_the_link(
 
 def test_other_kernel_parameters_are_refused(tunnelled: ManagedHost) -> None:
     before = observe(tunnelled)
-    other = {"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv4.conf.eth0.rp_filter": 1, "net.ipv4.icmp_echo_ignore_all": 1}
+    # With disable_ipv6 the kernel removes addresses that no rollback restores.
+    lost = {"temporary_sysctls": {"net.ipv6.conf.all.disable_ipv6": 1}}
+    for allowed in (False, True):
+        failure = tunnelled.module("overlay_apply", **lost, allow_management_change=allowed).failure
+        assert "net/ipv6/conf/all/disable_ipv6 = 1, and a run that fails cannot restore them" in failure
+    other = {"net.ipv4.conf.eth0.rp_filter": 1, "net.ipv4.icmp_echo_ignore_all": 1}
     for name, value in other.items():
         for options in ({"interfaces": [{**WG0, "sysctls": {name: value}}]}, {"temporary_sysctls": {name: value}}):
             failure = tunnelled.module("overlay_apply", **options).failure

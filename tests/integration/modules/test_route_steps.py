@@ -148,7 +148,7 @@ def test_conflict_with_another_route_is_refused_and_named(router: ManagedHost, f
     wanted = {"destination": SITE6 if SITE6 in foreign else SITE, "dev": "va"}
     for check_mode in (True, False):
         refused = route_module(router, {"destination": "10.6.0.0/16", "dev": "va"}, wanted, check_mode=check_mode)
-        assert "another protocol" in refused.failure and wanted["destination"] in refused.failure
+        assert "destination and metric exists" in refused.failure and wanted["destination"] in refused.failure
         assert routes(router) == before
     assert not route_module(router, {"destination": wanted["destination"], "state": "absent"}).changed
     assert not route_module(router, purge=True).changed
@@ -194,7 +194,7 @@ def test_routes_of_another_protocol_are_identified_by_recorded_notes(router: Man
     assert routes(router) == [one for one in before if one["dst"] == "10.7.0.0/16"], "a foreign route"
     assert router.shell(f"ls {notes} 2>/dev/null || :") == ""
     refused = route_module(router, {"destination": "10.7.0.0/16", "dev": "vc"}, protocol="static")
-    assert "another protocol or hand (4)" in refused.failure
+    assert "destination and metric exists (protocol 4)" in refused.failure
     assert not route_module(router, {"destination": "10.7.0.0/16", "dev": "va"}, protocol="static").changed
     assert not route_module(router, purge=True, protocol="static").changed
     assert "not a routing protocol" in route_module(router, protocol="nonsense").failure

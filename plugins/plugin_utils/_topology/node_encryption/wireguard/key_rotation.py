@@ -120,7 +120,8 @@ def violations(
         if own.rotate and settings[name].private_key_file != f"/etc/wireguard/{settings[name].interface}.key":
             text = "a key file with its own path cannot be rotated; unset this variable"
             yield Problem(name, prefix + "private_key_file", text)
-    yield from _keyless(inputs, settings, node_settings, prefix, devices.wanted)
+    if not devices.retiring:  # a rotation generates the missing keys
+        yield from _keyless(inputs, settings, node_settings, prefix, devices.wanted)
     wanted = [name for name in settings if node_settings[name].rotate]
     if devices.retiring or wanted:
         silent = [

@@ -98,10 +98,9 @@ options:
         C(src_valid_mark) answers them although its route to the sender uses another interface.
       - C(drop_plaintext) drops packets that bypass the interface. C(directions) is V(in), V(out) or both;
         C(networks) are those of the pods, except C(except), and except packets to and from C(own), addresses of this host;
-        packets from C(except_in), networks or hosts, are accepted;
-        C(interfaces) are those of this host's own pods. To and from
-        the other hosts in C(hosts), only the tunnel's own packets (C(ports), C(mark)), ESP (C(ipsec)) and C(tcp_ports)
-        pass. To the hosts in C(pod_hosts), only packets from C(pods), a list of networks, are dropped.
+        packets from C(except_in), networks or hosts, are accepted; C(interfaces) are those of this host's own pods. To and
+        from the other hosts in C(hosts), only the tunnel's own packets (C(ports), C(mark)), ESP (C(ipsec)) and
+        C(tcp_ports) pass. To the hosts in C(pod_hosts), only packets from C(pods), a list of networks, are dropped.
       - C(keep) is a list of purposes whose rules are not changed, for example V(drop_ingress).
       - The rules persist across reboots where C(persistence) of the interface is not V(none).
     type: dict

@@ -313,7 +313,6 @@ ansible_facts:
               - {name: eth0, index: 2, kind: '', managed: false, up: true, mtu: 1500, addresses: [192.0.2.11/24], leased: []}
               - {name: cni0, index: 4, kind: bridge, managed: false, up: true, mtu: 1450, addresses: [10.244.1.1/24], leased: []}
             rp_filter: {all: '0', eth0: '1', cni0: '1'}
-            loosened: []
             gateway_interfaces: [eth0]
             routes:
               - {destination: 192.0.2.0/24, type: unicast, interface: eth0, protocol: 2}

@@ -20,9 +20,18 @@ from ..plugin_utils._change_summary import (
     read_changes,
     summary_lines,
 )
+from ..plugin_utils._fleet_run import runs_freely
 from ..plugin_utils._topology.plan_model.fleet import Newcomers
 from ..plugin_utils._topology.registered_plan import PLANNED, is_since
 from ..plugin_utils._untrusted import list_of, mapping_of
+
+
+def _shown(result: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    """Return the result of the task; skip it where there are no lines."""
+    if not lines:
+        raise AnsibleActionSkip("no host has a change")
+    result.update(changed=False, msg=lines, _ansible_verbose_always=True)
+    return result
 
 
 class ActionModule(ActionBase):
@@ -40,6 +49,9 @@ class ActionModule(ActionBase):
             }
         )
         alive = frozenset(map(str, (task_vars or {})["ansible_play_batch"]))
+        if runs_freely(self._task):
+            # Each host runs the task by itself, and the plan that is registered for it may be a later one of another host.
+            return self._own(result, str((task_vars or {})["inventory_hostname"]), args)
         planned = mapping_of((task_vars or {}).get(args["plan_from"])).get(PLANNED)
         # A host that has failed or was lost since it was changed is no longer in the batch of the variable.
         batch = [host for host in self._batch() if host in alive or self._is_of(host, planned, args["results"])]
@@ -49,10 +61,14 @@ class ActionModule(ActionBase):
             unchanged = [host for host in self._batch() if self._has_failed(host, planned, args["results"])]
             lines += left_behind_lines(changes, unchanged)
             lines += self._newcomers(batch, args["plan_from"])
-        if not lines:
-            raise AnsibleActionSkip("no host has a change")
-        result.update(changed=False, msg=lines, _ansible_verbose_always=True)
-        return result
+        return _shown(result, lines)
+
+    def _own(self, result: dict[str, Any], host: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the changes of the host that runs the task."""
+        registered = self._registered(host)
+        found = [read_changes(mapping_of(registered.get(name)).get("changes")) for name in args["results"]]
+        lines = summary_lines({host: merge(found)})
+        return _shown(result, lines + self._newcomers([host], args["plan_from"]) if lines else [])
 
     def _batch(self) -> list[str]:
         """Return the hosts of the batch, also those that have failed."""

@@ -54,6 +54,15 @@ def test_a_limited_run_is_summarized_too_and_a_run_without_changes_says_nothing(
     assert alone.code == 0 and "skipping: [h1]" in alone.output and "peer" not in alone.output.split("Summary")[1]
 
 
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_each_host_has_a_summary_of_its_own_if_it_waits_for_no_other(summarizing: Project, strategy: str) -> None:
+    summarizing.play["strategy"] = strategy
+    run = summarizing.run()
+    assert run.code == 0, run.output
+    for line in ("h1: +2 peers h2 h3", "h2: +2 peers h1 h3", "h3: +2 peers h1 h2"):
+        assert run.output.count(line) == 1, run.output
+
+
 def fail(*names: str) -> dict[str, Any]:
     return {
         "name": "Verify",

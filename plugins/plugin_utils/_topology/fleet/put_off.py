@@ -190,7 +190,8 @@ def _why_not_changed(missing: Sequence[str], inputs: Mapping[str, HostInput]) ->
         return f"{absence.of(lost)}; {absence.remedy(lost)}{otherwise if absence in (Absence.UNREACHABLE, Absence.LOST) else ''}"
     why = f" ({why_absent(lost, inputs)})" if lost else ""
     then = " when this is corrected" if lost else ""
-    return f"{agree(missing, 'is', 'are')} not changed by this run{why}; {_TOGETHER}{then}"
+    where = "in this batch" if all(inputs[name].absence is Absence.LATER for name in missing) else "by this run"
+    return f"{agree(missing, 'is', 'are')} not changed {where}{why}; {_TOGETHER}{then}"
 
 
 def _with_tunnels(seen: Observation | None, absent: Collection[str]) -> list[str]:

@@ -83,6 +83,10 @@ TOGETHER = "run all of them at once, without --limit and serial"
             f"'h2', 'h3' have the old one stored and are not changed by this run; {TOGETHER}",
         ),
         (
+            [host("h2", NEW, **OLD)._replace(reached=False)],
+            f"'h2' has the old one stored and is not changed in this batch; {TOGETHER}",
+        ),
+        (
             [silent("h2", NEW)],
             "'h2' has the old one stored and is unreachable; run again when it is reachable, or revoke it "
             "(overlay_revoked), or take it out of the group",
@@ -107,7 +111,16 @@ TOGETHER = "run all of them at once, without --limit and serial"
             f"this run); {TOGETHER} when this is corrected",
         ),
     ],
-    ids=["outside", "two outside", "unreachable", "two unreachable", "one of each", "failed", "failed or unreachable"],
+    ids=[
+        "outside",
+        "two outside",
+        "a later batch",
+        "unreachable",
+        "two unreachable",
+        "one of each",
+        "failed",
+        "failed or unreachable",
+    ],
 )
 def test_the_message_says_what_to_do_about_the_others(others: list[HostInput], expected: str) -> None:
     names = [other.name for other in others]
